@@ -1,0 +1,243 @@
+"""Who receives mail, and who may touch it."""
+
+import unicodedata
+from typing import Any, ClassVar
+from zoneinfo import available_timezones
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from mailboxes import addresses
+
+LANGUAGES = [("pl", _("Polish")), ("en", _("English"))]
+
+
+def validate_time_zone(name: str) -> None:
+    """Accept the names of the IANA time zone database only."""
+    if name not in available_timezones():
+        raise ValidationError(_("“%(name)s” is not a time zone."), params={"name": name}, code="time_zone")
+
+
+def validate_domain_name(name: str) -> None:
+    """Accept domain names in normal form only (lower-case A-labels)."""
+    try:
+        is_normal = addresses.normalise_domain(name) == name
+    except addresses.AddressError as error:
+        raise ValidationError(_("“%(name)s” is not a domain name."), params={"name": name}) from error
+    if not is_normal:
+        raise ValidationError(_("Write the domain in lower case; an international one as xn--…"), code="form")
+
+
+def validate_local_part(local_part: str) -> None:
+    """Accept local parts in normal form only (dot-atom, lower case, NFC)."""
+    try:
+        is_normal = addresses.normalise_local_part(local_part) == local_part
+    except addresses.AddressError as error:
+        raise ValidationError(
+            _("“%(name)s” cannot stand before the @."), params={"name": local_part}, code="local_part"
+        ) from error
+    if not is_normal:
+        raise ValidationError(_("Write the part before the @ in lower case."), code="form")
+
+
+def default_time_zone() -> str:
+    return str(settings.DEFAULT_MAILBOX_TIME_ZONE)
+
+
+def default_language() -> str:
+    return str(settings.DEFAULT_MAILBOX_LANGUAGE)
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users by address; the address is normalised, the password hashed."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=addresses.normalise(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=addresses.normal_form_or_none(username or "") or "")
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in, by address and password."""
+
+    email = models.EmailField(_("address"), unique=True)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    language = models.CharField(_("language"), max_length=10, choices=LANGUAGES, blank=True)
+    is_staff = models.BooleanField(_("may open the administration"), default=False)
+    is_active = models.BooleanField(_("may sign in"), default=True)
+    date_joined = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        ordering = ["email"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(email=Lower("email")), name="user_email_is_lower_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def get_full_name(self) -> str:
+        return self.name or self.email
+
+    def get_short_name(self) -> str:
+        return self.get_full_name()
+
+
+class Customer(models.Model):
+    """A company or person that domains belong to."""
+
+    name = models.CharField(_("name"), max_length=200)
+    number = models.CharField(_("customer number"), max_length=50, unique=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("customer")
+        verbose_name_plural = _("customers")
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.number})"
+
+
+class Domain(models.Model):
+    """A domain whose mail we receive. The name is in normal form: lower-case A-labels."""
+
+    name = models.CharField(_("domain"), max_length=253, unique=True, validators=[validate_domain_name])
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, related_name="domains", null=True, blank=True, verbose_name=_("customer")
+    )
+    is_active = models.BooleanField(_("receives mail"), default=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("domain")
+        verbose_name_plural = _("domains")
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(name__regex=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)*$"), name="domain_name_is_normal"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return addresses.display_domain(self.name)
+
+
+class _Address(models.Model):
+    """A local part at one of our domains. No mailbox and alias share an address (a trigger holds it)."""
+
+    domain = models.ForeignKey(Domain, models.PROTECT, to_field="name", verbose_name=_("domain"))
+    local_part = models.CharField(
+        _("part before the @"), max_length=64, validators=[validate_local_part]
+    )
+    address = models.GeneratedField(
+        expression=models.Func(
+            models.F("local_part"), models.F("domain_id"), template="%(expressions)s", arg_joiner=" || '@' || "
+        ),
+        output_field=models.CharField(max_length=320),
+        db_persist=True,
+        unique=True,
+        verbose_name=_("address"),
+    )
+    is_active = models.BooleanField(_("receives mail"), default=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        abstract = True
+        ordering = ["address"]
+        constraints = [
+            models.UniqueConstraint(fields=["domain", "local_part"], name="%(class)s_address_is_unique"),
+            models.CheckConstraint(
+                condition=models.Q(local_part=Lower("local_part")) & ~models.Q(local_part__regex=r"[@\s[:cntrl:]]"),
+                name="%(class)s_local_part_is_normal",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return addresses.display(f"{self.local_part}@{self.domain_id}")
+
+    def clean(self) -> None:
+        self.local_part = unicodedata.normalize("NFC", self.local_part).lower()
+
+
+class Mailbox(_Address):
+    """A place where mail is kept, and the person or role that reads it."""
+
+    name = models.CharField(_("name"), max_length=200, blank=True, help_text=_("As replies show it: Anna Nowak"))
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        related_name="mailboxes",
+        null=True,
+        blank=True,
+        verbose_name=_("owner"),
+    )
+    language = models.CharField(_("language"), max_length=10, choices=LANGUAGES, default=default_language)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default=default_time_zone, validators=[validate_time_zone]
+    )
+
+    class Meta(_Address.Meta):
+        verbose_name = _("mailbox")
+        verbose_name_plural = _("mailboxes")
+
+
+class Alias(_Address):
+    """An address that stands for mailboxes or outside addresses."""
+
+    class Meta(_Address.Meta):
+        verbose_name = _("alias")
+        verbose_name_plural = _("aliases")
+
+
+class AliasTarget(models.Model):
+    """One place an alias leads to: a mailbox of ours, or an address elsewhere."""
+
+    alias = models.ForeignKey(Alias, models.CASCADE, related_name="targets", verbose_name=_("alias"))
+    mailbox = models.ForeignKey(
+        Mailbox, models.CASCADE, related_name="alias_targets", null=True, blank=True, verbose_name=_("mailbox")
+    )
+    outside_address = models.CharField(_("outside address"), max_length=320, blank=True)
+    # A group alias is its members' own address only where the member says so.
+    is_own_address = models.BooleanField(
+        _("counts as the mailbox's own address"),
+        default=False,
+        help_text=_("For an alias of several mailboxes: mail to it may be answered by this mailbox's responder."),
+    )
+
+    class Meta:
+        verbose_name = _("alias target")
+        verbose_name_plural = _("alias targets")
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(mailbox__isnull=False, outside_address="")
+                | models.Q(mailbox__isnull=True) & ~models.Q(outside_address=""),
+                name="alias_target_is_mailbox_or_outside_address",
+                violation_error_message=_("Choose a mailbox or write an outside address, not both."),
+            ),
+            models.UniqueConstraint(fields=["alias", "mailbox"], name="alias_leads_to_a_mailbox_once"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.mailbox) if self.mailbox_id else self.outside_address

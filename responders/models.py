@@ -1,0 +1,271 @@
+"""Responders, whom they answered, and why they were silent."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from mailboxes.models import Mailbox, default_time_zone, validate_time_zone
+from responders.core.schedule import State, Window, next_transition, state_at
+
+
+class LocalDateTimeField(models.DateTimeField):
+    """A wall-clock time without a zone, kept exactly as it was typed (PostgreSQL `timestamp`)."""
+
+    description = _("Local date and time")
+
+    def db_type(self, connection: Any) -> str:
+        return "timestamp(0) without time zone"
+
+    def get_prep_value(self, value: Any) -> datetime | None:
+        value = self.to_python(value)
+        if value is not None and value.tzinfo is not None:
+            raise ValueError(f"{self.name} takes a local time without a zone")
+        return value
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> datetime | None:
+        return value if prepared else self.get_prep_value(value)
+
+    def to_python(self, value: Any) -> datetime | None:
+        if value is None or isinstance(value, datetime):
+            return value
+        try:
+            return datetime.fromisoformat(value)
+        except (TypeError, ValueError) as error:
+            raise ValidationError(self.error_messages["invalid"], code="invalid", params={"value": value}) from error
+
+
+class ResponderType(models.TextChoices):
+    ABSENCE = "absence", _("Absence message")
+    STANDING = "standing", _("Standing reply")
+
+
+class StateChoices(models.TextChoices):
+    OFF = State.OFF.value, _("Off")
+    SCHEDULED = State.SCHEDULED.value, _("Scheduled")
+    ACTIVE = State.ACTIVE.value, _("Active")
+    ENDED = State.ENDED.value, _("Ended")
+
+
+class Responder(models.Model):
+    """A text that answers for a mailbox, and from when to when.
+
+    `from_date` and `to_date` are as typed, in `time_zone`; `from_utc` and `to_utc` are computed from them
+    by `services.save_responder`. `state` mirrors what the clock says and is moved by the transitions task;
+    whether the responder answers is always computed from the fields and the database's time.
+    """
+
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="responders", verbose_name=_("mailbox"))
+    type = models.CharField(_("type"), max_length=10, choices=ResponderType.choices, default=ResponderType.ABSENCE)
+    position = models.PositiveIntegerField(_("position"), default=0)
+    is_enabled = models.BooleanField(_("on"), default=True)
+    from_date = LocalDateTimeField(_("start"), null=True, blank=True)
+    to_date = LocalDateTimeField(_("end"), null=True, blank=True)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default=default_time_zone, validators=[validate_time_zone]
+    )
+    from_utc = models.DateTimeField(null=True, blank=True, editable=False)
+    to_utc = models.DateTimeField(null=True, blank=True, editable=False)
+    subject = models.CharField(_("subject"), max_length=500)
+    text_body = models.TextField(_("text"))
+    html_body = models.TextField(_("formatted text"), blank=True)
+    interval_days = models.PositiveSmallIntegerField(
+        _("answer the same sender again after (days)"), default=7, validators=[MinValueValidator(1)]
+    )
+    # The memory of previous responses counts within one text and one activation.
+    text_revision = models.PositiveIntegerField(default=1, editable=False)
+    activation = models.PositiveIntegerField(default=1, editable=False)
+    disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Compared at save, so that two tabs do not overwrite each other.
+    version = models.PositiveIntegerField(default=1, editable=False)
+    state = models.CharField(
+        _("state"), max_length=10, choices=StateChoices.choices, default=State.OFF.value, editable=False
+    )
+    state_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    next_transition_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("autoresponder")
+        verbose_name_plural = _("autoresponders")
+        ordering = ["mailbox", "position", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(from_utc__isnull=True) | Q(to_utc__isnull=True) | Q(from_utc__lt=F("to_utc")),
+                name="responder_starts_before_it_ends",
+            ),
+            models.CheckConstraint(
+                condition=Q(from_date__isnull=True, from_utc__isnull=True)
+                | Q(from_date__isnull=False, from_utc__isnull=False),
+                name="responder_start_is_computed",
+            ),
+            models.CheckConstraint(
+                condition=Q(to_date__isnull=True, to_utc__isnull=True)
+                | Q(to_date__isnull=False, to_utc__isnull=False),
+                name="responder_end_is_computed",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type="standing") | Q(from_date__isnull=True, to_date__isnull=True),
+                name="standing_reply_has_no_dates",
+            ),
+            models.CheckConstraint(condition=Q(interval_days__gte=1), name="responder_interval_is_a_day_at_least"),
+            models.CheckConstraint(
+                condition=Q(state__in=[state.value for state in State]), name="responder_state_is_known"
+            ),
+            models.UniqueConstraint(
+                fields=["mailbox", "position"], name="responder_position_is_unique", deferrable=models.Deferrable.DEFERRED
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_transition_at", "id"],
+                name="responder_due",
+                condition=Q(next_transition_at__isnull=False),
+            ),
+            # Read by Postfix's map through the view responder_copy.
+            models.Index(
+                fields=["mailbox", "from_utc", "to_utc"], name="responder_enabled", condition=Q(is_enabled=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject
+
+    @property
+    def window(self) -> Window:
+        return Window(self.from_utc, self.to_utc)
+
+    def state_at(self, at: datetime) -> State:
+        """What the responder is doing at the moment, computed from its fields."""
+        return state_at(is_enabled=self.is_enabled, window=self.window, at=at)
+
+    def next_transition(self, after: datetime) -> datetime | None:
+        return next_transition(is_enabled=self.is_enabled, window=self.window, after=after)
+
+
+class PreviousResponse(models.Model):
+    """That a sender was answered, or is being answered (RFC 3834 §2, RFC 5230 §4.2).
+
+    Written by the hook alone (`hook/ledger.py`). `reverse_path_key` is `addresses.memory_key` of the reverse-path.
+    """
+
+    class ClaimState(models.TextChoices):
+        CLAIMED = "claimed", _("being answered")
+        REPLIED = "replied", _("answered")
+        REFUSED = "refused", _("reply refused")
+
+    responder = models.ForeignKey(Responder, models.CASCADE, related_name="previous_responses")
+    text_revision = models.PositiveIntegerField()
+    activation = models.PositiveIntegerField()
+    reverse_path_key = models.CharField(_("sender"), max_length=320)
+    queue_id = models.CharField(_("queue id"), max_length=100)
+    state = models.CharField(_("state"), max_length=10, choices=ClaimState.choices, default=ClaimState.CLAIMED)
+    claimed_at = models.DateTimeField(_("claimed"))
+    lease_until = models.DateTimeField()
+    replied_at = models.DateTimeField(_("answered"), null=True)
+
+    class Meta:
+        verbose_name = _("previous response")
+        verbose_name_plural = _("previous responses")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["responder", "reverse_path_key", "activation", "text_revision"],
+                name="previous_response_is_claimed_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reverse_path_key
+
+
+class Decision(models.Model):
+    """What was decided about one copy for one mailbox: replied, or the reason for silence. Written by the hook alone."""
+
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="decisions", null=True, verbose_name=_("mailbox"))
+    responder = models.ForeignKey(
+        Responder, models.SET_NULL, related_name="decisions", null=True, verbose_name=_("autoresponder")
+    )
+    decided_at = models.DateTimeField(_("time"))
+    reverse_path = models.CharField(_("sender"), max_length=320, blank=True)
+    forward_path = models.CharField(_("written to"), max_length=320)
+    reason = models.CharField(_("reason"), max_length=40)
+    evidence = models.CharField(_("evidence"), max_length=500, blank=True)
+    # The rules that let it pass before the one that hit, by name, in order.
+    misses = models.JSONField(default=list)
+    message_id = models.CharField("Message-ID", max_length=998, blank=True)
+    queue_id = models.CharField(_("queue id"), max_length=100, blank=True)
+
+    class Meta:
+        verbose_name = _("decision")
+        verbose_name_plural = _("decisions")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["mailbox", "-id"], name="decision_of_mailbox"),
+            models.Index(fields=["decided_at"], name="decision_time"),
+            models.Index(fields=["reverse_path", "-id"], name="decision_sender"),
+            models.Index(fields=["message_id"], name="decision_message_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reverse_path or '<>'} → {self.forward_path}: {self.reason}"
+
+
+class QuarantinedMessage(models.Model):
+    """A message on which the hook failed unexpectedly: the header block and the first 256 KB, for the operator."""
+
+    received_at = models.DateTimeField(_("time"))
+    reverse_path = models.CharField(_("sender"), max_length=320, blank=True)
+    forward_path = models.CharField(_("written to"), max_length=320)
+    traceback = models.TextField(_("traceback"))
+    content = models.BinaryField(_("content"))
+
+    class Meta:
+        verbose_name = _("quarantined message")
+        verbose_name_plural = _("quarantined messages")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.reverse_path or '<>'} → {self.forward_path}"
+
+
+class ResponderEvent(models.Model):
+    """History of a responder: every change by a person, every transition by the clock. Only ever added to."""
+
+    class Kind(models.TextChoices):
+        CREATED = "created", _("created")
+        EDITED = "edited", _("edited")
+        SWITCHED_ON = "switched-on", _("switched on")
+        SWITCHED_OFF = "switched-off", _("switched off")
+        ANSWER_AGAIN = "answer-again", _("answers everyone again")
+        STARTED = "started", _("started")
+        ENDED = "ended", _("ended")
+        DELETED = "deleted", _("deleted")
+
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="responder_events", verbose_name=_("mailbox"))
+    responder = models.ForeignKey(
+        Responder, models.SET_NULL, related_name="events", null=True, verbose_name=_("autoresponder")
+    )
+    kind = models.CharField(_("event"), max_length=20, choices=Kind.choices)
+    # When it took effect: for the clock's transitions the edge of the window, not the time the task ran.
+    at = models.DateTimeField(_("time"))
+    recorded_at = models.DateTimeField(_("recorded"), auto_now_add=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
+    )
+    # Field name → [before, after], for edits.
+    changes = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("history")
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["mailbox", "-at"], name="responder_event_of_mailbox")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.get_kind_display()}"

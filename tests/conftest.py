@@ -1,0 +1,62 @@
+"""Fixtures that more than one folder of tests uses."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import pytest
+
+from mailboxes.models import Alias, AliasTarget, Domain, Mailbox, User
+from responders.models import Responder
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def anna(db: None) -> User:
+    """The owner of `mailbox`."""
+    return User.objects.create_user("anna@firma.example", PASSWORD, name="Anna Nowak")
+
+
+@pytest.fixture
+def mailbox(anna: User) -> Mailbox:
+    """anna@firma.example, in Polish and in Europe/Warsaw."""
+    domain = Domain.objects.create(name="firma.example")
+    return Mailbox.objects.create(domain=domain, local_part="anna", name="Anna Nowak", owner=anna)
+
+
+@pytest.fixture
+def standing_reply(mailbox: Mailbox) -> Responder:
+    """A standing reply of `mailbox` that is on."""
+    return Responder.objects.create(
+        mailbox=mailbox, type="standing", subject="Auto: {{ subject }}", text_body="Dziękuję za wiadomość.",
+        state="active",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def add_alias(mailbox: Mailbox) -> Callable[..., Alias]:
+    """Makes an alias of the mailboxes given, at the domain of `mailbox`."""
+
+    def add(local_part: str, *mailboxes: Mailbox, own: bool = False) -> Alias:
+        alias = Alias.objects.create(domain=mailbox.domain, local_part=local_part)
+        for target in mailboxes:
+            AliasTarget.objects.create(alias=alias, mailbox=target, is_own_address=own)
+        return alias
+
+    return add
+
+
+@pytest.fixture
+def database_clock(db: None) -> Iterator[Callable[[datetime | None], None]]:
+    """Puts the database's clock at a moment (None: back to the real one); rolled back or restored at the end."""
+    from django.db import connection
+
+    def put(moment: datetime | None) -> None:
+        source = "statement_timestamp()" if moment is None else f"timestamptz ''{moment.isoformat()}''"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"CREATE OR REPLACE FUNCTION panel_now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT {source}'"
+            )
+
+    yield put
+    put(None)

@@ -1,0 +1,52 @@
+"""Loaded by pytest before the settings are (`-p tests.servers`): starts the servers that tests share.
+
+One PostgreSQL and one Redis for the whole run; every worker of pytest-xdist has a database of its own in it.
+A run of `tests/core` alone starts nothing.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from webmail_panel import embedded
+
+_running: list[Any] = []
+_folder: Path | None = None
+
+
+def _only_pure_tests() -> bool:
+    paths = [argument for argument in sys.argv[1:] if argument.startswith("tests")]
+    return bool(paths) and all(path.startswith("tests/core") for path in paths)
+
+
+def _start() -> None:
+    global _folder
+    _folder = Path(tempfile.mkdtemp(prefix="panel-tests-"))
+    _folder.chmod(0o755)
+    os.environ["PANEL_TESTS_VAR_DIR"] = os.environ["VAR_DIR"] = str(_folder)
+    if _only_pure_tests():
+        return
+    postgres = embedded.start_postgres(_folder / "postgres", durable=False)
+    redis = embedded.start_redis(_folder / "redis")
+    _running.extend([redis, postgres])
+    os.environ["DATABASE_URL"] = postgres.url()
+    os.environ["REDIS_URL"] = redis.url
+    os.environ["CELERY_BROKER_URL"] = redis.broker_url
+
+
+if "PANEL_TESTS_VAR_DIR" not in os.environ:
+    os.environ.update(
+        SECRET_KEY="only-for-tests-" + "x" * 50, DEBUG="0", HTTPS="0", ALLOWED_HOSTS="testserver,localhost,127.0.0.1",
+        MAIL_HOSTNAME="panel.example",
+    )  # fmt: skip
+    _start()
+
+
+def pytest_unconfigure() -> None:
+    while _running:
+        _running.pop(0).stop()
+    if _folder is not None:
+        shutil.rmtree(_folder, ignore_errors=True)

@@ -1,0 +1,197 @@
+"""Settings. Everything that differs between installations comes from the environment.
+
+`make run` writes what it started (database, Redis, relay) into VAR_DIR/panel.env, so that a command
+typed in another terminal talks to the same panel; a variable already in the environment wins.
+"""
+
+from pathlib import Path
+
+import environ
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+if (VAR_DIR / "panel.env").is_file():
+    env.read_env(VAR_DIR / "panel.env")
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="")  # refused when empty, see webmail_panel/checks.py
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if DEBUG else [])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# True behind a TLS proxy (the only way to run it for real); the demo speaks plain HTTP on localhost.
+HTTPS = env.bool("HTTPS", default=not DEBUG)
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.forms",
+    "allauth",
+    "allauth.account",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "django_htmx",
+    "mailboxes",
+    "responders",
+    "webmail_panel",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "webmail_panel.middleware.SecurityHeadersMiddleware",
+]
+
+ROOT_URLCONF = "webmail_panel.urls"
+WSGI_APPLICATION = "webmail_panel.wsgi.application"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
+CRISPY_TEMPLATE_PACK = "bootstrap5"
+
+DATABASES = {
+    "default": env.db_url("DATABASE_URL", default="postgresql:///webmail_panel")
+    | {
+        "ATOMIC_REQUESTS": True,
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "apply-due-transitions": {
+        "task": "responders.tasks.apply_due_transitions",
+        "schedule": 5.0,
+        "options": {"expires": 30},
+    },
+    "delete-old-decisions": {
+        "task": "responders.tasks.delete_old_decisions",
+        "schedule": 3600.0,
+        "options": {"expires": 1800},
+    },
+}
+
+AUTH_USER_MODEL = "mailboxes.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "mailboxes.hashers.DovecotArgon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_ADAPTER = "mailboxes.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = None
+ACCOUNT_LOGOUT_ON_GET = False
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "mailbox_list"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("pl", _("Polish")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+# Zone and language of a new mailbox; each mailbox has its own.
+DEFAULT_MAILBOX_TIME_ZONE = env.str("DEFAULT_MAILBOX_TIME_ZONE", default="Europe/Warsaw")
+DEFAULT_MAILBOX_LANGUAGE = env.str("DEFAULT_MAILBOX_LANGUAGE", default="pl")
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SECURE = HTTPS
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+
+# --- The delivery hook -------------------------------------------------------------------------------
+# Domain of the copies that Postfix makes: local=domain@AUTOREPLY_DOMAIN. Never a real domain.
+AUTOREPLY_DOMAIN = env.str("AUTOREPLY_DOMAIN", default="autoreply.invalid")
+# Where replies go: smtp://host:port (Postfix; in the demo a relay that keeps them as files).
+RELAY_URL = env.str("RELAY_URL", default="smtp://127.0.0.1:10026")
+# The name in Message-ID, EHLO and the LMTP greeting, and the authserv-id of our own filter (RFC 8601 §2.5).
+MAIL_HOSTNAME = env.str("MAIL_HOSTNAME", default="localhost")
+AUTHSERV_ID = env.str("AUTHSERV_ID", default=MAIL_HOSTNAME)
+# A copy's Received field counts as ours when its "by" host is one of these; empty: whatever stands on top.
+RECEIVED_BY_HOSTS = env.list("RECEIVED_BY_HOSTS", default=[])
+RECIPIENT_DELIMITER = env.str("RECIPIENT_DELIMITER", default="+")
+# Local parts of automatic senders beyond the built-in list; a leading or trailing * stands for anything.
+SYSTEM_SENDERS = env.list("SYSTEM_SENDERS", default=[])
+# Header fields of the spam filter, "Name: value"; a value is compared from its beginning, case-insensitively.
+SPAM_FIELDS = env.list("SPAM_FIELDS", default=["X-Spam-Flag: YES", "X-Spam: Yes", "X-Spam-Status: Yes"])
+MESSAGE_SIZE_LIMIT = env.int("MESSAGE_SIZE_LIMIT", default=100 * 1024 * 1024)
+# Decisions older than this are deleted.
+DECISION_RETENTION_DAYS = env.int("DECISION_RETENTION_DAYS", default=90)
+# True: addresses stand in the log as they are. Otherwise as keyed hashes.
+LOG_PLAIN_ADDRESSES = env.bool("LOG_PLAIN_ADDRESSES", default=DEBUG)
+# The demo relay's folder; the panel shows it while DEBUG is on.
+OUTBOX_DIR = VAR_DIR / "outbox"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+}
