@@ -1,0 +1,115 @@
+"""What people and commands do to mailboxes and aliases."""
+
+from collections.abc import Iterable
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from mailboxes import addresses
+from mailboxes.models import Alias, AliasTarget, Domain, Mailbox, User
+
+
+class MailboxesError(ValueError):
+    """What was asked cannot be done; the text says why in one line."""
+
+
+@transaction.atomic
+def add_mailbox(
+    address: str,
+    *,
+    name: str = "",
+    password: str | None = None,
+    create_domain: bool = False,
+    language: str | None = None,
+    time_zone: str | None = None,
+) -> Mailbox:
+    """Make a mailbox, and a sign-in of the same address that owns it.
+
+    An existing user of that address becomes the owner and keeps the password unless one is given.
+    Raises MailboxesError: no such domain, address taken, not an address, weak password.
+    """
+    domain, local_part = _domain_and_local_part(address, create_domain=create_domain)
+    options = {"language": language, "time_zone": time_zone}
+    mailbox = Mailbox(
+        domain=domain, local_part=local_part, name=name, **{key: value for key, value in options.items() if value}
+    )
+    mailbox.owner = _owner(f"{local_part}@{domain.name}", name, password)
+    _refuse_taken(local_part, domain)
+    _clean(mailbox)
+    mailbox.save()
+    return mailbox
+
+
+@transaction.atomic
+def add_alias(address: str, targets: Iterable[str], *, create_domain: bool = False) -> Alias:
+    """Make an alias of mailboxes of ours or outside addresses.
+
+    Raises MailboxesError: address taken, a target that is no address, that is an alias itself, or
+    that lies in a domain of ours without being a mailbox.
+    """
+    domain, local_part = _domain_and_local_part(address, create_domain=create_domain)
+    _refuse_taken(local_part, domain)
+    alias = Alias(domain=domain, local_part=local_part)
+    _clean(alias)
+    alias.save()
+    for target in dict.fromkeys(_normalise(target) for target in targets):
+        _add_target(alias, target)
+    if not alias.targets.exists():
+        raise MailboxesError("an alias needs at least one target")
+    return alias
+
+
+def _normalise(address: str) -> str:
+    try:
+        return addresses.normalise(address)
+    except addresses.AddressError as error:
+        raise MailboxesError(f"{address}: {error}") from error
+
+
+def _domain_and_local_part(address: str, *, create_domain: bool) -> tuple[Domain, str]:
+    local_part, name = addresses.split(_normalise(address))
+    if create_domain:
+        return Domain.objects.get_or_create(name=name)[0], local_part
+    try:
+        return Domain.objects.get(name=name), local_part
+    except Domain.DoesNotExist:
+        raise MailboxesError(f"{name} is not a domain of this panel") from None
+
+
+def _refuse_taken(local_part: str, domain: Domain) -> None:
+    address = f"{local_part}@{domain.name}"
+    if Mailbox.objects.filter(address=address).exists():
+        raise MailboxesError(f"{address} is a mailbox already")
+    if Alias.objects.filter(address=address).exists():
+        raise MailboxesError(f"{address} is an alias already")
+
+
+def _owner(address: str, name: str, password: str | None) -> User:
+    user = User.objects.filter(email=address).first() or User(email=address, name=name)
+    if password is not None:
+        try:
+            validate_password(password, user)
+        except ValidationError as error:
+            raise MailboxesError(" ".join(error.messages)) from error
+        user.set_password(password)
+    elif user.pk is None:
+        user.set_unusable_password()
+    user.save()
+    return user
+
+
+def _add_target(alias: Alias, target: str) -> None:
+    mailbox = Mailbox.objects.filter(address=target).first()
+    if mailbox is None and Alias.objects.filter(address=target).exists():
+        raise MailboxesError(f"{target} is an alias itself; name the mailboxes behind it")
+    if mailbox is None and Domain.objects.filter(name=addresses.split(target)[1]).exists():
+        raise MailboxesError(f"{target} is in a domain of this panel, but no mailbox has that address")
+    AliasTarget.objects.create(alias=alias, mailbox=mailbox, outside_address="" if mailbox else target)
+
+
+def _clean(row: Mailbox | Alias) -> None:
+    try:
+        row.full_clean()
+    except ValidationError as error:
+        raise MailboxesError(" ".join(error.messages)) from error

@@ -1,0 +1,38 @@
+"""What Celery runs. Each task is safe to run twice and at the same time."""
+
+import logging
+
+from celery import shared_task
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+
+from responders import services
+
+log = logging.getLogger(__name__)
+
+
+@shared_task
+def apply_due_transitions() -> int:
+    """Move responders whose time has come; leaves the sign of life that the health checks look for."""
+    cache.set("beat-alive", True, timeout=60)
+    moves = services.apply_due_transitions(services.database_now())
+    if moves:
+        log.info("transitions applied=%d", moves)
+    return moves
+
+
+@shared_task
+def delete_old_decisions(batch: int = 10_000) -> int:
+    """Delete decisions older than DECISION_RETENTION_DAYS, a batch at a time."""
+    deleted = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM responders_decision WHERE id IN (SELECT id FROM responders_decision"
+                " WHERE decided_at < panel_now() - make_interval(days => %s) LIMIT %s)",
+                [settings.DECISION_RETENTION_DAYS, batch],
+            )
+            deleted += cursor.rowcount
+            if cursor.rowcount < batch:
+                return deleted
