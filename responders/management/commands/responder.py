@@ -1,0 +1,124 @@
+"""`manage.py responder set|on|off|show`: autoresponders from the command line."""
+
+import json
+import sys
+from argparse import ArgumentTypeError
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import override
+
+from mailboxes import addresses
+from mailboxes.models import Mailbox
+from responders import services
+from responders.core import schedule
+from responders.models import Responder, ResponderType
+
+
+def iso_time(text: str) -> datetime:
+    """An ISO 8601 time; without an offset it is in the mailbox's zone."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is not a time like 2026-12-24T17:00") from error
+
+
+class Command(BaseCommand):
+    help = "Set, switch and show the autoresponders of a mailbox."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        put = actions.add_parser("set", help="make the responder of this type, or change it")
+        put.add_argument("address")
+        put.add_argument("--type", required=True, choices=ResponderType.values)
+        put.add_argument("--subject", required=True)
+        put.add_argument("--text-file", required=True, help="the text of the reply; - is standard input")
+        put.add_argument("--from", dest="from_date", type=iso_time, help="ISO time; without offset in the mailbox's zone")
+        put.add_argument("--to", dest="to_date", type=iso_time, help="ISO time; without offset in the mailbox's zone")
+        put.add_argument("--days", type=int, default=7, help="answer the same sender again after so many days")
+        for action in ("on", "off", "show"):
+            parser_of_action = actions.add_parser(action)
+            parser_of_action.add_argument("address")
+            parser_of_action.add_argument("--type", choices=ResponderType.values, help="of this type only")
+            if action == "show":
+                parser_of_action.add_argument("--json", action="store_true", help="a JSON object a line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        mailbox = _mailbox(options["address"])
+        now = services.database_now()
+        if options["action"] == "set":
+            self._set(mailbox, options, now)
+        elif options["action"] == "show":
+            self._show(mailbox, options, now)
+        else:
+            self._switch(mailbox, options, now)
+
+    def _set(self, mailbox: Mailbox, options: dict[str, Any], now: datetime) -> None:
+        existing = mailbox.responders.filter(type=options["type"]).first()
+        values = services.ResponderInput(
+            type=options["type"],
+            is_enabled=True,
+            from_date=_local(options["from_date"], mailbox),
+            to_date=_local(options["to_date"], mailbox),
+            time_zone=mailbox.time_zone,
+            subject=options["subject"],
+            text_body=_read(options["text_file"]),
+            html_body="",
+            interval_days=options["days"],
+        )
+        try:
+            with override("en"):
+                row = services.save_responder(mailbox, values, actor=None, now=now, responder=existing)
+        except services.ResponderInvalid as error:
+            raise CommandError(str(error)) from error
+        self._say(row, now)
+
+    def _switch(self, mailbox: Mailbox, options: dict[str, Any], now: datetime) -> None:
+        for row in _responders(mailbox, options["type"]):
+            self._say(services.switch(row, on=options["action"] == "on", actor=None, now=now), now)
+
+    def _show(self, mailbox: Mailbox, options: dict[str, Any], now: datetime) -> None:
+        for row in _responders(mailbox, options["type"]):
+            if options["json"]:
+                shown = asdict(services.as_input(row)) | {"id": row.pk, "state": row.state_at(now)}
+                self.stdout.write(json.dumps(shown, ensure_ascii=False, default=str))
+            else:
+                self._say(row, now)
+                self.stdout.write(f"Subject: {row.subject}\n\n{row.text_body}")
+
+    def _say(self, row: Responder, now: datetime) -> None:
+        with override("en"):
+            zone = f" ({row.time_zone})" if row.from_date or row.to_date else ""
+            self.stdout.write(f"{row.get_type_display()}: {services.state_sentence(row, now)}{zone}")
+
+
+def _mailbox(address: str) -> Mailbox:
+    normal_form = addresses.normal_form_or_none(address)
+    mailbox = Mailbox.objects.filter(address=normal_form or "").first()
+    if mailbox is None:
+        raise CommandError(f"{address} is not a mailbox of this panel")
+    return mailbox
+
+
+def _responders(mailbox: Mailbox, kind: str | None) -> list[Responder]:
+    rows = mailbox.responders.order_by("position")
+    found = list(rows.filter(type=kind) if kind else rows)
+    if not found:
+        raise CommandError(f"{mailbox.address} has no such responder; make one with: responder set")
+    return found
+
+
+def _local(moment: datetime | None, mailbox: Mailbox) -> datetime | None:
+    if moment is None or moment.tzinfo is None:
+        return moment
+    return schedule.to_local(moment, mailbox.time_zone)
+
+
+def _read(name: str) -> str:
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{name} cannot be read: {error}") from error

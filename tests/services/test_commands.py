@@ -1,0 +1,98 @@
+"""The operator's commands: what they print, and one clear line when something is wrong."""
+
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from mailboxes.models import Alias, Mailbox
+from responders.models import Responder
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def stdin(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+
+def test_a_mailbox_is_added_with_its_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin(monkeypatch, "a long enough pass phrase\n")
+    run("mailbox", "add", "Ewa@Firma.example", "--name", "Ewa", "--password-stdin", "--create-domain")
+    mailbox = Mailbox.objects.get(address="ewa@firma.example")
+    assert mailbox.owner is not None
+    assert mailbox.owner.check_password("a long enough pass phrase")
+    assert mailbox.owner.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert json.loads(run("mailbox", "list", "--json"))["time_zone"] == "Europe/Warsaw"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["mailbox", "add", "ewa@elsewhere.example"], "not a domain of this panel"),
+        (["mailbox", "add", "no address"], "name@domain"),
+        (["mailbox", "add", "anna@firma.example"], "is a mailbox already"),
+        (["mailbox", "add", "ewa@firma.example", "--time-zone", "Warsaw"], "not a time zone"),
+        (["alias", "add", "anna@firma.example", "x@elsewhere.example"], "is a mailbox already"),
+        (["alias", "add", "biuro@firma.example", "nobody@firma.example"], "no mailbox has that address"),
+        (["responder", "on", "anna@firma.example"], "no such responder"),
+        (["responder", "show", "ewa@firma.example"], "not a mailbox of this panel"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(mailbox: Mailbox, arguments: list[str], words: str) -> None:
+    with pytest.raises(CommandError, match=words) as caught:
+        run(*arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_weak_password_is_refused(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin(monkeypatch, "password\n")
+    with pytest.raises(CommandError, match="too common"):
+        run("mailbox", "add", "ewa@firma.example", "--password-stdin")
+    assert not Mailbox.objects.filter(local_part="ewa").exists()
+
+
+def test_an_alias_leads_to_mailboxes_and_outside(mailbox: Mailbox) -> None:
+    run("alias", "add", "Biuro@firma.example", "anna@firma.example", "ewa@elsewhere.example", "ANNA@firma.example")
+    targets = Alias.objects.get(address="biuro@firma.example").targets.order_by("pk")
+    assert [str(target) for target in targets] == ["anna@firma.example", "ewa@elsewhere.example"]
+    assert json.loads(run("alias", "list", "--json"))["targets"] == ["anna@firma.example", "ewa@elsewhere.example"]
+
+
+def test_a_responder_is_set_shown_and_switched(mailbox: Mailbox, tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("Nie ma mnie do {{ absence.end }}.")
+    arguments = ["responder", "set", "anna@firma.example", "--type", "absence", "--subject", "Nie ma mnie"]
+    arguments += ["--text-file", str(text), "--from", "2099-07-01T08:00", "--to", "2099-07-15T06:00+00:00"]
+    assert "Absence message: Starts Wed, 1 Jul 2099, 08:00 (Europe/Warsaw)" in run(*arguments)
+    row = Responder.objects.get()
+    assert row.from_utc == datetime(2099, 7, 1, 6, tzinfo=UTC)
+    assert row.to_date == datetime(2099, 7, 15, 8)
+    run(*arguments)
+    assert Responder.objects.count() == 1
+    assert "Off" in run("responder", "off", "anna@firma.example")
+    assert json.loads(run("responder", "show", "anna@firma.example", "--json"))["state"] == "off"
+    assert "Nie ma mnie do" in run("responder", "show", "anna@firma.example")
+
+
+def test_a_bad_text_is_refused_in_one_line(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin(monkeypatch, "{{ sender.nmae }}")
+    with pytest.raises(CommandError, match=r"text_body: .*sender\.nmae"):
+        run("responder", "set", "anna@firma.example", "--type", "standing", "--subject", "x", "--text-file", "-")
+
+
+def test_transitions_apply_does_what_beat_does(mailbox: Mailbox) -> None:
+    Responder.objects.create(
+        mailbox=mailbox, subject="x", text_body="x", state="scheduled", from_date=datetime(2020, 1, 1),
+        from_utc=datetime(2020, 1, 1, tzinfo=UTC), next_transition_at=datetime(2020, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    assert run("transitions", "apply") == "1 transitions applied\n"
+    assert run("transitions", "apply") == "0 transitions applied\n"
