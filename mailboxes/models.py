@@ -147,12 +147,13 @@ class _Address(models.Model):
     """A local part at one of our domains. No mailbox and alias share an address (a trigger holds it)."""
 
     domain = models.ForeignKey(Domain, models.PROTECT, to_field="name", verbose_name=_("domain"))
-    local_part = models.CharField(
-        _("part before the @"), max_length=64, validators=[validate_local_part]
-    )
+    local_part = models.CharField(_("part before the @"), max_length=64, validators=[validate_local_part])
     address = models.GeneratedField(
         expression=models.Func(
-            models.F("local_part"), models.F("domain_id"), template="%(expressions)s", arg_joiner=" || '@' || "
+            models.F("local_part"),
+            models.F("domain_id"),
+            template="%(expressions)s",
+            arg_joiner=" || '@' || ",
         ),
         output_field=models.CharField(max_length=320),
         db_persist=True,
@@ -215,7 +216,12 @@ class AliasTarget(models.Model):
 
     alias = models.ForeignKey(Alias, models.CASCADE, related_name="targets", verbose_name=_("alias"))
     mailbox = models.ForeignKey(
-        Mailbox, models.CASCADE, related_name="alias_targets", null=True, blank=True, verbose_name=_("mailbox")
+        Mailbox,
+        models.CASCADE,
+        related_name="alias_targets",
+        null=True,
+        blank=True,
+        verbose_name=_("mailbox"),
     )
     outside_address = models.CharField(_("outside address"), max_length=320, blank=True)
     # A group alias is its members' own address only where the member says so.

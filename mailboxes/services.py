@@ -32,7 +32,10 @@ def add_mailbox(
     domain, local_part = _domain_and_local_part(address, create_domain=create_domain)
     options = {"language": language, "time_zone": time_zone}
     mailbox = Mailbox(
-        domain=domain, local_part=local_part, name=name, **{key: value for key, value in options.items() if value}
+        domain=domain,
+        local_part=local_part,
+        name=name,
+        **{key: value for key, value in options.items() if value},
     )
     mailbox.owner = _owner(f"{local_part}@{domain.name}", name, password)
     _refuse_taken(local_part, domain)

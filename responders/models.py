@@ -106,8 +106,7 @@ class Responder(models.Model):
                 name="responder_start_is_computed",
             ),
             models.CheckConstraint(
-                condition=Q(to_date__isnull=True, to_utc__isnull=True)
-                | Q(to_date__isnull=False, to_utc__isnull=False),
+                condition=Q(to_date__isnull=True, to_utc__isnull=True) | Q(to_date__isnull=False, to_utc__isnull=False),
                 name="responder_end_is_computed",
             ),
             models.CheckConstraint(
@@ -119,7 +118,9 @@ class Responder(models.Model):
                 condition=Q(state__in=[state.value for state in State]), name="responder_state_is_known"
             ),
             models.UniqueConstraint(
-                fields=["mailbox", "position"], name="responder_position_is_unique", deferrable=models.Deferrable.DEFERRED
+                fields=["mailbox", "position"],
+                name="responder_position_is_unique",
+                deferrable=models.Deferrable.DEFERRED,
             ),
         ]
         indexes = [
@@ -130,7 +131,9 @@ class Responder(models.Model):
             ),
             # Read by Postfix's map through the view responder_copy.
             models.Index(
-                fields=["mailbox", "from_utc", "to_utc"], name="responder_enabled", condition=Q(is_enabled=True)
+                fields=["mailbox", "from_utc", "to_utc"],
+                name="responder_enabled",
+                condition=Q(is_enabled=True),
             ),
         ]
 

@@ -93,7 +93,11 @@ def save_responder(
     row = before or Responder(mailbox=mailbox, position=_next_position(mailbox))
     old = as_input(row) if before else None
     _remember_activation(row, values, window, now)
-    if old and (old.subject, old.text_body, old.html_body) != (values.subject, values.text_body, values.html_body):
+    if old and (old.subject, old.text_body, old.html_body) != (
+        values.subject,
+        values.text_body,
+        values.html_body,
+    ):
         row.text_revision += 1
     for name, value in asdict(values).items():
         setattr(row, name, value)
@@ -215,7 +219,9 @@ def _when(local: datetime | None, now: datetime, zone: str) -> str:
         return ""
     language = get_language() or "en"
     is_this_year = local.year == schedule.to_local(now, zone).year
-    day = format_skeleton("MMMEd" if is_this_year else "yMMMEd", local, locale="pl" if language[:2] == "pl" else "en_GB")
+    day = format_skeleton(
+        "MMMEd" if is_this_year else "yMMMEd", local, locale="pl" if language[:2] == "pl" else "en_GB"
+    )
     return f"{day}, {local:%H:%M}"
 
 
@@ -274,9 +280,13 @@ def _moment(field: str, local: datetime | None, zone: str, errors: Errors) -> da
         return schedule.to_utc(local, zone)
     except schedule.LocalTimeError as error:
         sentence = (
-            _("On this day the clock goes forward and this time does not exist. The nearest are %(before)s and %(after)s.")
+            _(
+                "On this day the clock goes forward and this time does not exist. The nearest are %(before)s and %(after)s."
+            )
             if isinstance(error, schedule.SkippedTimeError)
-            else _("On this day the clock goes back and this time comes twice. The nearest are %(before)s and %(after)s.")
+            else _(
+                "On this day the clock goes back and this time comes twice. The nearest are %(before)s and %(after)s."
+            )
         )
         errors[field] = [sentence % {"before": f"{error.before:%H:%M}", "after": f"{error.after:%H:%M}"}]
         return None
@@ -311,7 +321,12 @@ def template_sentence(problem: TemplateProblem) -> str:
 
 
 def _remember_activation(
-    row: Responder, values: ResponderInput | None, window: schedule.Window, now: datetime, *, is_enabled: bool = True
+    row: Responder,
+    values: ResponderInput | None,
+    window: schedule.Window,
+    now: datetime,
+    *,
+    is_enabled: bool = True,
 ) -> None:
     """Count a new activation where a new window begins or a long pause ends; keep when it was switched off."""
     is_enabled = values.is_enabled if values else is_enabled
@@ -346,7 +361,12 @@ def _plain(value: Any) -> Any:
 
 
 def _record(
-    row: Responder, kind: Kind, *, actor: User | None, at: datetime, changes: dict[str, list[Any]] | None = None
+    row: Responder,
+    kind: Kind,
+    *,
+    actor: User | None,
+    at: datetime,
+    changes: dict[str, list[Any]] | None = None,
 ) -> None:
     ResponderEvent.objects.create(
         mailbox_id=row.mailbox_id, responder=row, kind=kind, at=at, actor=actor, changes=changes or {}

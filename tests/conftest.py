@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import pytest
+from django.db import connection
 
 from mailboxes.models import Alias, AliasTarget, Domain, Mailbox, User
 from responders.models import Responder
@@ -49,7 +50,6 @@ def add_alias(mailbox: Mailbox) -> Callable[..., Alias]:
 @pytest.fixture
 def database_clock(db: None) -> Iterator[Callable[[datetime | None], None]]:
     """Puts the database's clock at a moment (None: back to the real one); rolled back or restored at the end."""
-    from django.db import connection
 
     def put(moment: datetime | None) -> None:
         source = "statement_timestamp()" if moment is None else f"timestamptz ''{moment.isoformat()}''"

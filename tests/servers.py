@@ -14,7 +14,7 @@ from typing import Any
 from webmail_panel import embedded
 
 _running: list[Any] = []
-_folder: Path | None = None
+_folders: list[Path] = []
 
 
 def _only_pure_tests() -> bool:
@@ -23,14 +23,14 @@ def _only_pure_tests() -> bool:
 
 
 def _start() -> None:
-    global _folder
-    _folder = Path(tempfile.mkdtemp(prefix="panel-tests-"))
-    _folder.chmod(0o755)
-    os.environ["PANEL_TESTS_VAR_DIR"] = os.environ["VAR_DIR"] = str(_folder)
+    folder = Path(tempfile.mkdtemp(prefix="panel-tests-"))
+    folder.chmod(0o755)
+    _folders.append(folder)
+    os.environ["PANEL_TESTS_VAR_DIR"] = os.environ["VAR_DIR"] = str(folder)
     if _only_pure_tests():
         return
-    postgres = embedded.start_postgres(_folder / "postgres", durable=False)
-    redis = embedded.start_redis(_folder / "redis")
+    postgres = embedded.start_postgres(folder / "postgres", durable=False)
+    redis = embedded.start_redis(folder / "redis")
     _running.extend([redis, postgres])
     os.environ["DATABASE_URL"] = postgres.url()
     os.environ["REDIS_URL"] = redis.url
@@ -48,5 +48,5 @@ if "PANEL_TESTS_VAR_DIR" not in os.environ:
 def pytest_unconfigure() -> None:
     while _running:
         _running.pop(0).stop()
-    if _folder is not None:
-        shutil.rmtree(_folder, ignore_errors=True)
+    while _folders:
+        shutil.rmtree(_folders.pop(), ignore_errors=True)

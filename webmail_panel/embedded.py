@@ -106,7 +106,16 @@ def start_redis(folder: Path) -> Redis:
     socket_path = _socket_dir(folder) / "redis.sock"
     socket_path.unlink(missing_ok=True)
     command = [_redis_binary(), "--port", "0", "--unixsocket", str(socket_path), "--unixsocketperm", "700"]
-    command += ["--save", "", "--appendonly", "no", "--dir", str(folder), "--logfile", str(folder / "redis.log")]
+    command += [
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--dir",
+        str(folder),
+        "--logfile",
+        str(folder / "redis.log"),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
     for _attempt in range(100):
         if socket_path.exists():
@@ -217,7 +226,12 @@ def _initialise(server: Postgres) -> None:
         password_file.flush()
         _own(Path(password_file.name), server.user)
         command = ["initdb", "-D", str(server.data_dir), "-U", DATABASE_OWNER, "--auth=scram-sha-256"]
-        command += [f"--pwfile={password_file.name}", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
+        command += [
+            f"--pwfile={password_file.name}",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-instructions",
+        ]
         _run(server, command)
 
 

@@ -61,10 +61,20 @@ def test_a_weak_password_is_refused(mailbox: Mailbox, monkeypatch: pytest.Monkey
 
 
 def test_an_alias_leads_to_mailboxes_and_outside(mailbox: Mailbox) -> None:
-    run("alias", "add", "Biuro@firma.example", "anna@firma.example", "ewa@elsewhere.example", "ANNA@firma.example")
+    run(
+        "alias",
+        "add",
+        "Biuro@firma.example",
+        "anna@firma.example",
+        "ewa@elsewhere.example",
+        "ANNA@firma.example",
+    )
     targets = Alias.objects.get(address="biuro@firma.example").targets.order_by("pk")
     assert [str(target) for target in targets] == ["anna@firma.example", "ewa@elsewhere.example"]
-    assert json.loads(run("alias", "list", "--json"))["targets"] == ["anna@firma.example", "ewa@elsewhere.example"]
+    assert json.loads(run("alias", "list", "--json"))["targets"] == [
+        "anna@firma.example",
+        "ewa@elsewhere.example",
+    ]
 
 
 def test_a_responder_is_set_shown_and_switched(mailbox: Mailbox, tmp_path: Path) -> None:
@@ -86,7 +96,17 @@ def test_a_responder_is_set_shown_and_switched(mailbox: Mailbox, tmp_path: Path)
 def test_a_bad_text_is_refused_in_one_line(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
     stdin(monkeypatch, "{{ sender.nmae }}")
     with pytest.raises(CommandError, match=r"text_body: .*sender\.nmae"):
-        run("responder", "set", "anna@firma.example", "--type", "standing", "--subject", "x", "--text-file", "-")
+        run(
+            "responder",
+            "set",
+            "anna@firma.example",
+            "--type",
+            "standing",
+            "--subject",
+            "x",
+            "--text-file",
+            "-",
+        )
 
 
 def test_transitions_apply_does_what_beat_does(mailbox: Mailbox) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.utils import translation
 
 from mailboxes.models import Mailbox, User
@@ -93,7 +93,12 @@ def test_a_second_tab_does_not_overwrite_the_first(absence: Responder, mailbox: 
     services.save_responder(mailbox, changed, actor=anna, now=NOW, responder=absence, expected_version=seen)
     with pytest.raises(services.ResponderConflict) as caught:
         services.save_responder(
-            mailbox, replace(ABSENCE, subject="Second"), actor=anna, now=NOW, responder=absence, expected_version=seen
+            mailbox,
+            replace(ABSENCE, subject="Second"),
+            actor=anna,
+            now=NOW,
+            responder=absence,
+            expected_version=seen,
         )
     assert caught.value.current.subject == "First"
 
@@ -132,7 +137,8 @@ def test_answer_everyone_again_begins_an_activation(standing_reply: Responder, a
 
 def test_responders_change_places(mailbox: Mailbox, anna: User) -> None:
     rows = [
-        services.save_responder(mailbox, replace(ABSENCE, subject=name), actor=anna, now=NOW) for name in ("a", "b", "c")
+        services.save_responder(mailbox, replace(ABSENCE, subject=name), actor=anna, now=NOW)
+        for name in ("a", "b", "c")
     ]
     services.move(rows[2], up=True, actor=anna, now=NOW)
     services.move(rows[0], up=True, actor=anna, now=NOW)
@@ -143,7 +149,11 @@ def test_a_deleted_responder_stays_in_the_history(absence: Responder, mailbox: M
     services.delete_responder(absence, actor=anna, now=NOW)
     event = mailbox.responder_events.first()
     assert event is not None
-    assert (event.kind, event.responder, event.changes["subject"]) == ("deleted", None, ["Auto: {{ subject }}", None])
+    assert (event.kind, event.responder, event.changes["subject"]) == (
+        "deleted",
+        None,
+        ["Auto: {{ subject }}", None],
+    )
 
 
 def test_the_clock_moves_the_state_in_time_order(absence: Responder) -> None:
@@ -200,7 +210,8 @@ def test_a_window_over_a_clock_change_keeps_its_wall_clock_times(
         to_date=zone_day + timedelta(days=1, hours=8),
     )
     row = services.save_responder(mailbox, values, actor=anna, now=NOW)
-    assert row.from_utc and row.to_utc
+    assert row.from_utc
+    assert row.to_utc
     spring = zone_day.month == 3
     assert row.to_utc - row.from_utc == timedelta(hours=47 if spring else 49)
 
@@ -224,7 +235,5 @@ def test_the_database_clock_is_the_clock(database_clock: Callable[[datetime | No
 
 
 def test_the_dates_of_a_standing_reply_are_refused_by_the_database_too(standing_reply: Responder) -> None:
-    from django.db import IntegrityError
-
     with pytest.raises(IntegrityError):
         Responder.objects.update(from_date=datetime(2026, 1, 1), from_utc=NOW)

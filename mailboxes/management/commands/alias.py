@@ -34,7 +34,9 @@ class Command(BaseCommand):
     def _list(self, options: dict[str, Any]) -> None:
         aliases = Alias.objects.order_by("address").prefetch_related("targets__mailbox")
         for alias in aliases.iterator(chunk_size=1000):
-            targets = [target.mailbox.address if target.mailbox else target.outside_address for target in alias.targets.all()]
+            targets = [
+                target.mailbox.address if target.mailbox else target.outside_address for target in alias.targets.all()
+            ]
             if options["json"]:
                 self.stdout.write(json.dumps({"address": alias.address, "targets": targets}, ensure_ascii=False))
             else:

@@ -44,7 +44,13 @@ class Command(BaseCommand):
             rows = rows.filter(domain=options["domain"])
         for address, name, language, zone, is_active in rows.iterator():
             if options["json"]:
-                row = {"address": address, "name": name, "language": language, "time_zone": zone, "is_active": is_active}
+                row = {
+                    "address": address,
+                    "name": name,
+                    "language": language,
+                    "time_zone": zone,
+                    "is_active": is_active,
+                }
                 self.stdout.write(json.dumps(row, ensure_ascii=False))
             else:
                 self.stdout.write("\t".join([address, name, language, zone, "" if is_active else "suspended"]).rstrip())
