@@ -36,7 +36,9 @@ class Command(BaseCommand):
         put.add_argument("--type", required=True, choices=ResponderType.values)
         put.add_argument("--subject", required=True)
         put.add_argument("--text-file", required=True, help="the text of the reply; - is standard input")
-        put.add_argument("--from", dest="from_date", type=iso_time, help="ISO time; without offset in the mailbox's zone")
+        put.add_argument(
+            "--from", dest="from_date", type=iso_time, help="ISO time; without offset in the mailbox's zone"
+        )
         put.add_argument("--to", dest="to_date", type=iso_time, help="ISO time; without offset in the mailbox's zone")
         put.add_argument("--days", type=int, default=7, help="answer the same sender again after so many days")
         for action in ("on", "off", "show"):
