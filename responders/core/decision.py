@@ -1,0 +1,116 @@
+"""When we stay silent: the table of rules, in order, and what becomes of it.
+
+The first rule that hits decides. Rules that need only the message come first, so that most machine mail is
+settled before any query.
+"""
+
+import enum
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from responders.core import rules
+from responders.core.facts import (
+    Decision,
+    MailboxFacts,
+    Policy,
+    Previous,
+    PreviousResponses,
+    Reason,
+    ResponderFacts,
+)
+from responders.core.message import Message
+
+__all__ = [
+    "RULES", "Decision", "MailboxFacts", "Policy", "Previous", "PreviousResponses", "Reason", "ResponderFacts",
+    "decide", "decide_by_message", "explain",
+]  # fmt: skip
+
+
+class Needs(enum.Enum):
+    """What must be known before a rule can speak."""
+
+    MESSAGE = enum.auto()
+    MAILBOX = enum.auto()
+    MEMORY = enum.auto()
+
+
+class Rule(NamedTuple):
+    """A row of the table."""
+
+    reason: Reason
+    test: Callable[[rules.Case], str | None]
+    needs: Needs
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(Reason.NULL_REVERSE_PATH, rules.null_reverse_path, Needs.MESSAGE),
+    Rule(Reason.SYSTEM_SENDER, rules.system_sender, Needs.MESSAGE),
+    Rule(Reason.BAD_REVERSE_PATH, rules.bad_reverse_path, Needs.MESSAGE),
+    Rule(Reason.AUTO_SUBMITTED, rules.auto_submitted, Needs.MESSAGE),
+    Rule(Reason.LIST_OR_BULK, rules.list_or_bulk, Needs.MESSAGE),
+    Rule(Reason.REPORT, rules.report, Needs.MESSAGE),
+    Rule(Reason.AUTO_RESPONSE_SUPPRESS, rules.auto_response_suppress, Needs.MESSAGE),
+    Rule(Reason.MACHINE_MADE, rules.machine_made, Needs.MESSAGE),
+    Rule(Reason.SPAM, rules.spam, Needs.MESSAGE),
+    Rule(Reason.FORGED, rules.forged, Needs.MESSAGE),
+    Rule(Reason.NO_MAILBOX, rules.no_mailbox, Needs.MAILBOX),
+    Rule(Reason.OWN_ADDRESS, rules.own_address, Needs.MAILBOX),
+    Rule(Reason.NOT_ADDRESSED, rules.not_addressed, Needs.MAILBOX),
+    Rule(Reason.INACTIVE, rules.inactive, Needs.MAILBOX),
+    Rule(Reason.ALREADY_REPLIED, rules.already_replied, Needs.MEMORY),
+)
+_BY_MESSAGE = tuple(rule for rule in RULES if rule.needs is Needs.MESSAGE)
+
+
+class Explained(NamedTuple):
+    """What one rule said: outcome is "hit" or "miss"."""
+
+    rule: str
+    outcome: str
+    evidence: str
+
+
+def decide_by_message(message: Message, policy: Policy) -> Decision | None:
+    """The decision where the message alone settles it, else None: then `decide` has the rest of the table."""
+    decided = _first_hit(_BY_MESSAGE, rules.Case(message, policy))
+    return decided if decided.reason is not Reason.REPLIED else None
+
+
+def decide(
+    message: Message,
+    mailbox: MailboxFacts | None,
+    policy: Policy,
+    now: datetime,
+    previous: PreviousResponses | None = None,
+) -> Decision:
+    """The whole table for one mailbox at the moment `now` (UTC): REPLIED with the responder that answers, or a reason.
+
+    `previous` holds, by responder id, the response this sender had under the present text and activation.
+    """
+    case = rules.Case(message, policy, now, mailbox, previous)
+    decided = _first_hit(RULES, case)
+    return Decision(decided.reason, decided.evidence, decided.misses, case.responder)
+
+
+def explain(
+    message: Message,
+    mailbox: MailboxFacts | None,
+    policy: Policy,
+    now: datetime,
+    previous: PreviousResponses | None = None,
+) -> list[Explained]:
+    """Every rule in order, hit or miss, going on after the first hit."""
+    case = rules.Case(message, policy, now, mailbox, previous)
+    outcomes = [(rule.reason.value, rule.test(case)) for rule in RULES]
+    return [Explained(name, "miss" if evidence is None else "hit", evidence or "") for name, evidence in outcomes]
+
+
+def _first_hit(table: Iterable[Rule], case: rules.Case) -> Decision:
+    misses: list[str] = []
+    for rule in table:
+        evidence = rule.test(case)
+        if evidence is not None:
+            return Decision(rule.reason, evidence, tuple(misses))
+        misses.append(rule.reason.value)
+    return Decision(Reason.REPLIED, "", tuple(misses))

@@ -1,0 +1,205 @@
+"""Bytes become frozen facts, once. The only reader of header fields: nobody else touches them.
+
+Assume every field missing, doubled, misencoded or hostile: `read_message` never raises, whatever the bytes.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.header import decode_header
+from email.utils import parsedate_to_datetime
+
+from mailboxes.addresses import normal_form_or_none
+
+_END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
+_FIELD = re.compile(rb"^([!-9;-~]{1,256})[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.MULTILINE)
+_FOLD = re.compile(rb"\r?\n(?=[ \t])")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_SPACES = re.compile(r"\s+")
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
+_COMMENT = re.compile(r"\([^()]*\)")
+_ANGLE = re.compile(r"<([^<>]*)>")
+_MESSAGE_ID = re.compile(r"<[^\s<>()@\x00-\x1f\x7f]{1,250}@[^\s<>()@\x00-\x1f\x7f]{1,250}>")
+_RECEIVED_ID = re.compile(r"\bid\s+<?([A-Za-z0-9._-]{1,100})")
+_RECEIVED_BY = re.compile(r"(?:^|\s)by\s+([^\s;()]+)")
+MAX_ADDRESSES = 10_000
+MAX_REFERENCES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a message says of itself. `reverse_path` is the envelope's, as received; "" is the null one.
+
+    `fields`: lower-case name → unfolded values in the order they stand, without NUL and lone surrogates.
+    `received_at` (UTC) and `queue_id` are of our own topmost Received field, None where there is none.
+    """
+
+    reverse_path: str
+    fields: Mapping[str, tuple[str, ...]]
+    addressed_to: tuple[str, ...]
+    from_name: str
+    from_address: str | None
+    subject: str
+    message_id: str | None
+    references: tuple[str, ...]
+    queue_id: str | None
+    received_at: datetime | None
+    content_type: str
+
+    def first(self, name: str) -> str | None:
+        """The first field of that (lower-case) name."""
+        values = self.fields.get(name)
+        return values[0] if values else None
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Every field of that (lower-case) name, in order."""
+        return self.fields.get(name, ())
+
+
+def read_message(content: bytes, reverse_path: str, *, received_by: Collection[str] = ()) -> Message:
+    """The facts of a message; `content` is its header block, maybe with (part of) the body, maybe cut off.
+
+    The topmost Received field counts as ours if its host after "by" is in `received_by`, or if that is empty.
+    """
+    fields = _fields(content)
+    from_name, from_address = _author(fields.get("from", ("",))[0])
+    queue_id, received_at = _arrival(fields.get("received", ("",))[0], received_by)
+    message_id = _message_ids(fields.get("message-id", ("",))[0])
+    return Message(
+        reverse_path=_clean(reverse_path).strip().removeprefix("<").removesuffix(">"),
+        fields=fields,
+        addressed_to=_addressed_to(fields),
+        from_name=from_name,
+        from_address=from_address,
+        subject=decode_text(fields.get("subject", ("",))[0]),
+        message_id=message_id[0] if message_id else None,
+        references=_references(fields),
+        queue_id=queue_id,
+        received_at=received_at,
+        content_type=fields.get("content-type", ("",))[0].strip().lower(),
+    )
+
+
+def header_block(content: bytes) -> bytes:
+    """The header fields without the empty line that ends them."""
+    if content[:1] == b"\n" or content[:2] == b"\r\n":
+        return b""
+    end = _END_OF_HEADER.search(content)
+    return content[: end.start()] if end else content
+
+
+def decode_text(value: str) -> str:
+    """Unstructured text of a field: encoded words (RFC 2047) decoded, controls and line ends out, spaces single."""
+    if "=?" in value:
+        value = _decode_words(value)
+    return _SPACES.sub(" ", _CONTROLS.sub(" ", value)).strip()
+
+
+def _fields(content: bytes) -> dict[str, tuple[str, ...]]:
+    fields: dict[str, tuple[str, ...]] = {}
+    for name, value in _FIELD.findall(header_block(content)):
+        key = name.decode("ascii").lower()
+        fields[key] = (*fields.get(key, ()), _decode(value))
+    return fields
+
+
+def _decode(value: bytes) -> str:
+    if b"\n" in value:
+        value = _FOLD.sub(b"", value)
+    value = value.replace(b"\0", b"").replace(b"\r", b" ")
+    try:
+        return value.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        return value.decode("latin-1").strip()
+
+
+def _clean(text: str) -> str:
+    return _CONTROLS.sub("", text)
+
+
+def _decode_words(value: str) -> str:
+    """RFC 2047 §6.2; what does not decode is shown as it stands."""
+    try:
+        parts = decode_header(value)
+    except (ValueError, LookupError, AssertionError):
+        return value
+    return "".join(part if isinstance(part, str) else _decode_bytes(part, charset) for part, charset in parts)
+
+
+def _decode_bytes(part: bytes, charset: str | None) -> str:
+    try:
+        return part.decode(charset or "ascii", "replace")
+    except (LookupError, ValueError):
+        return part.decode("latin-1")
+
+
+def _author(value: str) -> tuple[str, str | None]:
+    """The display name and address of the first mailbox in a From field (RFC 5322 §3.6.2)."""
+    found = _ANGLE.search(_QUOTED.sub(lambda match: " " * len(match[0]), value))
+    if found is None:
+        addresses = _address_list(value)
+        return "", addresses[0] if addresses else None
+    name = decode_text(value[: found.start()].strip())
+    if name.startswith('"') and name.endswith('"') and len(name) > 1:
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
+    return name.strip(" ,"), normal_form_or_none(found[1])
+
+
+def _addressed_to(fields: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    values = [value for name in ("to", "cc", "resent-to", "resent-cc") for value in fields.get(name, ())]
+    return tuple(dict.fromkeys(address for value in values for address in _address_list(value)))
+
+
+def _address_list(value: str) -> list[str]:
+    """Normal forms of the addresses in a list, through groups, comments and quoted names (RFC 5322 §3.4)."""
+    if '"' in value:
+        value = _QUOTED.sub(lambda match: match[0].strip('"') if value[match.end() : match.end() + 1] == "@" else " ", value)
+    if "(" in value:
+        value = _without_comments(value)
+    found = []
+    for part in re.split(r"[,;]", value)[:MAX_ADDRESSES]:
+        angle = _ANGLE.findall(part)
+        text = angle[-1] if angle else part.rpartition(":")[2]
+        if "@" in text and (address := normal_form_or_none(text.rpartition(":")[2].strip())):
+            found.append(address)
+    return found
+
+
+def _without_comments(value: str) -> str:
+    for _depth in range(20):
+        shorter = _COMMENT.sub(" ", value)
+        if shorter == value:
+            break
+        value = shorter
+    return value
+
+
+def _message_ids(value: str) -> list[str]:
+    return _MESSAGE_ID.findall(value)
+
+
+def _references(fields: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """RFC 5322 §3.6.4: References, or In-Reply-To where that holds a single id."""
+    found = _message_ids(" ".join(fields.get("references", ())))
+    if not found:
+        found = _message_ids(fields.get("in-reply-to", ("",))[0])
+        found = found if len(found) == 1 else []
+    return tuple(found[-MAX_REFERENCES:])
+
+
+def _arrival(received: str, received_by: Collection[str]) -> tuple[str | None, datetime | None]:
+    by = _RECEIVED_BY.search(received)
+    if by is None or (received_by and by[1].lower() not in received_by):
+        return None, None
+    trace, _semicolon, date = received.rpartition(";")
+    queue_id = _RECEIVED_ID.search(trace)
+    return queue_id[1] if queue_id else None, _date(date)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text.strip())
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

@@ -1,0 +1,219 @@
+"""The rules of silence: one function each.
+
+A rule returns its evidence if it hits, None if it lets the message pass. It changes nothing and knows nothing
+of the order, which stands in `decision.RULES`.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from mailboxes.addresses import AddressError, normal_form_or_none, split, without_subaddress
+from responders.core.facts import MailboxFacts, Policy, PreviousResponses, ResponderFacts
+from responders.core.message import Message
+
+LOOP_FIELD = "x-loop"
+LOOP_MARK = "webmail-panel"  # stands in the X-Loop field of our own replies
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything a rule may look at. Rules that need only the message leave the rest alone."""
+
+    message: Message
+    policy: Policy
+    now: datetime = datetime.min.replace(tzinfo=UTC)
+    mailbox: MailboxFacts | None = None
+    previous: PreviousResponses | None = None
+
+    @property
+    def responder(self) -> ResponderFacts | None:
+        """The first responder, in the owner's order, that was active when the message came and still is."""
+        moments = {self.now, self.message.received_at or self.now}
+        rows = self.mailbox.responders if self.mailbox else ()
+        return next((row for row in rows if all(row.is_active(at) for at in moments)), None)
+
+
+def null_reverse_path(case: Case) -> str | None:
+    """Nobody is behind an empty sender address: it marks reports and automatic replies. RFC 3834 §2, RFC 5230 §4.6."""
+    return "MAIL FROM:<>" if not case.message.reverse_path else None
+
+
+def bad_reverse_path(case: Case) -> str | None:
+    """The sender's address is not one that mail can be sent to. RFC 5321 §4.1.2."""
+    path = case.message.reverse_path
+    return f"MAIL FROM:<{path}>" if path and normal_form_or_none(path) is None else None
+
+
+_SYSTEM_LOCAL_PARTS = frozenset(
+    "mailer-daemon listserv majordomo listproc autoresponder bounce bounces".split()
+)  # fmt: skip
+_NO_REPLY = re.compile(r"(?:do-?not|no|nie)[-_.]?(?:reply|replay|respond|odpowiadaj)(?:[-_.+=].*)?")
+_SYSTEM_AFFIX = re.compile(r"owner-.+|.+-owner|.+-request|.+-bounces(?:\+.*)?|bounces?[-+=].+")
+
+
+def system_sender(case: Case) -> str | None:
+    """The sender is a mail system or says in its name that it reads no replies. RFC 3834 §2, RFC 5230 §4.6."""
+    try:
+        local_part = split(case.message.reverse_path.lower())[0]
+    except AddressError:
+        return None
+    is_system = (
+        local_part in _SYSTEM_LOCAL_PARTS
+        or _NO_REPLY.fullmatch(local_part)
+        or _SYSTEM_AFFIX.fullmatch(local_part)
+        or any(_matches(pattern.lower(), local_part) for pattern in case.policy.system_senders)
+    )
+    return f"MAIL FROM:<{case.message.reverse_path}>" if is_system else None
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """A leading or trailing * in the operator's pattern stands for anything."""
+    core = pattern.strip("*")
+    if pattern.startswith("*") and pattern.endswith("*"):
+        return core in text
+    if pattern.startswith("*"):
+        return text.endswith(core)
+    return text.startswith(core) if pattern.endswith("*") else text == core
+
+
+_COMMENT = re.compile(r"\([^()]*\)")
+
+
+def auto_submitted(case: Case) -> str | None:
+    """The message says itself that a machine wrote it. RFC 3834 §2 and §5."""
+    for value in case.message.all("auto-submitted"):
+        keyword = _COMMENT.sub("", value).partition(";")[0].strip().lower()
+        if keyword and keyword != "no":
+            return _evidence("Auto-Submitted", value)
+    return None
+
+
+_LIST_FIELDS = {
+    "list-id": "List-Id", "list-help": "List-Help", "list-subscribe": "List-Subscribe",
+    "list-unsubscribe": "List-Unsubscribe", "list-unsubscribe-post": "List-Unsubscribe-Post", "list-post": "List-Post",
+    "list-owner": "List-Owner", "list-archive": "List-Archive", "mailing-list": "Mailing-List",
+    "feedback-id": "Feedback-ID", "x-campaign-id": "X-Campaign-ID", "x-mailchimp-id": "X-MailChimp-ID",
+    "x-mc-user": "X-MC-User", "x-csa-complaints": "X-CSA-Complaints",
+}  # fmt: skip
+
+
+def list_or_bulk(case: Case) -> str | None:
+    """The message went to many: a mailing list, a newsletter, bulk mail. RFC 3834 §2, RFC 5230 §4.6, RFC 2369, RFC 2919."""
+    for name, shown in _LIST_FIELDS.items():
+        if (value := case.message.first(name)) is not None:
+            return _evidence(shown, value)
+    for value in case.message.all("precedence"):
+        if _COMMENT.sub("", value).strip().lower() in {"bulk", "list", "junk"}:
+            return _evidence("Precedence", value)
+    return None
+
+
+_REPORT_TYPES = re.compile(r"multipart/report\b|message/(?:delivery-status|disposition-notification|tracking-status)\b")
+
+
+def report(case: Case) -> str | None:
+    """The message is a delivery report or a read receipt. RFC 3834 §2, RFC 3464, RFC 8098."""
+    if _REPORT_TYPES.match(case.message.content_type):
+        return _evidence("Content-Type", case.message.content_type)
+    return None
+
+
+def auto_response_suppress(case: Case) -> str | None:
+    """The sender's program asks for no automatic replies. MS-OXCMAIL §2.1.3.2.20."""
+    for value in case.message.all("x-auto-response-suppress"):
+        if {word.strip().lower() for word in value.split(",")} & {"all", "oof", "autoreply"}:
+            return _evidence("X-Auto-Response-Suppress", value)
+    return None
+
+
+_MACHINE_FIELDS = {
+    "x-autoreply": "X-Autoreply", "x-autorespond": "X-Autorespond", "x-autoresponder": "X-Autoresponder",
+    "x-auto-reply": "X-Auto-Reply", "x-mail-autoreply": "X-Mail-Autoreply", "x-autogenerated": "X-Autogenerated",
+    "x-vacation": "X-Vacation", "delivered-by-the-graces-of": "Delivered-By-The-Graces-Of",
+    "x-amazon-auto-reply": "X-Amazon-Auto-Reply", "x-facebook-notify": "X-Facebook-Notify",
+}  # fmt: skip
+
+
+def machine_made(case: Case) -> str | None:
+    """The message carries the mark of another autoresponder, or of our own."""
+    for name, shown in _MACHINE_FIELDS.items():
+        value = case.message.first(name)
+        if value is not None and value.lower() not in {"no", "false", "0"}:
+            return _evidence(shown, value)
+    for value in case.message.all(LOOP_FIELD):
+        if value.partition(";")[0].strip().lower() == LOOP_MARK:
+            return _evidence("X-Loop", value)
+    if (value := case.message.first("precedence")) and value.strip().lower() == "auto_reply":
+        return _evidence("Precedence", value)
+    return None
+
+
+def spam(case: Case) -> str | None:
+    """The spam filter marked the message."""
+    for configured in case.policy.spam_fields:
+        name, _colon, wanted = configured.partition(":")
+        for value in case.message.all(name.strip().lower()):
+            if value.strip().lower().startswith(wanted.strip().lower()):
+                return _evidence(name.strip(), value)
+    return None
+
+
+_DMARC_FAIL = re.compile(r";\s*dmarc\s*=\s*fail\b", re.IGNORECASE)
+
+
+def forged(case: Case) -> str | None:
+    """Our own check says that the sender's address is forged. RFC 8601 §2.2, RFC 7489."""
+    for value in case.message.all("authentication-results"):
+        server, _semicolon, _results = value.partition(";")
+        server_id = _COMMENT.sub("", server).split()
+        is_ours = bool(server_id) and server_id[0].lower() == case.policy.authserv_id.lower()
+        if is_ours and _DMARC_FAIL.search(_COMMENT.sub("", value)):
+            return _evidence("Authentication-Results", value)
+    return None
+
+
+def no_mailbox(case: Case) -> str | None:
+    """No mailbox of ours stands behind the address any more."""
+    return "" if case.mailbox is None else None
+
+
+def own_address(case: Case) -> str | None:
+    """The mailbox wrote to itself. RFC 5230 §4.6."""
+    address = normal_form_or_none(case.message.reverse_path)
+    return f"MAIL FROM:<{address}>" if address and _is_own(address, case) else None
+
+
+def not_addressed(case: Case) -> str | None:
+    """None of the mailbox's own addresses stands in To or Cc: a blind copy, a redirection. RFC 3834 §2, RFC 5230 §4.5."""
+    if any(_is_own(address, case) for address in case.message.addressed_to):
+        return None
+    shown = [name for name in ("To", "Cc", "Resent-To", "Resent-Cc") if case.message.first(name.lower()) is not None]
+    return ", ".join(f"{name}: {case.message.first(name.lower())}" for name in shown)[:500]
+
+
+def _is_own(address: str, case: Case) -> bool:
+    own = case.mailbox.own_addresses if case.mailbox else frozenset()
+    return address in own or without_subaddress(address, case.policy.recipient_delimiter) in own
+
+
+def inactive(case: Case) -> str | None:
+    """No autoresponder of the mailbox was on when the message came, or none is any more."""
+    if case.responder is not None:
+        return None
+    received_at = case.message.received_at
+    return f"received {received_at.isoformat()}" if received_at else ""
+
+
+def already_replied(case: Case) -> str | None:
+    """This sender had this answer already, not long ago. RFC 5230 §4.2."""
+    responder = case.responder
+    previous = (case.previous or {}).get(responder.id) if responder else None
+    if responder is None or previous is None:
+        return None
+    is_recent = case.now < previous.replied_at + timedelta(days=responder.interval_days)
+    return f"answered {previous.replied_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if is_recent else None
+
+
+def _evidence(name: str, value: str) -> str:
+    return f"{name}: {value}"[:500]
