@@ -1,0 +1,177 @@
+"""A responder's text with its placeholders filled in: Liquid, strict when it is saved, bounded when it is sent.
+
+Only conditions are allowed, no loops and no includes, so that a text cannot cost more than its own length.
+Values come from strangers: they are put in as text, never read as Liquid, and escaped in HTML.
+"""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import liquid
+import nh3
+from babel.dates import format_date
+from liquid.exceptions import LiquidError, UnknownFilterError
+
+from responders.core.facts import MailboxFacts, ResponderFacts
+from responders.core.message import Message
+
+PLACEHOLDERS = (
+    "sender.name",
+    "sender.address",
+    "subject",
+    "mailbox.name",
+    "mailbox.address",
+    "absence.start",
+    "absence.end",
+    "absence.return_date",
+)
+DEFAULT_SUBJECT = "Auto: {{ subject }}"
+MAX_OUTPUT_OCTETS = 200_000
+MAX_SUBJECT_CHARACTERS = 500
+_MAX_VALUE_CHARACTERS = 1_000
+_TAGS = {"content", "output", "illegal", "if", "unless", "case", "comment", "#"}
+_FILTERS = {"default", "upcase", "downcase", "capitalize", "strip", "truncate", "truncatewords", "escape"}
+_MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+
+
+class TemplateProblem(ValueError):  # noqa: N818 (what a person wrote, not a fault of ours)
+    """A text cannot be used. `kind`: placeholder, tag, filter, unclosed-tag, unclosed-brace or syntax;
+    `name`: the placeholder, tag or filter; `line`: counted from 1, 0 where it is not known.
+    """
+
+    def __init__(self, kind: str, name: str, line: int) -> None:
+        super().__init__(f"line {line}: {kind} {name}".strip())
+        self.kind = kind
+        self.name = name
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What the reply will say. The subject is one line; `html_body` is empty where the owner wrote none."""
+
+    subject: str
+    text_body: str
+    html_body: str
+
+
+class _Environment(liquid.Environment):
+    block_nesting_limit = 20
+    context_depth_limit = 20
+    output_stream_limit = MAX_OUTPUT_OCTETS
+
+
+def _environment(*, autoescape: bool) -> liquid.Environment:
+    environment = _Environment(autoescape=autoescape)
+    for name in set(environment.tags) - _TAGS:
+        del environment.tags[name]
+    for name in set(environment.filters) - _FILTERS:
+        del environment.filters[name]
+    return environment
+
+
+_TEXT = _environment(autoescape=False)
+_HTML = _environment(autoescape=True)
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(source: str, *, html: bool) -> liquid.BoundTemplate:
+    return (_HTML if html else _TEXT).from_string(source)
+
+
+def check_template(source: str) -> None:
+    """Refuse a text that could not be rendered, or that names a placeholder we have not. Raises TemplateProblem."""
+    try:
+        template = _TEXT.from_string(source)
+        used = template.analyze().globals
+    except LiquidError as error:
+        raise _problem(error, source) from error
+    except RecursionError as error:
+        raise TemplateProblem("syntax", "", 0) from error
+    for variables in used.values():
+        for variable in variables:
+            if str(variable) not in PLACEHOLDERS:
+                raise TemplateProblem("placeholder", str(variable), _line(source, variable.span.index))
+
+
+def placeholders_used(source: str) -> frozenset[str]:
+    """The placeholders that a text names; of a text that does not parse, none."""
+    try:
+        used = _TEXT.from_string(source).analyze().globals
+    except (LiquidError, RecursionError):
+        return frozenset()
+    return frozenset(str(variable) for variables in used.values() for variable in variables)
+
+
+def render(responder: ResponderFacts, mailbox: MailboxFacts, message: Message, now: datetime) -> Rendered:
+    """Subject and texts for this sender at this moment. Never raises for what a text or a message holds:
+    a text that cannot be rendered goes out without its placeholders.
+    """
+    values = _values(responder, mailbox, message)
+    subject = _fill(responder.subject, values)
+    html_body = nh3.clean(_fill(responder.html_body, values, html=True)) if responder.html_body else ""
+    return Rendered(" ".join(subject.split())[:MAX_SUBJECT_CHARACTERS], _fill(responder.text_body, values), html_body)
+
+
+def local_time(local: datetime | None, language: str) -> str:
+    """“4 stycznia 2027, godz. 08:00”, “4 January 2027, 08:00”: fits after a preposition in both languages."""
+    if local is None:
+        return ""
+    joint = ", godz. " if language == "pl" else ", "
+    return f"{local_date(local, language)}{joint}{local:%H:%M}"
+
+
+def local_date(local: datetime | None, language: str) -> str:
+    """“4 stycznia 2027”, “4 January 2027”."""
+    return format_date(local, "long", locale="pl" if language == "pl" else "en_GB") if local else ""
+
+
+def _values(responder: ResponderFacts, mailbox: MailboxFacts, message: Message) -> dict[str, Any]:
+    language = mailbox.language
+    return {
+        "sender": {
+            "name": (message.from_name or message.reverse_path)[:_MAX_VALUE_CHARACTERS],
+            "address": message.reverse_path[:_MAX_VALUE_CHARACTERS],
+        },
+        "subject": message.subject[:_MAX_VALUE_CHARACTERS],
+        "mailbox": {"name": mailbox.name or mailbox.address, "address": mailbox.address},
+        "absence": {
+            "start": local_time(responder.from_date, language),
+            "end": local_time(responder.to_date, language),
+            "return_date": local_date(responder.to_date, language),
+        },
+    }
+
+
+def _fill(source: str, values: Mapping[str, Any], *, html: bool = False) -> str:
+    if "{" not in source:
+        return source
+    try:
+        return str(_compiled(source, html=html).render(**values))
+    except (LiquidError, RecursionError):
+        return _MARKUP.sub("", source)
+
+
+def _problem(error: LiquidError, source: str) -> TemplateProblem:
+    words = str(error.args[0]) if error.args else ""
+    token = getattr(error, "token", None)
+    line = _line(source, token.start_index) if token is not None and token.start_index >= 0 else 0
+    quoted = re.search(r"'([^']*)'", words)
+    name = quoted[1] if quoted else ""
+    if isinstance(error, UnknownFilterError):
+        return TemplateProblem("filter", name, line)
+    if words.startswith("unexpected tag"):
+        return TemplateProblem("tag", name, line)
+    if match := re.match(r"expected tag (?:'?end)(\w+)", words):
+        return TemplateProblem("unclosed-tag", match[1], line)
+    if words.startswith(("expected '}}'", "expected '%}'")):
+        return TemplateProblem("unclosed-brace", "", line)
+    return TemplateProblem("syntax", words[:100], line)
+
+
+def _line(source: str, index: int) -> int:
+    return source.count("\n", 0, index) + 1
