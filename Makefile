@@ -1,0 +1,85 @@
+# Two commands matter: `make run` and `make test`. Both do all the set-up they need, in .venv and in VAR_DIR.
+
+PYTHON ?= python3
+VAR_DIR ?= $(CURDIR)/var
+export VAR_DIR
+BIN := .venv/bin
+CATALOGUES := $(wildcard locale/*/LC_MESSAGES/django.po)
+# Two workers of pytest-xdist; all tests of a file run in one.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
+FAST := $(wildcard tests/core tests/services tests/lmtp tests/web)
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+.PHONY: run
+run: .venv/run.stamp .venv/messages.stamp  ## Start the panel with everything it needs; Ctrl-C ends it
+	@exec $(BIN)/python -m webmail_panel.run
+
+.PHONY: demo-mail
+demo-mail: .venv/run.stamp  ## Send a message to the running panel and print the reply: ARGS="--recipient …"
+	@exec $(BIN)/python manage.py demomail $(ARGS)
+
+.PHONY: check
+check: .venv/dev.stamp .venv/messages.stamp  ## Linters, types, layers, migrations, settings
+	@BIN=$(BIN) sh tests/check.sh
+
+.PHONY: test
+test: .venv/dev.stamp .venv/messages.stamp  ## Every test, on real servers (as root it installs Debian's)
+	@sh tests/install-debian-packages.sh
+	$(PYTEST) tests
+
+.PHONY: test-fast
+test-fast: .venv/dev.stamp .venv/messages.stamp  ## The tests that need no mail server and no browser
+	$(PYTEST) $(FAST)
+
+.PHONY: bench
+bench: .venv/dev.stamp  ## How many messages a second
+	@for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
+
+.PHONY: messages
+messages: .venv/dev.stamp  ## Collect the texts to translate into locale/*/LC_MESSAGES/django.po
+	@$(BIN)/python manage.py makemessages --all --no-obsolete --no-wrap \
+		--ignore=.venv --ignore=var --ignore=tests --ignore=static/vendor
+
+.PHONY: lock
+lock: .venv/dev.stamp  ## Pin every dependency with its hashes, from pyproject.toml
+	@for want in base: run:--extra=embedded "dev:--extra=embedded --extra=dev"; do \
+		$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
+			--no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header \
+			$${want#*:} --output-file=requirements/$${want%%:*}.txt pyproject.toml || exit 1; \
+	done
+
+.PHONY: screenshots
+screenshots: .venv/dev.stamp .venv/messages.stamp  ## Draw the pictures of the documentation anew
+	@sh tests/install-debian-packages.sh
+	$(BIN)/python -m tests.browser.screenshots docs/images
+
+.PHONY: clean
+clean:  ## Remove what the other targets made here, the demo's data in ./var included
+	@if [ -f var/postgres/location ]; then rm -rf "$$(cat var/postgres/location)"; fi
+	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+	find locale -name '*.mo' -delete
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/made.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+# The development packages contain the ones to run with.
+.venv/run.stamp: requirements/run.txt .venv/made.stamp
+	@if ! [ .venv/dev.stamp -nt requirements/run.txt ]; then echo "Installing the packages to run with…"; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; fi
+	@touch $@
+
+.venv/dev.stamp: requirements/dev.txt .venv/made.stamp
+	@echo "Installing the packages to develop with…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/messages.stamp: $(CATALOGUES) | .venv/run.stamp
+	@if [ -n "$(CATALOGUES)" ]; then $(BIN)/pybabel -q compile -d locale -D django; fi
+	@touch $@
