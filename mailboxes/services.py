@@ -113,6 +113,6 @@ def _add_target(alias: Alias, target: str) -> None:
 
 def _clean(row: Mailbox | Alias) -> None:
     try:
-        row.full_clean()
+        row.full_clean(exclude=["address"])  # made by the database
     except ValidationError as error:
         raise MailboxesError(" ".join(error.messages)) from error

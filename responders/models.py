@@ -1,7 +1,7 @@
 """Responders, whom they answered, and why they were silent."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -11,10 +11,16 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.models import Mailbox, default_time_zone, validate_time_zone
+from responders.core.facts import ResponderFacts
 from responders.core.schedule import State, Window, next_transition, state_at
 
+if TYPE_CHECKING:
+    _DateTimeField = models.DateTimeField[datetime | None, datetime | None]
+else:
+    _DateTimeField = models.DateTimeField
 
-class LocalDateTimeField(models.DateTimeField):
+
+class LocalDateTimeField(_DateTimeField):
     """A wall-clock time without a zone, kept exactly as it was typed (PostgreSQL `timestamp`)."""
 
     description = _("Local date and time")
@@ -23,13 +29,13 @@ class LocalDateTimeField(models.DateTimeField):
         return "timestamp(0) without time zone"
 
     def get_prep_value(self, value: Any) -> datetime | None:
-        value = self.to_python(value)
-        if value is not None and value.tzinfo is not None:
+        local = self.to_python(value)
+        if local is not None and local.tzinfo is not None:
             raise ValueError(f"{self.name} takes a local time without a zone")
-        return value
+        return local
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> datetime | None:
-        return value if prepared else self.get_prep_value(value)
+        return self.get_prep_value(value)
 
     def to_python(self, value: Any) -> datetime | None:
         if value is None or isinstance(value, datetime):
@@ -144,6 +150,13 @@ class Responder(models.Model):
     def window(self) -> Window:
         return Window(self.from_utc, self.to_utc)
 
+    @property
+    def facts(self) -> ResponderFacts:
+        """This row as the value that the core decides on."""
+        shared = ["id", "mailbox_id", "type", "is_enabled", "time_zone", "from_date", "to_date", "subject"]
+        shared += ["text_body", "html_body", "text_revision", "activation", "interval_days"]
+        return ResponderFacts(window=self.window, **{name: getattr(self, name) for name in shared})
+
     def state_at(self, at: datetime) -> State:
         """What the responder is doing at the moment, computed from its fields."""
         return state_at(is_enabled=self.is_enabled, window=self.window, at=at)
@@ -188,7 +201,7 @@ class PreviousResponse(models.Model):
 
 
 class Decision(models.Model):
-    """What was decided about one copy for one mailbox: replied, or the reason for silence. Written by the hook alone."""
+    """What was decided about one copy for one mailbox: replied, or why not. Written by the hook alone."""
 
     mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="decisions", null=True, verbose_name=_("mailbox"))
     responder = models.ForeignKey(

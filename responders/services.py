@@ -193,7 +193,7 @@ def apply_due_transitions(now: datetime, *, batch: int = 1000) -> int:
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(_APPLY_DUE, {"now": now, "limit": batch})
-            moved = cursor.rowcount
+            moved = int(cursor.rowcount)
         moves += moved
         if not moved:
             return moves
@@ -280,13 +280,9 @@ def _moment(field: str, local: datetime | None, zone: str, errors: Errors) -> da
         return schedule.to_utc(local, zone)
     except schedule.LocalTimeError as error:
         sentence = (
-            _(
-                "On this day the clock goes forward and this time does not exist. The nearest are %(before)s and %(after)s."
-            )
+            _("On this day the clock goes forward: this time does not exist. The nearest are %(before)s and %(after)s.")
             if isinstance(error, schedule.SkippedTimeError)
-            else _(
-                "On this day the clock goes back and this time comes twice. The nearest are %(before)s and %(after)s."
-            )
+            else _("On this day the clock goes back: this time comes twice. The nearest are %(before)s and %(after)s.")
         )
         errors[field] = [sentence % {"before": f"{error.before:%H:%M}", "after": f"{error.after:%H:%M}"}]
         return None
@@ -315,9 +311,19 @@ def _check_texts(values: ResponderInput, errors: Errors) -> None:
             errors[name] = [template_sentence(problem)]
 
 
+_PROBLEMS = {
+    "placeholder": gettext_lazy("There is no placeholder “%(name)s” (line %(line)s)."),
+    "tag": gettext_lazy("“{%% %(name)s %%}” cannot be used here (line %(line)s)."),
+    "filter": gettext_lazy("There is no filter “%(name)s” (line %(line)s)."),
+    "unclosed-tag": gettext_lazy("“{%% %(name)s %%}” is not closed: “{%% end%(name)s %%}” is missing."),
+    "unclosed-brace": gettext_lazy("A placeholder is not closed: “}}” is missing (line %(line)s)."),
+    "syntax": gettext_lazy("A placeholder is written wrongly (line %(line)s)."),
+}
+
+
 def template_sentence(problem: TemplateProblem) -> str:
-    """The problem in the active language."""
-    return str(problem)
+    """What is wrong with a text, in the active language."""
+    return str(_PROBLEMS[problem.kind]) % {"name": problem.name, "line": problem.line or 1}
 
 
 def _remember_activation(

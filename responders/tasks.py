@@ -25,7 +25,7 @@ def apply_due_transitions() -> int:
 @shared_task
 def delete_old_decisions(batch: int = 10_000) -> int:
     """Delete decisions older than DECISION_RETENTION_DAYS, a batch at a time."""
-    deleted = 0
+    total = 0
     while True:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -33,6 +33,7 @@ def delete_old_decisions(batch: int = 10_000) -> int:
                 " WHERE decided_at < panel_now() - make_interval(days => %s) LIMIT %s)",
                 [settings.DECISION_RETENTION_DAYS, batch],
             )
-            deleted += cursor.rowcount
-            if cursor.rowcount < batch:
-                return deleted
+            deleted = int(cursor.rowcount)
+        total += deleted
+        if deleted < batch:
+            return total

@@ -36,7 +36,8 @@ class Policy:
     """What the operator configured.
 
     `system_senders`: local parts beyond the built-in ones, where a leading or trailing * stands for anything.
-    `spam_fields`: "Name: value", the value compared from its beginning. `authserv_id`: of our own filter (RFC 8601 §2.5).
+    `spam_fields`: "Name: value", the value compared from its beginning.
+    `authserv_id`: of our own filter (RFC 8601 §2.5).
     """
 
     system_senders: tuple[str, ...] = ()

@@ -154,7 +154,9 @@ def _addressed_to(fields: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
 def _address_list(value: str) -> list[str]:
     """Normal forms of the addresses in a list, through groups, comments and quoted names (RFC 5322 §3.4)."""
     if '"' in value:
-        value = _QUOTED.sub(lambda match: match[0].strip('"') if value[match.end() : match.end() + 1] == "@" else " ", value)
+        value = _QUOTED.sub(
+            lambda match: match[0].strip('"') if value[match.end() : match.end() + 1] == "@" else " ", value
+        )
     if "(" in value:
         value = _without_comments(value)
     found = []

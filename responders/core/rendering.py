@@ -38,7 +38,7 @@ _FILTERS = {"default", "upcase", "downcase", "capitalize", "strip", "truncate", 
 _MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
-class TemplateProblem(ValueError):  # noqa: N818 (what a person wrote, not a fault of ours)
+class TemplateProblem(ValueError):
     """A text cannot be used. `kind`: placeholder, tag, filter, unclosed-tag, unclosed-brace or syntax;
     `name`: the placeholder, tag or filter; `line`: counted from 1, 0 where it is not known.
     """
@@ -107,8 +107,8 @@ def placeholders_used(source: str) -> frozenset[str]:
     return frozenset(str(variable) for variables in used.values() for variable in variables)
 
 
-def render(responder: ResponderFacts, mailbox: MailboxFacts, message: Message, now: datetime) -> Rendered:
-    """Subject and texts for this sender at this moment. Never raises for what a text or a message holds:
+def render(responder: ResponderFacts, mailbox: MailboxFacts, message: Message) -> Rendered:
+    """Subject and texts for this sender. Never raises for what a text or a message holds:
     a text that cannot be rendered goes out without its placeholders.
     """
     values = _values(responder, mailbox, message)

@@ -123,7 +123,9 @@ def _threading(message: Message) -> list[str]:
 
 
 def _message_id(message: Message, from_address: str, now: datetime, hostname: str) -> str:
-    facts = "\0".join([from_address, message.reverse_path, message.message_id or "", message.queue_id or "", message.subject])
+    facts = "\0".join(
+        [from_address, message.reverse_path, message.message_id or "", message.queue_id or "", message.subject]
+    )
     digest = hashlib.sha256(f"{facts}\0{now.isoformat()}".encode("utf-8", "replace")).hexdigest()
     return f"<{digest[:32]}.auto@{hostname}>"
 

@@ -16,13 +16,16 @@ LOOP_FIELD = "x-loop"
 LOOP_MARK = "webmail-panel"  # stands in the X-Loop field of our own replies
 
 
+_LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """Everything a rule may look at. Rules that need only the message leave the rest alone."""
 
     message: Message
     policy: Policy
-    now: datetime = datetime.min.replace(tzinfo=UTC)
+    now: datetime = _LONG_AGO
     mailbox: MailboxFacts | None = None
     previous: PreviousResponses | None = None
 
@@ -46,7 +49,7 @@ def bad_reverse_path(case: Case) -> str | None:
 
 
 _SYSTEM_LOCAL_PARTS = frozenset(
-    "mailer-daemon listserv majordomo listproc autoresponder bounce bounces".split()
+    ["mailer-daemon", "listserv", "majordomo", "listproc", "autoresponder", "bounce", "bounces"]
 )  # fmt: skip
 _NO_REPLY = re.compile(r"(?:do-?not|no|nie)[-_.]?(?:reply|replay|respond|odpowiadaj)(?:[-_.+=].*)?")
 _SYSTEM_AFFIX = re.compile(r"owner-.+|.+-owner|.+-request|.+-bounces(?:\+.*)?|bounces?[-+=].+")
@@ -99,7 +102,7 @@ _LIST_FIELDS = {
 
 
 def list_or_bulk(case: Case) -> str | None:
-    """The message went to many: a mailing list, a newsletter, bulk mail. RFC 3834 §2, RFC 5230 §4.6, RFC 2369, RFC 2919."""
+    """The message went to many: a mailing list, a newsletter. RFC 3834 §2, RFC 5230 §4.6, RFC 2369, RFC 2919."""
     for name, shown in _LIST_FIELDS.items():
         if (value := case.message.first(name)) is not None:
             return _evidence(shown, value)
@@ -185,7 +188,7 @@ def own_address(case: Case) -> str | None:
 
 
 def not_addressed(case: Case) -> str | None:
-    """None of the mailbox's own addresses stands in To or Cc: a blind copy, a redirection. RFC 3834 §2, RFC 5230 §4.5."""
+    """None of the mailbox's own addresses is in To or Cc: blind copy, redirection. RFC 3834 §2, RFC 5230 §4.5."""
     if any(_is_own(address, case) for address in case.message.addressed_to):
         return None
     shown = [name for name in ("To", "Cc", "Resent-To", "Resent-Cc") if case.message.first(name.lower()) is not None]

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -28,7 +27,7 @@ class Command(BaseCommand):
             raise CommandError(f"{options['recipient']} is not an address")
         content = sys.stdin.buffer.read()
         explanations = explanation.explain_message(
-            content, options["sender"].strip("<>"), recipient, at=_moment(options["at"])
+            content, options["sender"].strip("<>"), recipient, at=options["at"] or services.database_now()
         )
         for explained in explanations:
             if options["json"]:
@@ -49,8 +48,3 @@ class Command(BaseCommand):
         if explained.reply:
             self.stdout.write("reply")
             self.stdout.write(explained.reply)
-
-
-def _moment(at: datetime | None) -> datetime | None:
-    """A moment with an offset, or a local time that `explain_message` reads in the mailbox's zone."""
-    return services.database_now() if at is None else at

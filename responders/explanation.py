@@ -1,0 +1,129 @@
+"""What would be decided about a message, with every rule: for the operator's command and for support.
+
+The same `decide` that the hook calls, on facts read through Django's models. Nothing is changed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from mailboxes import addresses
+from mailboxes.models import Mailbox
+from responders.core import decision, rendering, reply, schedule
+from responders.core.message import Message, read_message
+from responders.models import PreviousResponse
+from responders.policy import policy_from_settings
+from responders.reasons import SENTENCES
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The decision for one mailbox behind the address. `rules`: name, "hit" or "miss", evidence, in order."""
+
+    mailbox: str | None
+    at: datetime
+    reason: str
+    sentence: str
+    evidence: str
+    rules: list[tuple[str, str, str]]
+    reply: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints; times in ISO 8601 with offset."""
+        rules = [{"rule": name, "outcome": outcome, "evidence": evidence} for name, outcome, evidence in self.rules]
+        return {
+            "mailbox": self.mailbox,
+            "at": self.at.isoformat(),
+            "reason": self.reason,
+            "sentence": self.sentence,
+            "evidence": self.evidence,
+            "rules": rules,
+            "reply": self.reply,
+        }
+
+
+def explain_message(content: bytes, reverse_path: str, recipient: str, *, at: datetime) -> list[Explanation]:
+    """One explanation for each mailbox behind the recipient, or one that says there is none.
+
+    `at` without an offset is in the zone of the mailbox; the time in the message's own Received field is left
+    out of account, for the message may be an old one.
+    """
+    message = read_message(content, reverse_path, received_by=["explain.invalid"])
+    mailboxes = _mailboxes_behind(recipient)
+    return [_explain(message, mailbox, at) for mailbox in mailboxes] or [_explain(message, None, at)]
+
+
+def mailbox_facts(mailbox: Mailbox) -> decision.MailboxFacts:
+    """What the decision needs to know of a mailbox."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT address FROM mail_recipients WHERE mailbox_id = %s AND is_own", [mailbox.pk])
+        own_addresses = frozenset(address for (address,) in cursor.fetchall())
+    return decision.MailboxFacts(
+        id=mailbox.pk,
+        address=mailbox.address,
+        name=mailbox.name,
+        language=mailbox.language,
+        time_zone=mailbox.time_zone,
+        own_addresses=own_addresses,
+        responders=tuple(row.facts for row in mailbox.responders.order_by("position")),
+    )
+
+
+def _mailboxes_behind(recipient: str) -> list[Mailbox]:
+    base = addresses.without_subaddress(recipient, settings.RECIPIENT_DELIMITER)
+    for address in dict.fromkeys([recipient, base]):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT mailbox_id FROM mail_recipients WHERE address = %s", [address])
+            ids = [mailbox_id for (mailbox_id,) in cursor.fetchall()]
+        if ids:
+            return list(Mailbox.objects.filter(pk__in=ids).order_by("pk"))
+    return []
+
+
+def _explain(message: Message, mailbox: Mailbox | None, at: datetime) -> Explanation:
+    zone = mailbox.time_zone if mailbox else settings.DEFAULT_MAILBOX_TIME_ZONE
+    moment = at if at.tzinfo else schedule.to_utc(at, zone)
+    facts = mailbox_facts(mailbox) if mailbox else None
+    policy = policy_from_settings()
+    previous = _previous_responses(facts, message)
+    decided = decision.decide(message, facts, policy, moment, previous)
+    rules = decision.explain(message, facts, policy, moment, previous)
+    return Explanation(
+        mailbox=facts.address if facts else None,
+        at=moment,
+        reason=decided.reason.value,
+        sentence=str(SENTENCES[decided.reason]),
+        evidence=decided.evidence,
+        rules=[(row.rule, row.outcome, row.evidence) for row in rules],
+        reply=_reply(decided, facts, message, moment),
+    )
+
+
+def _previous_responses(facts: decision.MailboxFacts | None, message: Message) -> dict[int, decision.Previous]:
+    """Responder id → the response that its present text and activation gave this sender."""
+    if facts is None:
+        return {}
+    current = {row.id: (row.activation, row.text_revision) for row in facts.responders}
+    rows = PreviousResponse.objects.filter(
+        responder__in=current, reverse_path_key=addresses.memory_key(message.reverse_path)
+    )
+    return {
+        row.responder_id: decision.Previous(replied_at=row.replied_at or row.claimed_at)
+        for row in rows
+        if current[row.responder_id] == (row.activation, row.text_revision)
+    }
+
+
+def _reply(
+    decided: decision.Decision, facts: decision.MailboxFacts | None, message: Message, now: datetime
+) -> str | None:
+    if decided.responder is None or facts is None or decided.reason is not decision.Reason.REPLIED:
+        return None
+    rendered = rendering.render(decided.responder, facts, message)
+    composed = reply.compose(
+        rendered, facts, message, now=now, hostname=settings.MAIL_HOSTNAME, from_address=facts.address
+    )
+    return composed.content.decode("utf-8", "replace").replace("\r\n", "\n")
