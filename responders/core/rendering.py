@@ -14,7 +14,7 @@ from typing import Any
 import liquid
 import nh3
 from babel.dates import format_date
-from liquid.exceptions import LiquidError, UnknownFilterError
+from liquid.exceptions import LiquidError
 
 from responders.core.facts import MailboxFacts, ResponderFacts
 from responders.core.message import Message
@@ -87,12 +87,15 @@ def check_template(source: str) -> None:
     """Refuse a text that could not be rendered, or that names a placeholder we have not. Raises TemplateProblem."""
     try:
         template = _TEXT.from_string(source)
-        used = template.analyze().globals
+        analysis = template.analyze()
     except LiquidError as error:
         raise _problem(error, source) from error
     except RecursionError as error:
         raise TemplateProblem("syntax", "", 0) from error
-    for variables in used.values():
+    for name, spans in analysis.filters.items():
+        if name not in _FILTERS:
+            raise TemplateProblem("filter", name, _line(source, spans[0].index))
+    for variables in analysis.globals.values():
         for variable in variables:
             if str(variable) not in PLACEHOLDERS:
                 raise TemplateProblem("placeholder", str(variable), _line(source, variable.span.index))
@@ -162,8 +165,6 @@ def _problem(error: LiquidError, source: str) -> TemplateProblem:
     line = _line(source, token.start_index) if token is not None and token.start_index >= 0 else 0
     quoted = re.search(r"'([^']*)'", words)
     name = quoted[1] if quoted else ""
-    if isinstance(error, UnknownFilterError):
-        return TemplateProblem("filter", name, line)
     if words.startswith("unexpected tag"):
         return TemplateProblem("tag", name, line)
     if match := re.match(r"expected tag (?:'?end)(\w+)", words):
