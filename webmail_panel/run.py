@@ -58,24 +58,32 @@ def main() -> int:
         signal.signal(number, _interrupt)
     try:
         with _one_panel_in(options := read_options(os.environ)):
-            _run(options, Supervisor())
+            return _run(options, Supervisor())
+    except StartError as error:
+        return _complain(error)
     except KeyboardInterrupt:
-        _say("Stopped.")
-    except (StartError, ProgramEnded, embedded.EmbeddedError) as error:
-        sys.stderr.write(f"webmail-panel: {error}\n")
-        return 1
-    return 0
+        return 0
 
 
-def _run(options: Options, supervisor: Supervisor) -> None:
+def _run(options: Options, supervisor: Supervisor) -> int:
     try:
         _start(options, supervisor)
         supervisor.run()
+    except (StartError, ProgramEnded, embedded.EmbeddedError) as error:
+        return _complain(error)
+    except KeyboardInterrupt:
+        return 0
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # once is enough: it ends within seconds
         _say("\nStopping…")
         supervisor.stop()
+    return 0
+
+
+def _complain(error: Exception) -> int:
+    sys.stderr.write(f"webmail-panel: {error}\n")
+    return 1
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
