@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.utils import Error as DatabaseError
 
@@ -44,7 +45,10 @@ def register_check(*tags: str, **options: Any) -> Callable[[Check], Check]:
 @register_check("panel")
 def check_secret_key(**_kwargs: Any) -> Iterable[CheckMessage]:
     """Sessions and password resets are signed with it."""
-    key = settings.SECRET_KEY
+    try:
+        key = settings.SECRET_KEY
+    except ImproperlyConfigured:  # Django's own word on an empty one
+        key = ""
     if not key:
         yield checks.Error("SECRET_KEY is empty.", hint="Set it to 50 random characters or more.", id="panel.E001")
     elif not settings.DEBUG and len(key) < MIN_SECRET_KEY_CHARACTERS:

@@ -11,11 +11,14 @@ from django.db.utils import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
 from webmail_panel.celery import app
 
 BEAT_SIGN_OF_LIFE = "beat-alive"  # set by the task that beat sends every five seconds
+
+SECONDS_FOR_AN_ANSWER = 5.0
 
 
 class Unhealthy(RuntimeError):
@@ -53,7 +56,7 @@ def _cache_answers() -> bool:
 def check_web(address: str) -> None:
     """Ask the web server at HOST:PORT for /healthz. Raises Unhealthy."""
     host = next((name.lstrip(".") for name in settings.ALLOWED_HOSTS if name != "*"), "localhost")
-    connection_to_web = http.client.HTTPConnection(address, timeout=5)
+    connection_to_web = http.client.HTTPConnection(address, timeout=SECONDS_FOR_AN_ANSWER)
     try:
         connection_to_web.request("GET", "/healthz", headers={"Host": host})
         response = connection_to_web.getresponse()
@@ -70,7 +73,7 @@ def check_hook(address: str) -> None:
     """Greet the delivery hook at HOST:PORT as Postfix does (RFC 2033 §4). Raises Unhealthy."""
     host, _colon, port = address.rpartition(":")
     try:
-        with smtplib.LMTP(host, int(port)) as session:
+        with smtplib.LMTP(host, int(port), timeout=SECONDS_FOR_AN_ANSWER) as session:
             code, text = session.ehlo()
     except (OSError, smtplib.SMTPException, ValueError) as error:
         raise Unhealthy(f"no LMTP server on {address}: {error}") from error
@@ -83,7 +86,7 @@ def check_worker(name: str = "") -> None:
     name = name or f"celery@{socket.gethostname()}"
     try:
         replies = app.control.ping(destination=[name], timeout=3.0)
-    except (OSError, RedisError) as error:
+    except (OSError, RedisError, BrokerError) as error:
         raise Unhealthy(f"the broker does not answer: {error}") from error
     if not replies:
         raise Unhealthy(f"the worker {name} does not answer")

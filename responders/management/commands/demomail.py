@@ -79,8 +79,7 @@ def _send(reverse_path: str, recipient: str, subject: str, hook: str) -> _Sent:
     host, _colon, port = hook.rpartition(":")
     options = [] if forward_path.isascii() and reverse_path.isascii() else ["SMTPUTF8"]
     try:
-        with smtplib.LMTP(host, int(port)) as session:
-            session.timeout = 60
+        with smtplib.LMTP(host, int(port), timeout=60) as session:
             refused = session.sendmail(reverse_path, [forward_path], message.as_bytes(), mail_options=options)
     except smtplib.SMTPException as error:
         raise CommandError(f"the hook did not take the message: {_reply_codes(error)}") from error

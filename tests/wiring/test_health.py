@@ -1,0 +1,151 @@
+"""Health checks: good while the service works, bad when it is broken. The commands are those of docker-compose.yml."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.core.cache import cache
+
+from webmail_panel import health
+from webmail_panel.embedded import free_port, start_redis
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def healthcheck(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", "healthcheck", *arguments],
+        cwd=ROOT, env={**os.environ, **changes}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def program() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts programs of the panel; they are ended with the test."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(*command: str, **changes: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT, env={**os.environ, **changes}, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_web_check_follows_the_database(program: Callable[..., subprocess.Popen[bytes]]) -> None:
+    port = free_port()
+    web = ("-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "--workers=1", f"--bind=127.0.0.1:{port}",
+           "webmail_panel.wsgi:application")  # fmt: skip
+    address = f"--address=127.0.0.1:{port}"
+    assert healthcheck("web", address).returncode == 1
+    process = program(*web, HTTPS="1")
+    assert wait_for(lambda: listens(port))
+    finished = healthcheck("web", address)
+    assert finished.returncode == 0, finished.stderr
+
+    process.terminate()
+    process.wait(30)
+    program(*web, DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    assert wait_for(lambda: listens(port))
+    finished = healthcheck("web", address)
+    assert finished.returncode == 1
+    assert "away: database" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_the_hook_check_wants_a_greeting(program: Callable[..., subprocess.Popen[bytes]]) -> None:
+    port = free_port()
+    assert healthcheck("hook", f"--address=127.0.0.1:{port}").returncode == 1
+    process = program("manage.py", "lmtpd", f"--listen=127.0.0.1:{port}")
+    assert wait_for(lambda: listens(port))
+    assert healthcheck("hook", f"--address=127.0.0.1:{port}").returncode == 0
+    os.killpg(process.pid, signal.SIGKILL)
+    assert wait_for(lambda: not listens(port))
+    assert healthcheck("hook", f"--address=127.0.0.1:{port}").returncode == 1
+
+
+def test_a_hook_that_accepts_and_hangs_is_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "SECONDS_FOR_AN_ANSWER", 0.5)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(health.Unhealthy):
+            health.check_hook(f"127.0.0.1:{silent.getsockname()[1]}")
+
+
+def test_a_server_that_speaks_nonsense_is_not_healthy() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+
+        def answer() -> None:
+            client, _address = server.accept()
+            client.sendall(b"what?\r\n" * 3)
+            client.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(health.Unhealthy):
+            health.check_hook(f"127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
+
+
+def test_worker_and_beat_checks_follow_the_worker(
+    program: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, db: None
+) -> None:
+    tmp_path.parent.chmod(0o755)
+    redis = start_redis(tmp_path / "redis")
+    urls = {"REDIS_URL": redis.url, "CELERY_BROKER_URL": redis.broker_url, "VAR_DIR": str(tmp_path)}
+    try:
+        assert healthcheck("worker", **urls).returncode == 1
+        assert healthcheck("beat", **urls).returncode == 1
+        worker = program("-m", "celery", "--app=webmail_panel", "worker", "--beat", "--concurrency=1", **urls)
+        assert wait_for(lambda: healthcheck("worker", **urls).returncode == 0)
+        assert wait_for(lambda: healthcheck("beat", **urls).returncode == 0)
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+        assert healthcheck("worker", **urls).returncode == 1
+    finally:
+        redis.stop()
+    assert healthcheck("worker", **urls).returncode == 1
+    finished = healthcheck("beat", **urls)
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stderr
+
+
+def test_beat_is_unhealthy_without_a_recent_sign_of_life() -> None:
+    cache.delete(health.BEAT_SIGN_OF_LIFE)
+    with pytest.raises(health.Unhealthy, match="no periodic task"):
+        health.check_beat()
+    cache.set(health.BEAT_SIGN_OF_LIFE, True, timeout=60)
+    health.check_beat()
