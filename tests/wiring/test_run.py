@@ -1,0 +1,178 @@
+"""`make run` as a person meets it: it starts, works, ends, and starts again whatever happened."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from http.cookiejar import CookieJar
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, Request, build_opener
+
+import pytest
+
+from responders.management.commands.demodata import ADMINISTRATOR, OWNER, PASSWORD, SUPPORT
+from webmail_panel.embedded import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+PORTS = ("HTTP_PORT", "LMTP_PORT", "DEMO_RELAY_PORT")
+
+
+class Panel:
+    """A panel in a folder of its own. `output` is what the terminal shows."""
+
+    def __init__(self, var_dir: Path) -> None:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        self.var_dir = var_dir
+        self.env = kept | {name: str(free_port()) for name in PORTS} | {"VAR_DIR": str(var_dir)}
+        self.log = var_dir.with_suffix(".log")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def start(self) -> float:
+        """Start it and wait until it says that it is ready; return the seconds this took."""
+        began = time.monotonic()
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "webmail_panel.run"], cwd=ROOT, env=self.env, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        while "Webmail Panel is ready" not in self.output:
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < began + 90, self.output
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def end(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command in another terminal: it knows VAR_DIR and nothing else."""
+        env = {name: value for name, value in self.env.items() if name not in PORTS}
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def processes(self) -> dict[int, str]:
+        """Every process on this machine that was started for this panel."""
+        mark, found = f"VAR_DIR={self.var_dir}\0".encode(), {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mark in (folder / "environ").read_bytes() + b"\0":
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return found
+
+    def wait_until_nothing_runs(self, seconds: float = 30) -> dict[int, str]:
+        deadline = time.monotonic() + seconds
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return left
+
+
+@pytest.fixture
+def panel() -> Iterator[Panel]:
+    folder = Path(tempfile.mkdtemp(prefix="panel-run-"))
+    folder.chmod(0o755)
+    panel = Panel(folder / "var")
+    yield panel
+    if panel.process is not None and panel.process.poll() is None:
+        panel.end(signal.SIGTERM)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def sign_in(panel: Panel, email: str) -> str:
+    """The page that a person sees after the sign-in form."""
+    address = f"http://localhost:{panel.env['HTTP_PORT']}"
+    browser = build_opener(HTTPCookieProcessor(CookieJar()))
+    with browser.open(f"{address}/", timeout=30) as form:
+        page, url = form.read().decode(), form.geturl()
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert token, page
+    fields = {"csrfmiddlewaretoken": token[1], "login": email, "password": PASSWORD}
+    with browser.open(Request(url, urlencode(fields).encode(), {"Referer": url}), timeout=30) as after:
+        assert after.geturl() != url
+        return str(after.read().decode())
+
+
+def test_it_starts_answers_mail_and_ends(panel: Panel) -> None:
+    panel.start()
+    for email in (OWNER, SUPPORT, ADMINISTRATOR):
+        assert email in panel.output
+    assert f"http://localhost:{panel.env['HTTP_PORT']}" in panel.output
+    assert OWNER in sign_in(panel, OWNER)
+    assert (panel.var_dir / "panel.env").stat().st_mode & 0o777 == 0o600
+    assert (panel.var_dir / "secret_key").stat().st_mode & 0o777 == 0o600
+
+    replied = panel.manage("demomail", "--sender", "jan@klient.example", "--subject", "Pytanie")
+    assert replied.returncode == 0, replied.stderr
+    assert "Auto-Submitted: auto-replied" in replied.stdout
+    assert re.search(r"^X-Envelope-To: <?jan@klient.example", replied.stdout, re.MULTILINE)
+    again = panel.manage("demomail", "--sender", "jan@klient.example")
+    assert "already-replied" in again.stdout, again.stdout + again.stderr
+    silent = panel.manage("demomail", "--sender", "owner-lista@klient.example")
+    assert "system-sender" in silent.stdout, silent.stdout + silent.stderr
+    unknown = panel.manage("demomail", "--recipient", "nobody@firma.example")
+    assert "Auto-Submitted" not in unknown.stdout
+    assert "Traceback" not in unknown.stdout + unknown.stderr
+
+    assert "Traceback" not in panel.output
+    assert "superuser privileges" not in panel.output
+    assert panel.end(signal.SIGINT) == 0
+    assert panel.processes() == {}
+    assert "Traceback" not in panel.output
+
+    asleep = panel.manage("demomail")
+    assert asleep.returncode == 1
+    assert "no delivery hook answers" in asleep.stderr
+    assert len(asleep.stderr.splitlines()) == 1
+
+
+def test_it_starts_again_within_seconds_also_after_it_was_killed(panel: Panel) -> None:
+    panel.start()
+    second_panel = subprocess.run(
+        [sys.executable, "-m", "webmail_panel.run"],
+        cwd=ROOT, env=panel.env | {name: str(free_port()) for name in PORTS},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert second_panel.returncode == 1
+    assert "already runs" in second_panel.stderr
+    assert panel.end(signal.SIGTERM) == 0
+    assert panel.processes() == {}
+    assert panel.start() < 15
+    panel.end(signal.SIGKILL)
+    panel.start()  # at once: what the killed one left behind may still be ending
+    assert panel.manage("demomail").returncode == 0
+    panel.end(signal.SIGKILL)
+    assert panel.wait_until_nothing_runs() == {}
+
+
+def test_when_one_program_dies_everything_ends_with_a_line(panel: Panel) -> None:
+    panel.start()
+    hook = next(pid for pid, command in panel.processes().items() if "lmtpd" in command)
+    os.kill(hook, signal.SIGKILL)
+    assert panel.process is not None
+    assert panel.process.wait(60) == 1
+    assert "webmail-panel: hook ended unexpectedly (signal SIGKILL)" in panel.output
+    assert panel.processes() == {}
+
+
+def test_when_the_database_dies_everything_ends_with_a_line(panel: Panel) -> None:
+    panel.start()
+    postgres = int((panel.var_dir / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+    os.kill(postgres, signal.SIGINT)
+    assert panel.process is not None
+    assert panel.process.wait(60) == 1
+    assert "webmail-panel: PostgreSQL ended unexpectedly" in panel.output
+    assert panel.wait_until_nothing_runs() == {}
