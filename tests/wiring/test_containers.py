@@ -1,0 +1,170 @@
+"""docker-compose.yml and the Dockerfiles name only what exists: commands, files, volumes, variables, secrets."""
+
+import importlib.metadata
+import os
+import re
+import shlex
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.wiring.commands import ROOT, assert_understood
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ONE_OFF = {name for name, service in SERVICES.items() if service.get("restart") == "no"}
+DOCKERFILES = sorted(path for path in ROOT.glob("**/Dockerfile") if ".venv" not in path.parts)
+OUR_IMAGE = COMPOSE["x-panel"]["image"]
+# What the specification calls an attribute of a service; a misspelt one would be refused or, worse, ignored.
+ATTRIBUTES = {
+    "build", "cap_add", "cap_drop", "command", "depends_on", "entrypoint", "environment", "healthcheck", "hostname",
+    "image", "init", "networks", "ports", "read_only", "restart", "security_opt", "shm_size", "stop_grace_period",
+    "tmpfs", "user", "volumes",
+}  # fmt: skip
+
+
+def words(command: Any) -> list[str]:
+    return shlex.split(command) if isinstance(command, str) else list(command)
+
+
+def variables(text: str) -> list[str]:
+    return re.findall(r"(?<!\$)\$\{?(\w+)", text)
+
+
+def test_every_part_of_the_panel_has_its_service() -> None:
+    assert {"web", "hook", "worker", "beat", "postgres", "redis", "postfix", "dovecot"} <= set(SERVICES)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_its_attributes_are_those_of_the_specification(name: str) -> None:
+    assert set(SERVICES[name]) <= ATTRIBUTES
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if SERVICES[name]["image"] == OUR_IMAGE])
+def test_our_commands_exist(name: str) -> None:
+    service = SERVICES[name]
+    assert_understood(words(service["command"]))
+    if name not in ONE_OFF:
+        kind, *check = service["healthcheck"]["test"]
+        assert kind == "CMD"
+        assert_understood(check)
+
+
+@pytest.mark.parametrize("name", set(SERVICES) - ONE_OFF)
+def test_every_lasting_service_has_a_health_check(name: str) -> None:
+    check = SERVICES[name]["healthcheck"]
+    assert check["test"][0] in {"CMD", "CMD-SHELL"}
+    assert {"interval", "timeout", "retries"} <= set(check)
+
+
+def test_what_is_waited_for_exists_and_can_be_waited_for() -> None:
+    for service in SERVICES.values():
+        for name, wish in service.get("depends_on", {}).items():
+            if wish["condition"] == "service_completed_successfully":
+                assert name in ONE_OFF
+            else:
+                assert wish["condition"] == "service_healthy"
+                assert "healthcheck" in SERVICES[name]
+
+
+def test_what_is_mounted_exists() -> None:
+    for service in SERVICES.values():
+        for mount in service.get("volumes", []):
+            source = mount.partition(":")[0]
+            assert (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"], mount
+
+
+def test_what_is_built_has_a_dockerfile() -> None:
+    for service in SERVICES.values():
+        if build := service.get("build"):
+            build = {"context": build} if isinstance(build, str) else build
+            assert (ROOT / build["context"] / build.get("dockerfile", "Dockerfile")).is_file()
+
+
+def test_no_secret_stands_in_the_file() -> None:
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET|_URL", name) and "://" not in str(value):
+                assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", str(value)), name
+            for password in re.findall(r"://[^/@:]*:([^/@]*)@", str(value)):
+                assert password.startswith("${"), name
+
+
+def test_the_example_of_the_environment_names_every_variable() -> None:
+    asked = set(variables((ROOT / "docker-compose.yml").read_text().replace("$$", "")))
+    example = (ROOT / "deploy" / "compose.env").read_text()
+    assert set(re.findall(r"^#?(\w+)=", example, re.MULTILINE)) == asked
+
+
+def test_settings_that_are_given_are_settings_that_are_read() -> None:
+    settings = (ROOT / "webmail_panel" / "settings.py").read_text()
+    for name in COMPOSE["x-panel"]["environment"]:
+        assert f'"{name}"' in settings, name
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_dockerfile_copies_exists(dockerfile: Path) -> None:
+    context = ROOT
+    for line in re.findall(r"^COPY (.*)$", dockerfile.read_text(), re.MULTILINE):
+        if line.startswith("--from="):
+            continue
+        *sources, _target = [word for word in line.split() if not word.startswith("--")]
+        for source in sources:
+            assert (context / source).exists(), line
+            assert source == "." or is_sent(source), f"{source} is kept back by .dockerignore"
+
+
+def is_sent(path: str) -> bool:
+    """Whether .dockerignore lets a file through: the last pattern that fits decides."""
+    sent = True
+    for line in (ROOT / ".dockerignore").read_text().split():
+        if line.startswith("#"):
+            continue
+        pattern = line.removeprefix("!").removeprefix("**/")
+        parts = [path, *map(str, Path(path).parents)]
+        if any(fnmatch(part, pattern) for part in parts if part != "."):
+            sent = line.startswith("!")
+    return sent
+
+
+def test_the_image_gets_what_runs_in_it_and_nothing_private() -> None:
+    for path in ("manage.py", "webmail_panel/settings.py", "deploy/gunicorn.conf.py", "requirements/base.txt"):
+        assert is_sent(path), path
+    for path in (".env", ".git/config", "var/secret_key", "tests/conftest.py", ".venv/bin/python"):
+        assert not is_sent(path), path
+
+
+def test_production_needs_only_the_packages_of_production() -> None:
+    """Everything that runs for real is imported while the packages for demo and development cannot be."""
+    locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "base.txt").read_text(), re.MULTILINE))
+    known = importlib.metadata.packages_distributions()
+    ours = {"webmail_panel", "responders", "mailboxes"}
+    forbidden = sorted(
+        module
+        for module, owners in known.items()
+        if module not in ours and not {owner.lower().replace("_", "-") for owner in owners} & locked
+    )
+    script = f"""
+import sys
+sys.modules.update(dict.fromkeys({forbidden!r}))
+import django, importlib, pkgutil
+django.setup()
+from django.urls import get_resolver
+get_resolver().url_patterns
+for package in ("responders", "mailboxes"):
+    for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
+        if "demo" not in found.name and not found.name.endswith(".sink"):
+            importlib.import_module(found.name)
+import webmail_panel.celery, webmail_panel.wsgi, webmail_panel.health
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT, env={**os.environ, "DJANGO_SETTINGS_MODULE": "webmail_panel.settings"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
