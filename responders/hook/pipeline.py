@@ -10,16 +10,16 @@ import hmac
 import logging
 import traceback
 from dataclasses import dataclass
-from typing import Protocol
 
 from mailboxes import addresses
 from responders.core.decision import Decision, Policy, Reason, decide, decide_by_message
 from responders.core.message import Message, header_block, read_message
 from responders.core.rendering import render
-from responders.core.reply import Reply, compose
+from responders.core.reply import compose
 from responders.hook.ledger import Behind, Claim, Ledger, Outage, Record
 from responders.hook.lmtp import Delivery
 from responders.hook.lmtp import Reply as LmtpReply
+from responders.hook.relay import Refused, Relay, RelayUnavailable
 
 log = logging.getLogger("responders.hook")
 
@@ -32,15 +32,8 @@ ACCEPTED = LmtpReply(250, "2.0.0", "Decided")
 QUARANTINED = LmtpReply(250, "2.0.0", "Kept for the operator")
 
 
-class TryAgain(RuntimeError):
-    """Trouble that time mends; the text says which."""
-
-
-class Relay(Protocol):
-    """Where replies go."""
-
-    async def submit(self, reply: Reply) -> str | None:
-        """None once the relay has taken it, or its words where it refused for good. Raises TryAgain."""
+class BeingAnswered(RuntimeError):
+    """Another connection is answering the same copy; a later look will tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,7 @@ class Pipeline:
     async def _receive_one(self, delivery: Delivery, path: str, settled: set[int]) -> LmtpReply:
         try:
             await self._settle(delivery, path, settled)
-        except (Outage, TryAgain) as trouble:
+        except (Outage, RelayUnavailable, BeingAnswered) as trouble:
             log.warning("deferred: %s", trouble)
             return LmtpReply(451, "4.3.0", "Try again later")
         except Exception:  # noqa: BLE001 (a bug of ours must not hurt anybody's mail; it is logged and kept)
@@ -126,7 +119,7 @@ class Pipeline:
             if not fresh:
                 return await self._record(Decision(Reason.NO_MAILBOX), copy, one)
             one = fresh[0]
-        raise TryAgain("the same copy is being answered")
+        raise BeingAnswered("the same copy is being answered")
 
     async def _answer(self, decided: Decision, copy: "_Copy", one: Behind, claim: Claim) -> None:
         if decided.responder is None:
@@ -136,15 +129,13 @@ class Pipeline:
             now=one.now, hostname=self._configuration.hostname, from_address=one.mailbox.address,
         )  # fmt: skip
         try:
-            refusal = await self._relay.submit(reply)
-        except TryAgain:
+            await self._relay.submit(reply)
+        except RelayUnavailable:
             await self._ledger.release(claim)
             raise
-        if refusal is None:
-            await self._record(decided, copy, one, claim)
-        else:
-            refused = Decision(Reason.REFUSED, refusal, decided.misses, decided.responder)
-            await self._record(refused, copy, one, claim)
+        except Refused as refusal:
+            decided = Decision(Reason.REFUSED, str(refusal), decided.misses, decided.responder)
+        await self._record(decided, copy, one, claim)
 
     async def _record(
         self, decided: Decision, copy: "_Copy", one: Behind | None = None, claim: Claim | None = None

@@ -1,0 +1,281 @@
+"""The only SMTP client: hands replies to the relay (Postfix) over kept connections.
+
+The relay's answer is one of three: accepted (`submit` returns), refused for good (`Refused`: a 5xx to this
+reply) or trouble that time mends (`RelayUnavailable`: everything else). Nothing is queued here.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+from responders.core.reply import Reply
+
+CONNECTIONS = 10
+# Seconds. Both attempts of a submission together stay well under a claim's lease (ledger.LEASE).
+CONNECT_TIMEOUT = 5.0
+COMMAND_TIMEOUT = 15.0
+DATA_TIMEOUT = 60.0
+SLOT_TIMEOUT = 60.0
+IDLE_LIMIT = 60.0
+
+# What cannot stand between < and > of a command without ending it or the line (RFC 5321 §4.1.2).
+_BREAKS_A_COMMAND = re.compile(r"[\x00-\x20\x7f<>]")
+_FINAL_DOT = b".\r\n"
+
+
+class RelayError(Exception):
+    """The reply was not accepted."""
+
+
+class Refused(RelayError):
+    """Refused for good; the text is what the relay said."""
+
+
+class RelayUnavailable(RelayError):
+    """Trouble that time mends: no connection, a time-out, a 4xx."""
+
+
+class _Died(RelayUnavailable):
+    """The connection ended before the relay can have accepted anything: another one may be tried at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A reply of the relay (RFC 5321 §4.2); `text` is its lines in one."""
+
+    code: int
+    text: str
+
+    @property
+    def is_permanent(self) -> bool:
+        return 500 <= self.code <= 599
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}"
+
+
+class Relay:
+    """The relay at smtp://host:port, and a small pool of connections to it."""
+
+    def __init__(self, url: str, *, hostname: str, connections: int = CONNECTIONS) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "localhost", parts.port or 25
+        self._hostname = hostname
+        self._slots = asyncio.Semaphore(connections)
+        self._idle: list[_Connection] = []
+
+    async def submit(self, reply: Reply) -> None:
+        """Hand the reply over; returning means that the relay has it. Raises Refused, RelayUnavailable.
+
+        A kept connection may have died since its last use: then a fresh one is tried, once.
+        """
+        if _BREAKS_A_COMMAND.search(reply.forward_path):
+            raise Refused("the sender's address cannot be written in a command")
+        async with self._slot():
+            connection = self._kept() or await self._connect()
+            try:
+                await self._submit_over(connection, reply)
+            except _Died:
+                if not connection.was_used:
+                    raise
+                await self._submit_over(await self._connect(), reply)
+
+    async def close(self) -> None:
+        """Take leave of the relay."""
+        while self._idle:
+            self._idle.pop().quit()
+
+    @contextlib.asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(SLOT_TIMEOUT):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise RelayUnavailable("every connection to the relay is busy") from None
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def _kept(self) -> "_Connection | None":
+        """The connection used last, so that in quiet times the others grow old and go."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_fresh:
+                return connection
+            connection.quit()
+        return None
+
+    async def _connect(self) -> "_Connection":
+        return await _Connection.open(self._host, self._port, self._hostname)
+
+    async def _submit_over(self, connection: "_Connection", reply: Reply) -> None:
+        try:
+            await connection.submit(reply)
+        except Refused:
+            self._keep(connection)
+            raise
+        except BaseException:  # a cancelled task too leaves a dialogue in the middle
+            connection.drop()
+            raise
+        self._keep(connection)
+
+    def _keep(self, connection: "_Connection") -> None:
+        connection.was_used, connection.used_at = True, asyncio.get_running_loop().time()
+        self._idle.append(connection)
+
+
+class _Connection:
+    """One SMTP connection, greeted and introduced."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._extensions: frozenset[str] = frozenset()
+        self.was_used = False
+        self.used_at = 0.0
+
+    @classmethod
+    async def open(cls, host: str, port: int, hostname: str) -> Self:
+        """Connect, wait for the greeting, say EHLO. Raises RelayUnavailable: even a 5xx here is the relay's trouble."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                connection = cls(*await asyncio.open_connection(host, port))
+        except (OSError, TimeoutError) as error:
+            raise RelayUnavailable(f"no connection: {str(error) or type(error).__name__}") from error
+        try:
+            await connection._introduce(hostname)
+        except BaseException:
+            connection.drop()
+            raise
+        return connection
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it is worth another message: the relay has not hung up, and it has not stood idle for long."""
+        idle = asyncio.get_running_loop().time() - self.used_at
+        return not self._reader.at_eof() and not self._writer.is_closing() and idle < IDLE_LIMIT
+
+    async def submit(self, reply: Reply) -> None:
+        """One transaction. Raises Refused with the connection fit for another one; else RelayUnavailable."""
+        mail, rcpt, data = await self._envelope(reply)
+        refusal = next((answer for answer in (rcpt, data) if answer.code >= 400), None)
+        if mail.code >= 400 or refusal is not None:
+            if data.code == 354:
+                await self._finish(b"")  # refused the recipient and yet waits for content: give it none
+            else:
+                await self._reset()  # the sender stands: without this the next MAIL is refused
+            if mail.code >= 400 or refusal is None or not refusal.is_permanent:
+                raise RelayUnavailable(str(mail if mail.code >= 400 else refusal))
+            raise Refused(str(refusal))
+        final = await self._finish(reply.content)
+        if final.is_permanent:
+            raise Refused(str(final))
+        if final.code != 250:
+            raise RelayUnavailable(str(final))
+
+    async def _reset(self) -> None:
+        try:
+            async with self._patience(COMMAND_TIMEOUT):
+                self._writer.write(b"RSET\r\n")
+                await self._answer()
+        except ConnectionError as error:
+            raise RelayUnavailable(f"connection lost: {error}") from error
+
+    def quit(self) -> None:
+        """Say QUIT and close; nobody waits for the answer."""
+        with contextlib.suppress(OSError, RuntimeError):
+            self._writer.write(b"QUIT\r\n")
+            self._writer.close()
+
+    def drop(self) -> None:
+        """Close without a word."""
+        transport = self._writer.transport
+        transport.abort()
+
+    async def _introduce(self, hostname: str) -> None:
+        async with self._patience(COMMAND_TIMEOUT):
+            greeting = await self._answer()
+        if greeting.code != 220:
+            raise RelayUnavailable(str(greeting))
+        async with self._patience(COMMAND_TIMEOUT):
+            self._writer.write(f"EHLO {hostname}\r\n".encode("ascii", "replace"))
+            hello = await self._answer()
+        if hello.code != 250:
+            raise RelayUnavailable(str(hello))
+        self._extensions = frozenset(line.split(" ")[0].upper() for line in hello.text.split("\n")[1:])
+
+    async def _envelope(self, reply: Reply) -> tuple[_Answer, _Answer, _Answer]:
+        """MAIL, RCPT and DATA, in one packet where the relay offers PIPELINING (RFC 2920)."""
+        commands = self._commands(reply)
+        answers = []
+        try:
+            async with self._patience(COMMAND_TIMEOUT):
+                if "PIPELINING" in self._extensions:
+                    self._writer.write(b"".join(commands))
+                    answers = [await self._answer() for _command in commands]
+                else:
+                    for command in commands:
+                        self._writer.write(command)
+                        answers.append(await self._answer())
+        except ConnectionError as error:
+            raise _Died(f"connection lost: {error}") from error
+        mail, rcpt, data = answers
+        if any(answer.code == 421 for answer in answers):
+            raise _Died(str(next(answer for answer in answers if answer.code == 421)))
+        return mail, rcpt, data
+
+    def _commands(self, reply: Reply) -> list[bytes]:
+        needs_8bit = not reply.content.isascii()
+        mail = "MAIL FROM:<>"
+        if "SIZE" in self._extensions:
+            mail += f" SIZE={len(reply.content)}"
+        if needs_8bit and "8BITMIME" in self._extensions:
+            mail += " BODY=8BITMIME"
+        if reply.needs_smtputf8:
+            if "SMTPUTF8" not in self._extensions:
+                raise Refused("the relay does not offer SMTPUTF8, which this address needs (RFC 6531 §3.2)")
+            mail += " SMTPUTF8"
+        # A reply that cannot be delivered is nobody's business: no report about it (RFC 3461 §4.1).
+        notify = " NOTIFY=NEVER" if "DSN" in self._extensions else ""
+        return [f"{mail}\r\n".encode(), f"RCPT TO:<{reply.forward_path}>{notify}\r\n".encode(), b"DATA\r\n"]
+
+    async def _finish(self, content: bytes) -> _Answer:
+        """The content, dots stuffed (RFC 5321 §4.5.2), and the answer that decides."""
+        stuffed = content.replace(b"\r\n.", b"\r\n..")
+        if stuffed.startswith(b"."):
+            stuffed = b"." + stuffed
+        if not stuffed.endswith(b"\r\n") and stuffed:
+            stuffed += b"\r\n"
+        try:
+            async with self._patience(DATA_TIMEOUT):
+                self._writer.write(stuffed + _FINAL_DOT)
+                await self._writer.drain()
+                return await self._answer()
+        except ConnectionError as error:  # not _Died: whether it was accepted is unknown
+            raise RelayUnavailable(f"connection lost after the content: {error}") from error
+
+    @contextlib.asynccontextmanager
+    async def _patience(self, seconds: float) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            raise RelayUnavailable(f"no answer within {seconds:.0f} s") from error
+
+    async def _answer(self) -> _Answer:
+        """The next reply, of one line or several (RFC 5321 §4.2.1). Raises ConnectionError."""
+        lines: list[str] = []
+        while True:
+            try:
+                line = (await self._reader.readuntil(b"\n")).decode("utf-8", "replace").rstrip("\r\n")
+            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+                raise ConnectionResetError("the relay hung up") from error
+            if not (line[:3].isascii() and line[:3].isdigit()) or len(lines) > 100:
+                raise ConnectionResetError("the relay does not speak SMTP")
+            lines.append(line[4:])
+            if line[3:4] != "-":
+                return _Answer(int(line[:3]), "\n".join(lines))

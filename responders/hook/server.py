@@ -1,0 +1,225 @@
+"""Sockets, limits, health and draining: the thin shell around the protocol and the pipeline."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from responders.hook.lmtp import Delivery, Reply, Session, Step
+
+log = logging.getLogger("responders.hook")
+
+Receive = Callable[[Delivery], Awaitable[list[Reply]]]
+
+
+class ListenError(RuntimeError):
+    """An address cannot be listened on; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may use, in connections, octets and seconds."""
+
+    connections: int = 200
+    message_size: int = 100 * 1024 * 1024
+    idle_seconds: float = 300  # RFC 5321 §4.5.3.2.7
+    drain_seconds: float = 30
+
+
+class Server:
+    """Listens until it is stopped; then lets messages that are on their way end first."""
+
+    def __init__(self, receive: Receive, hostname: str, limits: Limits) -> None:
+        self.receive = receive
+        self.hostname = hostname
+        self.limits = limits
+        self.is_draining = False
+        self.clients: set[_Client] = set()
+        self.decisions: set[asyncio.Task[None]] = set()
+        self._is_empty = asyncio.Event()
+        self._listeners: list[asyncio.Server] = []
+
+    async def listen(self, address: str) -> None:
+        """Listen on HOST:PORT or unix:PATH. Raises ListenError."""
+        loop = asyncio.get_running_loop()
+        try:
+            if address.startswith("unix:"):
+                path = Path(address.removeprefix("unix:"))
+                listener = await loop.create_unix_server(lambda: _Client(self), sock=_unix_socket(path))
+            else:
+                host, port = split_address(address)
+                listener = await loop.create_server(lambda: _Client(self), host, port)
+        except OSError as error:
+            raise ListenError(f"{address}: {error.strerror or error}") from error
+        self._listeners.append(listener)
+
+    async def drain(self) -> None:
+        """Stop listening, say 421 to idle clients, wait for messages on their way, then hang up."""
+        self.is_draining = True
+        for listener in self._listeners:
+            listener.close()
+        for client in list(self.clients):
+            client.hang_up_if_idle()
+        self.look_whether_empty()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_empty.wait(), self.limits.drain_seconds)
+        for client in list(self.clients):
+            client.abort()
+
+    def look_whether_empty(self) -> None:
+        """Called whenever a client or a decision has gone."""
+        if self.is_draining and not self.clients and not self.decisions:
+            self._is_empty.set()
+
+
+class _Client(asyncio.Protocol):
+    """One connection: carries bytes between the transport and the session."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._session = Session(server.hostname, max_size=server.limits.message_size)
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._active_at = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        if self._server.is_draining or len(self._server.clients) >= self._server.limits.connections:
+            self._do(self._session.hang_up("4.3.2", "Too busy, come again"))
+            return
+        self._server.clients.add(self)
+        transport.write(self._session.greeting)
+        self._touch()
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        self._touch()
+        self._do(self._session.feed(data))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # What is being decided goes on: a reply that is on its way must be recorded.
+        self._server.clients.discard(self)
+        self._server.look_whether_empty()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._transport = None
+
+    def hang_up_if_idle(self) -> None:
+        """421, unless a message is on its way."""
+        if not self._session.is_receiving:
+            self._do(self._session.hang_up("4.3.2", "Going down, come again"))
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _do(self, step: Step) -> None:
+        if self._transport is None:
+            return
+        if step.output:
+            self._transport.write(step.output)
+        if step.delivery is not None:
+            self._transport.pause_reading()
+            task = asyncio.get_running_loop().create_task(self._decide(step.delivery))
+            self._server.decisions.add(task)
+            task.add_done_callback(self._decided)
+        elif step.is_over:
+            self._transport.close()
+        elif self._server.is_draining:
+            self.hang_up_if_idle()
+
+    async def _decide(self, delivery: Delivery) -> None:
+        replies = await self._server.receive(delivery)
+        if self._transport is None:
+            return
+        self._touch()
+        self._transport.resume_reading()
+        self._do(self._session.answer(replies))
+
+    def _decided(self, task: "asyncio.Task[None]") -> None:
+        self._server.decisions.discard(task)
+        self._server.look_whether_empty()
+
+    def _touch(self) -> None:
+        self._active_at = asyncio.get_running_loop().time()
+
+    def _watch(self) -> None:
+        """One timer per connection that looks now and then, instead of one per read."""
+        loop = asyncio.get_running_loop()
+        left = self._active_at + self._server.limits.idle_seconds - loop.time()
+        if left <= 0 and not self._session.is_deciding:
+            self._do(self._session.hang_up("4.4.2", "Nothing came for too long"))
+            return
+        self._timer = loop.call_later(max(left, 1.0), self._watch)
+
+
+class Health:
+    """A tiny HTTP answer for health checks: 200 while ready, 503 while draining or without a database."""
+
+    def __init__(self, server: Server, is_ready: Callable[[], Awaitable[bool]]) -> None:
+        self._server = server
+        self._is_ready = is_ready
+        self._listener: asyncio.Server | None = None
+
+    async def listen(self, address: str) -> None:
+        """Listen on HOST:PORT. Raises ListenError."""
+        host, port = split_address(address)
+        try:
+            self._listener = await asyncio.start_server(self._answer, host, port)
+        except OSError as error:
+            raise ListenError(f"{address}: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, TimeoutError, ValueError):
+            async with asyncio.timeout(5):
+                await reader.readline()
+                ready = not self._server.is_draining and await self._is_ready()
+                status, word = ("200 OK", b"ready\n") if ready else ("503 Service Unavailable", b"not ready\n")
+                head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(word)}\r\n"
+                writer.write(f"{head}Connection: close\r\n\r\n".encode("ascii") + word)
+                await writer.drain()
+        writer.close()
+
+
+async def serve(server: Server, health: Health | None, listen: Iterable[str], health_address: str | None) -> None:
+    """Listen until SIGTERM or SIGINT, then drain. Raises ListenError."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    for address in listen:
+        await server.listen(address)
+        log.info("listening on %s", address)
+    if health is not None and health_address:
+        await health.listen(health_address)
+    await stop.wait()
+    log.info("draining")
+    await server.drain()
+    if health is not None:
+        health.close()
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """HOST:PORT, the host in brackets where it is IPv6. Raises ListenError."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or not 0 <= int(port) < 65536:
+        raise ListenError(f"{address} is neither HOST:PORT nor unix:PATH")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    """A socket at the path, in place of one that a dead server left. Raises OSError."""
+    if path.is_socket():
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o666)  # Postfix's own user connects; the folder decides who may
+    return listener

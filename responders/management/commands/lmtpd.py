@@ -1,0 +1,66 @@
+"""`manage.py lmtpd`: the delivery hook, one asyncio program."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+
+from responders.hook.ledger import Ledger
+from responders.hook.pipeline import Configuration, Pipeline
+from responders.hook.relay import Relay
+from responders.hook.server import Health, Limits, ListenError, Server, serve
+from responders.policy import policy_from_settings
+
+DJANGOS_OWN_PARAMETERS = {"context", "cursor_factory", "prepare_threshold"}
+
+
+class Command(BaseCommand):
+    help = "Run the delivery hook: takes the copies that Postfix makes over LMTP, decides, answers."
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--listen", required=True, action="append", help="HOST:PORT or unix:PATH; may be repeated")
+        parser.add_argument("--health", help="HOST:PORT of an HTTP answer for health checks")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        run = asyncio.run
+        with contextlib.suppress(ImportError):
+            import uvloop  # noqa: PLC0415 (only where it installs)
+
+            run = uvloop.run
+        try:
+            run(_run(options["listen"], options["health"]))
+        except ListenError as error:
+            raise CommandError(str(error)) from error
+
+
+async def _run(listen: list[str], health_address: str | None) -> None:
+    ledger = Ledger(database_parameters())
+    relay = Relay(settings.RELAY_URL, hostname=settings.MAIL_HOSTNAME)
+    pipeline = Pipeline(ledger, relay, configuration())
+    server = Server(pipeline.receive, settings.MAIL_HOSTNAME, Limits(message_size=settings.MESSAGE_SIZE_LIMIT))
+    try:
+        await serve(server, Health(server, ledger.is_ready), listen, health_address)
+    finally:
+        await relay.close()
+        await ledger.close()
+
+
+def configuration() -> Configuration:
+    """What the operator set, as the pipeline takes it."""
+    return Configuration(
+        policy=policy_from_settings(),
+        autoreply_domain=settings.AUTOREPLY_DOMAIN,
+        hostname=settings.MAIL_HOSTNAME,
+        received_by=frozenset(host.lower() for host in settings.RECEIVED_BY_HOSTS),
+        log_key=None if settings.LOG_PLAIN_ADDRESSES else settings.SECRET_KEY.encode(),
+    )
+
+
+def database_parameters() -> dict[str, Any]:
+    """Django's connection parameters as psycopg takes them."""
+    parameters = connection.get_connection_params()
+    return {name: value for name, value in parameters.items() if name not in DJANGOS_OWN_PARAMETERS}
