@@ -56,21 +56,14 @@ def _cache_answers() -> bool:
 def check_web(address: str) -> None:
     """Ask the web server at HOST:PORT for /healthz. Raises Unhealthy."""
     host = next((name.lstrip(".") for name in settings.ALLOWED_HOSTS if name != "*"), "localhost")
-    connection_to_web = http.client.HTTPConnection(address, timeout=SECONDS_FOR_AN_ANSWER)
-    try:
-        connection_to_web.request("GET", "/healthz", headers={"Host": host})
-        response = connection_to_web.getresponse()
-        body = response.read(200).decode(errors="replace").strip()
-    except (OSError, http.client.HTTPException) as error:
-        raise Unhealthy(f"no answer from http://{address}: {error}") from error
-    finally:
-        connection_to_web.close()
-    if response.status != 200:
-        raise Unhealthy(f"status {response.status}: {body}")
+    _expect_ok(address, "/healthz", host)
 
 
-def check_hook(address: str) -> None:
-    """Greet the delivery hook at HOST:PORT as Postfix does (RFC 2033 §4). Raises Unhealthy."""
+def check_hook(address: str, health_address: str = "") -> None:
+    """Greet the delivery hook at HOST:PORT as Postfix does (RFC 2033 §4), and ask whether it has its database.
+
+    Raises Unhealthy.
+    """
     host, _colon, port = address.rpartition(":")
     try:
         with smtplib.LMTP(host, int(port), timeout=SECONDS_FOR_AN_ANSWER) as session:
@@ -79,6 +72,22 @@ def check_hook(address: str) -> None:
         raise Unhealthy(f"no LMTP server on {address}: {error}") from error
     if code != 250:
         raise Unhealthy(f"LHLO was answered {code} {text.decode(errors='replace')}")
+    if health_address:
+        _expect_ok(health_address, "/", health_address)
+
+
+def _expect_ok(address: str, path: str, host: str) -> None:
+    connection_to_it = http.client.HTTPConnection(address, timeout=SECONDS_FOR_AN_ANSWER)
+    try:
+        connection_to_it.request("GET", path, headers={"Host": host})
+        response = connection_to_it.getresponse()
+        body = response.read(200).decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException) as error:
+        raise Unhealthy(f"no answer from http://{address}: {error}") from error
+    finally:
+        connection_to_it.close()
+    if response.status != 200:
+        raise Unhealthy(f"status {response.status}: {body}")
 
 
 def check_worker(name: str = "") -> None:

@@ -83,15 +83,23 @@ def test_the_web_check_follows_the_database(program: Callable[..., subprocess.Po
     assert "Traceback" not in finished.stderr
 
 
-def test_the_hook_check_wants_a_greeting(program: Callable[..., subprocess.Popen[bytes]]) -> None:
-    port = free_port()
-    assert healthcheck("hook", f"--address=127.0.0.1:{port}").returncode == 1
-    process = program("manage.py", "lmtpd", f"--listen=127.0.0.1:{port}")
+def test_the_hook_check_wants_a_greeting_and_a_database(program: Callable[..., subprocess.Popen[bytes]]) -> None:
+    port, health_port = free_port(), free_port()
+    hook = ("manage.py", "lmtpd", f"--listen=127.0.0.1:{port}", f"--health=127.0.0.1:{health_port}")
+    check = ("hook", f"--address=127.0.0.1:{port}", f"--health=127.0.0.1:{health_port}")
+    assert healthcheck(*check).returncode == 1
+    process = program(*hook)
     assert wait_for(lambda: listens(port))
-    assert healthcheck("hook", f"--address=127.0.0.1:{port}").returncode == 0
+    finished = healthcheck(*check)
+    assert finished.returncode == 0, finished.stderr
     os.killpg(process.pid, signal.SIGKILL)
     assert wait_for(lambda: not listens(port))
-    assert healthcheck("hook", f"--address=127.0.0.1:{port}").returncode == 1
+    assert healthcheck(*check).returncode == 1
+    program(*hook, DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    assert wait_for(lambda: listens(health_port))
+    finished = healthcheck(*check)
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stderr
 
 
 def test_a_hook_that_accepts_and_hangs_is_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:

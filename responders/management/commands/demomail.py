@@ -7,6 +7,7 @@ import smtplib
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email import message_from_bytes
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser
 from email.utils import format_datetime
@@ -55,8 +56,17 @@ class Command(BaseCommand):
             if decision.reason != Reason.REPLIED:
                 self._print_silence(decision)
         replied = sum(decision.reason == Reason.REPLIED for decision in decisions)
-        for reply in _replies_to(sent, replied, since=began):
-            self.stdout.write(reply)
+        for content in _replies_to(sent, replied, since=began):
+            self._print_reply(content)
+
+    def _print_reply(self, content: bytes) -> None:
+        self.stdout.write("The reply, as the relay received it:\n\n")
+        self.stdout.write(content.decode(errors="replace").replace("\r\n", "\n"))
+        reply = message_from_bytes(content, policy=email.policy.default)
+        text = reply.get_body(("plain",))
+        if text is not None:
+            self.stdout.write("\nThe reply, as the sender reads it:\n\n")
+            self.stdout.write(f"From: {reply['From']}\nSubject: {reply['Subject']}\n\n{text.get_content()}")
 
     def _print_silence(self, decision: Decision) -> None:
         with override("en"):
@@ -123,14 +133,14 @@ def _decisions_about(sent: _Sent) -> list[Decision]:
     return decisions
 
 
-def _replies_to(sent: _Sent, count: int, *, since: float) -> list[str]:
+def _replies_to(sent: _Sent, count: int, *, since: float) -> list[bytes]:
     """So many replies as the demo relay received them, envelope included. Raises CommandError."""
     deadline = time.monotonic() + SECONDS_FOR_THE_REPLY
     while True:
         recent = [path for path in Path(settings.OUTBOX_DIR).glob("*.eml") if path.stat().st_mtime >= since - 1]
         found = [path for path in sorted(recent) if _in_reply_to(path) == sent.message_id]
         if len(found) >= count:
-            return [path.read_bytes().decode(errors="replace").replace("\r\n", "\n") for path in found]
+            return [path.read_bytes() for path in found]
         if time.monotonic() > deadline:
             break
         time.sleep(0.1)

@@ -17,6 +17,7 @@ class Command(BaseCommand):
         web.add_argument("--address", default="127.0.0.1:8000", help="HOST:PORT (default: %(default)s)")
         hook = services.add_parser("hook", help="the delivery hook's LMTP greeting")
         hook.add_argument("--address", default="127.0.0.1:8024", help="HOST:PORT (default: %(default)s)")
+        hook.add_argument("--health", default="", help="HOST:PORT that lmtpd was given as --health")
         worker = services.add_parser("worker", help="a ping through the broker")
         worker.add_argument("--name", default="", help="of the worker (default: celery@ and this host's name)")
         services.add_parser("beat", help="the time of the last periodic task")
@@ -33,7 +34,7 @@ class Command(BaseCommand):
             case "web":
                 health.check_web(options["address"])
             case "hook":
-                health.check_hook(options["address"])
+                health.check_hook(options["address"], options["health"])
             case "worker":
                 health.check_worker(options["name"])
             case "beat":
