@@ -55,7 +55,7 @@ def test_our_commands_exist(name: str) -> None:
         assert_understood(check)
 
 
-@pytest.mark.parametrize("name", set(SERVICES) - ONE_OFF)
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - ONE_OFF))
 def test_every_lasting_service_has_a_health_check(name: str) -> None:
     check = SERVICES[name]["healthcheck"]
     assert check["test"][0] in {"CMD", "CMD-SHELL"}
