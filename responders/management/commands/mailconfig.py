@@ -1,0 +1,392 @@
+"""`manage.py mailconfig postfix|dovecot --output DIR`: the mail servers' files, from the templates in deploy/.
+
+In a template @NAME@ is a placeholder. Every value is checked before it is written: what stands in a
+mail server's configuration must not be able to add a line to it.
+"""
+
+import grp
+import os
+import re
+import shutil
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+
+from mailboxes import addresses
+
+TEMPLATES = settings.BASE_DIR / "deploy"
+MADE_BY = "Made by `manage.py mailconfig {server}`, which writes it anew; templates: deploy/{server}/."
+DEFAULT_ROLE = "webmail_panel_mta"
+HOOK = "127.0.0.1:8024"
+LOCAL_NETWORKS = "127.0.0.0/8 [::1]/128"
+_PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
+_SAFE = re.compile(r"[^\s\x00-\x1f\x7f\"'$#;{}\\]+")
+
+# Postfix before 3.9 speaks LATIN1 to PostgreSQL, whatever the bytes are; later ones say UTF8. These two turn the
+# key into what was written and the result into what Postfix takes for it, under both.
+KEY = "convert_from(convert_to('%s', current_setting('client_encoding')), 'UTF8')"
+RESULT = "convert_from(convert_to(result, 'UTF8'), current_setting('client_encoding'))"
+
+SUBMISSION = """
+# Mail programs of mailbox owners: encrypted, signed in, under their own addresses.
+{listen} inet n - n - - smtpd
+    -o syslog_name=postfix/submission
+    -o smtpd_tls_security_level=encrypt
+    -o smtpd_sasl_auth_enable=yes
+    -o {{ smtpd_client_restrictions = permit_sasl_authenticated, reject }}
+    -o {{ smtpd_sender_restrictions = reject_sender_login_mismatch }}
+    -o {{ smtpd_relay_restrictions = $refuse_copies, permit_sasl_authenticated, reject }}"""
+
+
+class Command(BaseCommand):
+    help = "Write the configuration of Postfix or Dovecot for this panel."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        servers = parser.add_subparsers(dest="server", required=True)
+        _add_postfix_options(servers.add_parser("postfix", help="main.cf, master.cf and the maps"))
+        _add_dovecot_options(servers.add_parser("dovecot", help="dovecot.conf and its SQL"))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        server = options["server"]
+        values = {"postfix": _postfix_values, "dovecot": _dovecot_values}[server](options)
+        values["MADE_BY"] = MADE_BY.format(server=server)
+        for path in _write(server, Path(options["output"]), values, options):
+            self.stdout.write(str(path))
+
+
+def _add_common_options(parser: CommandParser) -> None:
+    default = os.environ.get
+    parser.add_argument("--output", required=True, metavar="DIR", help="made if it is not there")
+    parser.add_argument("--force", action="store_true", help="overwrite files that this command has not made")
+    parser.add_argument("--group", help="that may read the files with the password: a name or a number")
+    parser.add_argument(
+        "--database-host",
+        action="append",
+        metavar="HOST",
+        help="a name, an address or a socket's folder; given twice, the first is asked first (a local replica)",
+    )
+    parser.add_argument("--database-port", help="(default: the panel's own)")
+    parser.add_argument("--database-name", help="(default: the panel's own)")
+    parser.add_argument(
+        "--database-user",
+        default=default("MAIL_DATABASE_USER") or DEFAULT_ROLE,
+        help="the role that `mailrole` made (default: MAIL_DATABASE_USER, or %(default)s)",
+    )
+    parser.add_argument(
+        "--password-stdin",
+        action="store_true",
+        help="read the role's password from standard input instead of MAIL_DATABASE_PASSWORD",
+    )
+    parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain in PEM")
+    parser.add_argument("--tls-key", metavar="FILE", help="its private key")
+    parser.add_argument("--log", default="", metavar="FILE", help="log there instead of to syslog")
+
+
+def _add_postfix_options(parser: CommandParser) -> None:
+    _add_common_options(parser)
+    parser.add_argument("--hostname", default=settings.MAIL_HOSTNAME, help="(default: MAIL_HOSTNAME)")
+    parser.add_argument("--hook", default=HOOK, metavar="HOST:PORT|unix:PATH", help="(default: %(default)s)")
+    parser.add_argument(
+        "--dovecot-lmtp",
+        default="unix:private/dovecot-lmtp",
+        metavar="HOST:PORT|unix:PATH",
+        help="(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dovecot-auth",
+        default="unix:private/auth",
+        metavar="HOST:PORT|unix:PATH",
+        help="for submission (default: %(default)s)",
+    )
+    parser.add_argument("--smtp-listen", default="smtp", metavar="[HOST:]PORT", help="(default: port 25 everywhere)")
+    parser.add_argument("--submission-listen", default="", metavar="[HOST:]PORT", help="needs a certificate")
+    parser.add_argument(
+        "--reply-listen", default="127.0.0.1:10026", metavar="HOST:PORT", help="takes replies (default: %(default)s)"
+    )
+    parser.add_argument("--reply-clients", default=LOCAL_NETWORKS, metavar="NETWORKS", help="(default: %(default)s)")
+    parser.add_argument(
+        "--networks", default=LOCAL_NETWORKS, metavar="NETWORKS", help="may send anywhere (default: %(default)s)"
+    )
+    parser.add_argument("--relayhost", default="", metavar="[HOST]:PORT", help="all mail that leaves goes there")
+    parser.add_argument("--postmaster", default="", metavar="ADDRESS", help="gets mail to this host's own addresses")
+
+
+def _add_dovecot_options(parser: CommandParser) -> None:
+    _add_common_options(parser)
+    parser.add_argument(
+        "--lmtp-listen",
+        default="unix:/var/spool/postfix/private/dovecot-lmtp",
+        metavar="HOST:PORT|unix:PATH",
+        help="(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--auth-listen",
+        default="unix:/var/spool/postfix/private/auth",
+        metavar="HOST:PORT|unix:PATH",
+        help="where Postfix asks who signs in (default: %(default)s)",
+    )
+    parser.add_argument("--imap-listen", default="*:143", metavar="HOST:PORT", help="(default: %(default)s)")
+    parser.add_argument("--imaps-port", default="993", help="with a certificate (default: %(default)s)")
+    parser.add_argument("--mail-user", default="vmail", help="keeps the mail (default: %(default)s)")
+    parser.add_argument("--mail-dir", default="/var/vmail", metavar="DIR", help="(default: %(default)s)")
+    parser.add_argument("--run-dir", default="/run/dovecot", metavar="DIR", help="(default: %(default)s)")
+    parser.add_argument("--state-dir", default="/var/lib/dovecot", metavar="DIR", help="(default: %(default)s)")
+
+
+def _postfix_values(options: Mapping[str, Any]) -> dict[str, str]:
+    password = _password(from_stdin=options["password_stdin"])
+    database = [
+        # The same server twice: where the first connection has died, the second is tried at once. With one,
+        # Postfix would stay away from it for a minute after every restart of the database. The empty name leaves
+        # the choice of the host to dbname, which libpq reads in order.
+        "hosts = unix: unix:",
+        f"user = {_safe('--database-user', options['database_user'])}",
+        f"password = {password}",
+        f"dbname = {_conninfo(options)} application_name=postfix",
+    ]
+    postmaster_domain, postmaster_map = _postmaster(options)
+    return {
+        "HOSTNAME": _domain("--hostname", options["hostname"]),
+        "NETWORKS": _networks("--networks", options["networks"]),
+        "REPLY_CLIENTS": _networks("--reply-clients", options["reply_clients"]),
+        "RELAYHOST": _safe("--relayhost", options["relayhost"], may_be_empty=True),
+        "LOG": _postfix_log(options["log"]),
+        "POSTMASTER_DOMAIN": postmaster_domain,
+        "POSTMASTER_MAP": postmaster_map,
+        "HOOK": _lmtp_address("--hook", options["hook"]),
+        "DOVECOT_LMTP": _lmtp_address("--dovecot-lmtp", options["dovecot_lmtp"]),
+        "DOVECOT_AUTH": _lmtp_address("--dovecot-auth", options["dovecot_auth"]).removeprefix("unix:"),
+        "SMTP_LISTEN": _listener("--smtp-listen", options["smtp_listen"]),
+        "SUBMISSION": _submission(options),
+        "REPLY_LISTEN": _listener("--reply-listen", options["reply_listen"]),
+        "AUTOREPLY_DOMAIN": _domain("AUTOREPLY_DOMAIN", settings.AUTOREPLY_DOMAIN),
+        "RECIPIENT_DELIMITER": settings.RECIPIENT_DELIMITER,
+        "MESSAGE_SIZE_LIMIT": str(settings.MESSAGE_SIZE_LIMIT),
+        "TLS": _postfix_tls(options),
+        "DATABASE": "\n".join(database),
+        "KEY": KEY,
+        "RESULT": RESULT,
+    }
+
+
+def _dovecot_values(options: Mapping[str, Any]) -> dict[str, str]:
+    password = _password(from_stdin=options["password_stdin"])
+    user = _safe("--database-user", options["database_user"])
+    imap_address, imap_port = _host_and_port("--imap-listen", options["imap_listen"])
+    return {
+        "DATABASE": f"{_conninfo(options)} user={user} password={password}",
+        "CONFIG_DIR": str(_folder("--output", options["output"])),
+        "RUN_DIR": str(_folder("--run-dir", options["run_dir"])),
+        "STATE_DIR": str(_folder("--state-dir", options["state_dir"])),
+        "MAIL_DIR": str(_folder("--mail-dir", options["mail_dir"])),
+        "MAIL_USER": _safe("--mail-user", options["mail_user"]),
+        "LOG": _safe("--log", options["log"] or "syslog"),
+        "TLS": _dovecot_tls(options),
+        "IMAP_ADDRESS": imap_address,
+        "IMAP_PORT": imap_port,
+        "IMAPS_PORT": _port("--imaps-port", options["imaps_port"]) if options["tls_cert"] else "0",
+        "LMTP_LISTENER": _dovecot_listener("--lmtp-listen", options["lmtp_listen"]),
+        "AUTH_LISTENER": _dovecot_listener("--auth-listen", options["auth_listen"]),
+        "RECIPIENT_DELIMITER": settings.RECIPIENT_DELIMITER,
+    }
+
+
+def _password(*, from_stdin: bool) -> str:
+    password = sys.stdin.readline().rstrip("\n") if from_stdin else os.environ.get("MAIL_DATABASE_PASSWORD", "")
+    if not password:
+        raise CommandError("the role's password is needed: MAIL_DATABASE_PASSWORD or --password-stdin")
+    if not _SAFE.fullmatch(password):
+        raise CommandError("the role's password may not hold spaces, quotes, backslashes or any of $#;{}")
+    return password
+
+
+def _conninfo(options: Mapping[str, Any]) -> str:
+    """How libpq finds the database (PostgreSQL manual, 34.1.1), without user and password."""
+    panel = connection.get_connection_params()
+    hosts = options["database_host"] or [panel.get("host") or "localhost"]
+    parts = {
+        "host": ",".join(_safe("--database-host", host) for host in hosts),
+        "port": _port("--database-port", options["database_port"] or panel.get("port") or "5432"),
+        "dbname": _safe("--database-name", options["database_name"] or panel["dbname"]),
+        "connect_timeout": "3",
+    }
+    if mode := panel.get("sslmode"):
+        parts["sslmode"] = _safe("sslmode", mode)
+    return " ".join(f"{name}={value}" for name, value in parts.items())
+
+
+def _postmaster(options: Mapping[str, Any]) -> tuple[str, str]:
+    """This host's own domain and the map that leads it to one person; both empty where nobody was named."""
+    if not options["postmaster"]:
+        return "", ""
+    try:
+        person = _safe("--postmaster", addresses.normalise(options["postmaster"]))
+    except addresses.AddressError as error:
+        raise CommandError(f"--postmaster {options['postmaster']}: {error}") from error
+    return "$myhostname", f"inline:{{ {{ @$myhostname = {person} }} }} "
+
+
+def _postfix_log(path: str) -> str:
+    if not path:
+        return "# Logs go to syslog."
+    if path == "/dev/stdout":
+        return "maillog_file = /dev/stdout"
+    file = _folder("--log", path)
+    return f"maillog_file = {file}\nmaillog_file_prefixes = {file.parent}"
+
+
+def _submission(options: Mapping[str, Any]) -> str:
+    if not options["submission_listen"]:
+        return "\n# No submission: --submission-listen was not given."
+    if not options["tls_cert"]:
+        raise CommandError("--submission-listen needs --tls-cert and --tls-key: passwords are not sent in the clear")
+    return SUBMISSION.format(listen=_listener("--submission-listen", options["submission_listen"]))
+
+
+def _tls_files(options: Mapping[str, Any]) -> tuple[str, str] | None:
+    if not options["tls_cert"] and not options["tls_key"]:
+        return None
+    if not options["tls_cert"] or not options["tls_key"]:
+        raise CommandError("--tls-cert and --tls-key belong together")
+    return str(_folder("--tls-cert", options["tls_cert"])), str(_folder("--tls-key", options["tls_key"]))
+
+
+def _postfix_tls(options: Mapping[str, Any]) -> str:
+    files = _tls_files(options)
+    if files is None:
+        return "# No certificate was given: what arrives on port 25 is not encrypted."
+    certificate, key = files
+    return f"smtpd_tls_chain_files = {key}, {certificate}\nsmtpd_tls_security_level = may\nsmtpd_tls_auth_only = yes"
+
+
+def _dovecot_tls(options: Mapping[str, Any]) -> str:
+    files = _tls_files(options)
+    if files is None:
+        return "# No certificate was given: only programs on this host may sign in.\nssl = no"
+    certificate, key = files
+    return f"ssl = required\nssl_cert = <{certificate}\nssl_key = <{key}"
+
+
+def _dovecot_listener(option: str, address: str) -> str:
+    if path := _unix_path(option, address):
+        # Postfix comes as its own user; the folder says who else.
+        return f"unix_listener {path} {{\n    mode = 0666\n  }}"
+    host, port = _host_and_port(option, address)
+    return f"inet_listener {{\n    address = {host}\n    port = {port}\n  }}"
+
+
+def _lmtp_address(option: str, address: str) -> str:
+    """As Postfix writes it: inet:host:port or unix:path."""
+    if path := _unix_path(option, address):
+        return f"unix:{path}"
+    host, port = _host_and_port(option, address)
+    return f"inet:{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _listener(option: str, address: str) -> str:
+    """A service's name in master.cf: [host:]port."""
+    if address.isdecimal() or address in ("smtp", "submission"):
+        return address
+    host, port = _host_and_port(option, address)
+    return f"{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _unix_path(option: str, address: str) -> str:
+    scheme, _colon, path = address.partition(":")
+    return _safe(option, path) if scheme == "unix" else ""
+
+
+def _host_and_port(option: str, address: str) -> tuple[str, str]:
+    host, _colon, port = address.rpartition(":")
+    if not host:
+        raise CommandError(f"{option} {address}: it has the form HOST:PORT")
+    return _safe(option, host.removeprefix("[").removesuffix("]")), _port(option, port)
+
+
+def _port(option: str, text: str | int) -> str:
+    if not str(text).isdecimal() or not 1 <= int(text) <= 65535:
+        raise CommandError(f"{option}: {text} is not a port, a number from 1 to 65535")
+    return str(int(text))
+
+
+def _domain(option: str, name: str) -> str:
+    try:
+        return addresses.normalise_domain(name)
+    except addresses.AddressError as error:
+        raise CommandError(f"{option} {name}: {error}") from error
+
+
+def _networks(option: str, networks: str) -> str:
+    for network in networks.split():
+        if not re.fullmatch(r"[0-9.]+(/[0-9]+)?|\[[0-9a-fA-F:.]+\](/[0-9]+)?", network):
+            raise CommandError(f"{option}: {network} is not a network like 192.0.2.0/24 or [2001:db8::]/32")
+    return " ".join(networks.split())
+
+
+def _folder(option: str, path: str) -> Path:
+    return Path(_safe(option, path)).absolute()
+
+
+def _safe(option: str, value: str, *, may_be_empty: bool = False) -> str:
+    """The value, which cannot end its line or its word. Raises CommandError."""
+    if not (may_be_empty and not value) and not _SAFE.fullmatch(value):
+        raise CommandError(
+            f"{option} may not be empty nor hold spaces, quotes, backslashes or any of $#;{{}}: {value!r}"
+        )
+    return value
+
+
+def _write(server: str, output: Path, values: Mapping[str, str], options: Mapping[str, Any]) -> list[Path]:
+    """Write every file of the server and return their paths. Nothing is written if anything is wrong."""
+    templates = sorted(path for path in (TEMPLATES / server).iterdir() if path.suffix in {".cf", ".conf", ".ext"})
+    texts = {path.name: _fill(path.read_text(), values) for path in templates}
+    try:
+        _refuse_foreign_files(output, texts, values["MADE_BY"], force=options["force"])
+        output.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for name, text in texts.items():
+            _write_file(output / name, text, _group(server, options["group"]))
+    except OSError as error:
+        raise CommandError(f"{output} cannot be written: {error.strerror}: {error.filename}") from error
+    return [output / name for name in texts]
+
+
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
+
+
+def _refuse_foreign_files(output: Path, names: Mapping[str, str], made_by: str, *, force: bool) -> None:
+    for name in names:
+        path = output / name
+        if not force and path.exists() and made_by not in path.read_text(errors="replace"):
+            raise CommandError(f"{path} was not made by this command; take another folder, or --force")
+
+
+def _group(server: str, wanted: str | None) -> str | int | None:
+    """Who may read the database's password besides the owner; None: leave it as it is."""
+    if wanted:
+        return int(wanted) if wanted.isdecimal() else wanted
+    if os.geteuid() == 0 and server in {entry.gr_name for entry in grp.getgrall()}:
+        return server
+    return None
+
+
+def _write_file(path: Path, text: str, group: str | int | None) -> None:
+    is_secret = path.name.startswith("pgsql-") or path.suffix == ".ext"
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    mode = stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | (0 if is_secret else stat.S_IROTH)
+    with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:  # noqa: PTH123 (the mode)
+        file.write(text)
+    if is_secret and group is not None:
+        try:
+            shutil.chown(part, group=group)
+        except LookupError as error:
+            raise CommandError(f"--group {group}: there is no such group") from error
+    part.chmod(mode)
+    part.replace(path)
