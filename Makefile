@@ -72,12 +72,12 @@ clean:  ## Remove what the other targets made here, the demo's data in ./var inc
 # The development packages contain the ones to run with.
 .venv/run.stamp: requirements/run.txt .venv/made.stamp
 	@if ! [ .venv/dev.stamp -nt requirements/run.txt ]; then echo "Installing the packages to run with…"; \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; fi
+		$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<; fi
 	@touch $@
 
 .venv/dev.stamp: requirements/dev.txt .venv/made.stamp
 	@echo "Installing the packages to develop with…"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .venv/messages.stamp: $(CATALOGUES) | .venv/run.stamp

@@ -161,6 +161,9 @@ for package in ("responders", "mailboxes"):
         if "demo" not in found.name and not found.name.endswith(".sink"):
             importlib.import_module(found.name)
 import webmail_panel.celery, webmail_panel.wsgi, webmail_panel.health
+# What is named in settings and on command lines alone.
+import celery.bin.celery, gunicorn.app.wsgiapp, gunicorn.workers.gthread, kombu.transport.redis
+import django.core.cache.backends.redis, django.db.backends.postgresql.base, redis, uvloop
 """
     finished = subprocess.run(
         [sys.executable, "-c", script],
