@@ -109,6 +109,11 @@ def save_responder(
     return row
 
 
+def check(values: ResponderInput, now: datetime, responder: Responder | None = None) -> None:
+    """Whether `save_responder` would take the values. Raises ResponderInvalid."""
+    _checked_window(_tidy(values), responder, now)
+
+
 @transaction.atomic
 def switch(responder: Responder, *, on: bool, actor: User | None, now: datetime) -> Responder:
     """Switch on or off by hand. Nothing happens if it is so already."""

@@ -1,11 +1,26 @@
 """Every address of the panel."""
 
+from allauth.account import views as account
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, include, path
 
 from webmail_panel.health import healthz
 
+
+def closed(_request: HttpRequest) -> HttpResponse:
+    """Pages that allauth names in its own views and that the panel does not offer."""
+    raise Http404
+
+
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("responders.urls")),
+    path("sign-in/", account.login, name="account_login"),
+    path("sign-out/", account.logout, name="account_logout"),
+    path("sign-in/blocked/", account.account_inactive, name="account_inactive"),
+    path("sign-up/", closed, name="account_signup"),
+    path("reset-password/", closed, name="account_reset_password"),
+    path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("healthz", healthz),
 ]

@@ -1,0 +1,123 @@
+"""Django admin for people, customers, domains, mailboxes and aliases."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from mailboxes.models import Alias, AliasTarget, Customer, Domain, Mailbox, User
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    """Roles."""
+
+
+class EmailUserCreationForm(UserCreationForm):
+    """A new user by address."""
+
+    class Meta(UserCreationForm.Meta):
+        model = User
+        fields = ("email",)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # generic for the type checker only
+    """People who sign in."""
+
+    form = UserChangeForm
+    add_form = EmailUserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("email", "name", "is_active", "is_staff", "last_login")
+    list_filter = ("is_active", "is_staff", "is_superuser", "groups")
+    search_fields = ("email", "name")
+    ordering = ("email",)
+    show_full_result_count = False
+    filter_horizontal = ("groups", "user_permissions")
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("email", "password", "name", "language")}),
+        (_("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+
+
+@admin.register(Customer)
+class CustomerAdmin(ModelAdmin):
+    """Customers."""
+
+    list_display = ("name", "number", "created_at")
+    search_fields = ("name", "number")
+
+
+@admin.register(Domain)
+class DomainAdmin(ModelAdmin):
+    """Domains."""
+
+    list_display = ("name", "customer", "is_active", "created_at")
+    list_filter = ("is_active",)
+    list_select_related = ("customer",)
+    search_fields = ("name", "customer__name", "customer__number")
+    autocomplete_fields = ("customer",)
+    show_full_result_count = False
+
+
+class AddressAdmin(ModelAdmin):
+    """What mailboxes and aliases have in common."""
+
+    show_full_result_count = False
+    search_fields: tuple[str, ...] = ("address",)
+    list_filter: tuple[str, ...] = ("is_active",)
+    autocomplete_fields: tuple[str, ...] = ("domain",)
+    readonly_fields = ("address", "created_at")
+
+    def get_fields(self, request: Any, obj: Any = None) -> Any:
+        """Without the address before there is one: the database makes it."""
+        hidden = set() if obj else {"address", "created_at"}
+        return [name for name in super().get_fields(request, obj) if name not in hidden]
+
+
+@admin.register(Mailbox)
+class MailboxAdmin(AddressAdmin):
+    """Mailboxes."""
+
+    list_display = ("address", "name", "owner", "language", "time_zone", "is_active")
+    list_filter = ("is_active", "language")
+    list_select_related = ("owner",)
+    search_fields = ("address", "name", "owner__email")
+    autocomplete_fields = ("domain", "owner")
+
+
+class AliasTargetInline(TabularInline):
+    """Where an alias leads."""
+
+    model = AliasTarget
+    autocomplete_fields = ("mailbox",)
+    extra = 1
+
+
+@admin.register(Alias)
+class AliasAdmin(AddressAdmin):
+    """Aliases with their targets."""
+
+    list_display = ("address", "is_active", "created_at")
+    inlines = (AliasTargetInline,)
+
+
+@admin.register(AliasTarget)
+class AliasTargetAdmin(ModelAdmin):
+    """Targets, to find by mailbox."""
+
+    list_display = ("alias", "mailbox", "outside_address", "is_own_address")
+    list_select_related = ("alias", "mailbox")
+    search_fields = ("alias__address", "mailbox__address", "outside_address")
+    autocomplete_fields = ("alias", "mailbox")
+    show_full_result_count = False

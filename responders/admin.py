@@ -1,0 +1,131 @@
+"""Django admin for responders (saved through the services), and read-only views of what the hook wrote."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from responders import services
+from responders.forms import LocalDateTimeField
+from responders.models import Decision, PreviousResponse, QuarantinedMessage, Responder, ResponderEvent
+
+
+class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
+    """Refuses what the services refuse, beside the field."""
+
+    from_date = LocalDateTimeField(required=False)
+    to_date = LocalDateTimeField(required=False)
+
+    class Meta:
+        model = Responder
+        fields = (
+            "mailbox", "type", "is_enabled", "from_date", "to_date", "time_zone", "subject", "text_body", "html_body",
+            "interval_days",
+        )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if not self.errors:
+            try:
+                services.check(self.as_input(), services.database_now(), self.instance if self.instance.pk else None)
+            except services.ResponderInvalid as invalid:
+                for name, sentences in invalid.errors.items():
+                    self.add_error(name, sentences)
+        return values
+
+    def _post_clean(self) -> None:
+        """Only the fields' own checks: the window's constraints hold for what the services compute."""
+
+    def as_input(self) -> services.ResponderInput:
+        return services.ResponderInput(**{k: v for k, v in self.cleaned_data.items() if k != "mailbox"})
+
+
+@admin.register(Responder)
+class ResponderAdmin(ModelAdmin):
+    """Responders. Every change goes through the services, so that windows, revisions and history are right."""
+
+    form = ResponderAdminForm
+    list_display = ("subject", "mailbox", "type", "is_enabled", "state", "from_date", "to_date")
+    list_filter = ("state", "type", "is_enabled")
+    list_select_related = ("mailbox",)
+    search_fields = ("subject", "mailbox__address")
+    autocomplete_fields = ("mailbox",)
+    date_hierarchy = "created_at"
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Responder | None = None) -> tuple[str, ...]:
+        return ("mailbox",) if obj else ()
+
+    def save_model(self, request: Any, obj: Responder, form: ResponderAdminForm, change: bool) -> None:
+        mailbox = obj.mailbox if change else form.cleaned_data["mailbox"]
+        saved = services.save_responder(
+            mailbox, form.as_input(), actor=request.user, now=services.database_now(), responder=obj if change else None
+        )
+        obj.__dict__.update(saved.__dict__)
+
+    def delete_model(self, request: Any, obj: Responder) -> None:
+        services.delete_responder(obj, actor=request.user, now=services.database_now())
+
+    def delete_queryset(self, request: Any, queryset: QuerySet[Responder]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """To look at; written by the hook, the services and the clock."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Decision)
+class DecisionAdmin(ReadOnlyAdmin):
+    """Why somebody did or did not get a reply."""
+
+    list_display = ("decided_at", "reverse_path", "forward_path", "mailbox", "reason", "evidence")
+    list_filter = ("reason",)
+    list_select_related = ("mailbox",)
+    search_fields = ("=reverse_path", "=message_id", "mailbox__address")
+    date_hierarchy = "decided_at"
+
+
+@admin.register(PreviousResponse)
+class PreviousResponseAdmin(ReadOnlyAdmin):
+    """Whom a responder remembers."""
+
+    list_display = ("reverse_path_key", "responder", "state", "claimed_at", "replied_at")
+    list_filter = ("state",)
+    list_select_related = ("responder",)
+    search_fields = ("=reverse_path_key", "responder__mailbox__address")
+
+
+@admin.register(ResponderEvent)
+class ResponderEventAdmin(ReadOnlyAdmin):
+    """The history."""
+
+    list_display = ("at", "mailbox", "kind", "responder", "actor")
+    list_filter = ("kind",)
+    list_select_related = ("mailbox", "responder", "actor")
+    search_fields = ("mailbox__address", "actor__email")
+    date_hierarchy = "at"
+
+
+@admin.register(QuarantinedMessage)
+class QuarantinedMessageAdmin(ReadOnlyAdmin):
+    """What the hook failed on."""
+
+    list_display = ("received_at", "reverse_path", "forward_path")
+    search_fields = ("reverse_path", "forward_path", "traceback")
+    date_hierarchy = "received_at"
+    exclude = ("content",)

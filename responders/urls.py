@@ -1,0 +1,17 @@
+"""Addresses of the panel's own pages."""
+
+from django.urls import path
+
+from responders import views
+
+urlpatterns = [
+    path("", views.mailbox_list, name="mailbox_list"),
+    path("mailboxes/<int:pk>/", views.mailbox_page, name="mailbox"),
+    path("mailboxes/<int:pk>/responders/new/", views.responder_new, name="responder_new"),
+    path("responders/<int:pk>/", views.responder_edit, name="responder_edit"),
+    path("responders/<int:pk>/switch/", views.responder_switch, name="responder_switch"),
+    path("responders/<int:pk>/move/", views.responder_move, name="responder_move"),
+    path("responders/<int:pk>/answer-again/", views.responder_answer_again, name="responder_answer_again"),
+    path("responders/<int:pk>/delete/", views.responder_delete, name="responder_delete"),
+    path("outbox/", views.outbox, name="outbox"),
+]

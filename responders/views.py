@@ -1,0 +1,240 @@
+"""The panel's pages. Every queryset starts in `mailboxes.access`; the clock is the database's, read once a request."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from mailboxes import access
+from mailboxes.forms import MailboxSearchForm
+from mailboxes.models import Mailbox, User
+from responders import services
+from responders.core.facts import Reason
+from responders.forms import PLACEHOLDER_WORDS, ResponderForm, warnings_about
+from responders.models import Decision, Responder
+from responders.reasons import SENTENCES
+
+PAGE_SIZE = 30
+EVENTS_SHOWN = 15
+OUTBOX_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A responder as a page shows it."""
+
+    row: Responder
+    state: str
+    sentence: str
+
+
+@require_safe
+@login_required
+def mailbox_list(request: HttpRequest) -> HttpResponse:
+    """The person's mailboxes; staff search among everybody's. Paged by address, so that deep pages stay fast."""
+    mailboxes = access.mailboxes_visible_to(request.user)
+    form = MailboxSearchForm(request.GET)
+    if form.is_valid():
+        mailboxes = form.filter(mailboxes)
+    rows = list(mailboxes.order_by("address").prefetch_related("responders")[: PAGE_SIZE + 1])
+    now = services.database_now()
+    context = {
+        "mailboxes": [(mailbox, _foremost(mailbox, now)) for mailbox in rows[:PAGE_SIZE]],
+        "after": rows[PAGE_SIZE - 1].address if len(rows) > PAGE_SIZE else "",
+        "form": form,
+        "is_support": access.is_support(request.user),
+    }
+    return render(request, "mailboxes/list.html", context)
+
+
+@require_safe
+@login_required
+def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """State, responders, whom it answered and whom not, and the history."""
+    mailbox = _mailbox(request, pk)
+    now = services.database_now()
+    show = request.GET.get("show", "")
+    decisions, before = _decisions(mailbox, show, request.GET.get("before", ""))
+    context = {
+        "mailbox": mailbox,
+        "responders": [_shown(row, now) for row in mailbox.responders.order_by("position")],
+        "foremost": _foremost(mailbox, now),
+        "decisions": [(row, _sentence(row)) for row in decisions],
+        "before": before,
+        "show": show,
+        "is_later_page": bool(request.GET.get("before")),
+        "events": mailbox.responder_events.select_related("actor", "responder")[:EVENTS_SHOWN],
+    }
+    return render(request, "mailboxes/mailbox.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def responder_new(request: HttpRequest, pk: int) -> HttpResponse:
+    """Write a responder."""
+    return _responder_form(request, _mailbox(request, pk), None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def responder_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change a responder."""
+    row = _responder(request, pk)
+    return _responder_form(request, row.mailbox, row)
+
+
+@require_POST
+@login_required
+def responder_switch(request: HttpRequest, pk: int) -> HttpResponse:
+    """On or off by hand: POST `on` with 1 or 0."""
+    row = _responder(request, pk)
+    now = services.database_now()
+    row = services.switch(row, on=request.POST.get("on") == "1", actor=_actor(request), now=now)
+    messages.success(request, services.state_sentence(row, now))
+    return redirect("mailbox", row.mailbox_id)
+
+
+@require_POST
+@login_required
+def responder_move(request: HttpRequest, pk: int) -> HttpResponse:
+    """One place up or down: POST `direction`."""
+    row = _responder(request, pk)
+    up = request.POST.get("direction") == "up"
+    services.move(row, up=up, actor=_actor(request), now=services.database_now())
+    return redirect("mailbox", row.mailbox_id)
+
+
+@require_POST
+@login_required
+def responder_answer_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """Forget whom it answered."""
+    row = _responder(request, pk)
+    services.answer_everyone_again(row, actor=_actor(request), now=services.database_now())
+    messages.success(request, _("Everybody who writes from now on gets this reply once more."))
+    return redirect("mailbox", row.mailbox_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def responder_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask, then delete."""
+    row = _responder(request, pk)
+    if request.method == "POST":
+        services.delete_responder(row, actor=_actor(request), now=services.database_now())
+        messages.success(request, _("The autoresponder was deleted."))
+        return redirect("mailbox", row.mailbox_id)
+    return render(request, "responders/delete.html", {"responder": row, "mailbox": row.mailbox})
+
+
+@require_safe
+@login_required
+def outbox(request: HttpRequest) -> HttpResponse:
+    """While DEBUG is on: the latest replies as the demo relay received them."""
+    if not settings.DEBUG:
+        raise Http404
+    files = sorted(settings.OUTBOX_DIR.glob("*.eml"), reverse=True)[:OUTBOX_SHOWN]
+    letters = [path.read_bytes()[:20_000].decode("utf-8", "replace") for path in files]
+    return render(request, "responders/outbox.html", {"letters": letters})
+
+
+def _mailbox(request: HttpRequest, pk: int) -> Mailbox:
+    return get_object_or_404(access.mailboxes_visible_to(request.user), pk=pk)
+
+
+def _responder(request: HttpRequest, pk: int) -> Responder:
+    visible = access.mailboxes_visible_to(request.user)
+    return get_object_or_404(Responder.objects.select_related("mailbox"), pk=pk, mailbox__in=visible)
+
+
+def _actor(request: HttpRequest) -> User:
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
+
+def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> HttpResponse:
+    if request.method != "POST":
+        return _show_form(request, ResponderForm(mailbox=mailbox, responder=row), mailbox, row)
+    form = ResponderForm(request.POST, mailbox=mailbox, responder=row)
+    if not form.is_valid():
+        return _show_form(request, form, mailbox, row)
+    now = services.database_now()
+    try:
+        saved = services.save_responder(
+            mailbox, form.as_input(), actor=_actor(request), now=now, responder=row,
+            expected_version=form.cleaned_data["version"] if row else None,
+        )  # fmt: skip
+    except services.ResponderInvalid as invalid:
+        for name, sentences in invalid.errors.items():
+            form.add_error(name, sentences)
+        return _show_form(request, form, mailbox, row)
+    except services.ResponderConflict as conflict:
+        typed = request.POST.copy()
+        typed["version"] = str(conflict.current.version)
+        form = ResponderForm(typed, mailbox=mailbox, responder=row)
+        return _show_form(request, form, mailbox, row, conflict=conflict.current)
+    messages.success(request, _("Saved. %(state)s.") % {"state": services.state_sentence(saved, now)})
+    for warning in warnings_about(form.as_input()):
+        messages.warning(request, str(warning))
+    return redirect("mailbox", mailbox.pk)
+
+
+def _show_form(
+    request: HttpRequest,
+    form: ResponderForm,
+    mailbox: Mailbox,
+    row: Responder | None,
+    conflict: Responder | None = None,
+) -> HttpResponse:
+    context: dict[str, Any] = {
+        "form": form,
+        "mailbox": mailbox,
+        "responder": row,
+        "conflict": conflict,
+        "placeholders": PLACEHOLDER_WORDS.items(),
+    }
+    status = 409 if conflict else 422 if form.errors else 200
+    return render(request, "responders/form.html", context, status=status)
+
+
+def _shown(row: Responder, now: datetime) -> Shown:
+    return Shown(row, row.state_at(now).value, services.state_sentence(row, now))
+
+
+def _foremost(mailbox: Mailbox, now: datetime) -> Shown | None:
+    """The responder that says most about the mailbox: the one that answers, else the next to start, else the last."""
+    rows = sorted(mailbox.responders.all(), key=lambda row: row.position)
+    for state in ("active", "scheduled", "ended", "off"):
+        for row in rows:
+            if row.state_at(now) == state:
+                return _shown(row, now)
+    return None
+
+
+def _decisions(mailbox: Mailbox, show: str, before: str) -> tuple[list[Decision], int | None]:
+    """A page of decisions, newest first, and the key of the next one."""
+    rows = mailbox.decisions.select_related("responder")
+    if show == "answered":
+        rows = rows.filter(reason=Reason.REPLIED.value)
+    elif show == "silent":
+        rows = rows.exclude(reason=Reason.REPLIED.value)
+    if before.isascii() and before.isdigit() and len(before) < 19:
+        rows = rows.filter(pk__lt=int(before))
+    page = list(rows.order_by("-pk")[: PAGE_SIZE + 1])
+    return page[:PAGE_SIZE], page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None
+
+
+def _sentence(row: Decision) -> str | Promise:
+    try:
+        return SENTENCES[Reason(row.reason)]
+    except ValueError:  # a word of an older version
+        return row.reason
