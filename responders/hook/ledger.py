@@ -1,8 +1,8 @@
 """The hook's only SQL: load, claim, record, release, quarantine.
 
-Reading goes over a few connections, writing over one: whatever waits at that moment shares one statement and one
+Three connections, one for each of load, claim and record; whatever waits at a moment shares one statement and one
 commit. Times are the database's own (`panel_now()`). Every text is cleaned of NUL and lone surrogates here, at the
-edge. Raises `Outage` where the database cannot be reached: time mends that, Postfix keeps the copy.
+edge. Raises `Outage` where the database cannot do its work: time mends that, Postfix keeps the copy.
 """
 
 import asyncio
@@ -10,26 +10,39 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import psycopg
 from psycopg.rows import tuple_row
 
-from responders.core.facts import MailboxFacts, Previous, PreviousResponses, ResponderFacts
+from responders.core.facts import MailboxFacts, Previous, PreviousResponses, Reason, ResponderFacts
 from responders.core.schedule import Window
 
 LEASE_SECONDS = 600  # longer than all time-outs of a submission together
 STATEMENT_SECONDS = 10
-READERS = 3
+CONNECT_SECONDS = 3
+# After a connection that failed, for so long nobody tries again: an outage is told at once, not after a queue.
+RETRY_SECONDS = 0.5
 MAX_BATCH = 500
-QUARANTINED_OCTETS = 1280 * 1024
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Row = tuple[Any, ...]
 
 
 class Outage(RuntimeError):
-    """The database is away, or too slow to wait for."""
+    """The database is away, too slow to wait for, or not what this program was made for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to load: an address in normal form, the same without its subaddress, the sender's key, the copy's name."""
+
+    address: str
+    base: str
+    reverse_path_key: str
+    queue_id: str
 
 
 class Behind(NamedTuple):
@@ -38,7 +51,6 @@ class Behind(NamedTuple):
     mailbox: MailboxFacts
     now: datetime
     previous: PreviousResponses
-    is_claimed_by_this_copy: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +70,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A decision as it is kept. Without a mailbox the database finds who is behind `forward_path` (or `base_path`).
+    """A decision as it is kept. Without a mailbox the database finds who is behind `address`, or `base`.
 
-    `claim_state` closes `claim` in the same commit: replied or refused.
+    `claim` is closed in the same commit: replied, or whatever else the reason says, refused.
     """
 
-    forward_path: str
-    base_path: str
+    address: str
+    base: str
     reverse_path: str
     reason: str
     evidence: str
@@ -74,23 +86,36 @@ class Record:
     mailbox_id: int | None = None
     responder_id: int | None = None
     claim: Claim | None = None
-    claim_state: str | None = None
 
 
-_LOAD = """
-SELECT panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
-    (SELECT array_agg(own.address::text) FROM mail_recipients own WHERE own.mailbox_id = m.id AND own.is_own),
+# The mailboxes behind an address; behind the address without its subaddress where nobody has it as it is written.
+_BEHIND = """
+    SELECT v.mailbox_id FROM mail_recipients v WHERE v.address = a.address
+    UNION ALL
+    SELECT v.mailbox_id FROM mail_recipients v WHERE v.address = a.base AND a.base <> a.address
+        AND NOT EXISTS (SELECT FROM mail_recipients e WHERE e.address = a.address)
+"""
+
+# A claim of this very copy is no previous response: the copy came back after a crash, or is being answered now.
+# Texts that cannot be needed stay where they are: old absence messages add up.
+_LOAD = f"""
+SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
+    ARRAY(SELECT o.address::text FROM mail_recipients o WHERE o.mailbox_id = m.id AND o.is_own),
     r.id, r.type, r.is_enabled, r.from_utc, r.to_utc, r.time_zone, r.from_date, r.to_date,
-    r.subject, r.text_body, r.html_body, r.text_revision, r.activation, r.interval_days,
-    coalesce(p.replied_at, p.claimed_at), p.state = 'claimed' AND p.queue_id = %(queue_id)s
-FROM mail_recipients b
+    CASE WHEN t.may_answer THEN r.subject ELSE '' END, CASE WHEN t.may_answer THEN r.text_body ELSE '' END,
+    CASE WHEN t.may_answer THEN r.html_body ELSE '' END, r.text_revision, r.activation, r.interval_days,
+    coalesce(p.replied_at, p.claimed_at)
+FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(queue_id)s::text[])
+    WITH ORDINALITY AS a (address, base, key, queue_id, place)
+CROSS JOIN LATERAL ({_BEHIND}) b
 JOIN mailboxes_mailbox m ON m.id = b.mailbox_id
 LEFT JOIN responders_responder r ON r.mailbox_id = m.id
-LEFT JOIN responders_previousresponse p ON p.responder_id = r.id AND p.reverse_path_key = %(key)s
+CROSS JOIN LATERAL (SELECT r.is_enabled AND (r.to_utc IS NULL OR panel_now() < r.to_utc) AS may_answer) t
+LEFT JOIN responders_previousresponse p ON p.responder_id = r.id AND p.reverse_path_key = a.key
     AND p.activation = r.activation AND p.text_revision = r.text_revision
-WHERE b.address = %(address)s
-ORDER BY m.id, r.position, r.id
-"""
+    AND NOT (p.state = 'claimed' AND p.queue_id = a.queue_id)
+ORDER BY a.place, m.id, r.position, r.id
+"""  # noqa: S608 (put together from constants)
 
 # A stale cache or a switch thrown meanwhile never replies: the join looks once more. Of the rows that exist, a
 # claim passes its own copy again once the lease has run out, and another copy once the interval is over.
@@ -114,13 +139,12 @@ WHERE (p.state = 'claimed' AND p.queue_id = excluded.queue_id AND p.lease_until 
 RETURNING responder_id, reverse_path_key, activation, text_revision
 """
 
-_RECORD = """
+_RECORD = f"""
 WITH decided AS (
-    SELECT * FROM unnest(%(forward_path)s::text[], %(base_path)s::text[], %(reverse_path)s::text[], %(reason)s::text[],
+    SELECT * FROM unnest(%(address)s::text[], %(base)s::text[], %(reverse_path)s::text[], %(reason)s::text[],
         %(evidence)s::text[], %(misses)s::text[], %(message_id)s::text[], %(queue_id)s::text[],
         %(mailbox_id)s::bigint[], %(responder_id)s::bigint[])
-    AS d (forward_path, base_path, reverse_path, reason, evidence, misses, message_id, queue_id,
-        mailbox_id, responder_id)
+    AS a (address, base, reverse_path, reason, evidence, misses, message_id, queue_id, mailbox_id, responder_id)
 ), closed AS (
     UPDATE responders_previousresponse p SET state = c.state,
         replied_at = CASE WHEN c.state = 'replied' THEN panel_now() END
@@ -132,24 +156,20 @@ WITH decided AS (
 )
 INSERT INTO responders_decision
     (mailbox_id, responder_id, decided_at, reverse_path, forward_path, reason, evidence, misses, message_id, queue_id)
-SELECT coalesce(m.id, b.mailbox_id), r.id, panel_now(), d.reverse_path, d.forward_path, d.reason, d.evidence,
-    d.misses::jsonb, d.message_id, d.queue_id
-FROM decided d
-LEFT JOIN mailboxes_mailbox m ON m.id = d.mailbox_id
-LEFT JOIN responders_responder r ON r.id = d.responder_id
-LEFT JOIN LATERAL (
-    SELECT DISTINCT v.mailbox_id FROM mail_recipients v
-    WHERE d.mailbox_id IS NULL AND v.address = CASE
-        WHEN EXISTS (SELECT FROM mail_recipients e WHERE e.address = d.forward_path) THEN d.forward_path
-        ELSE d.base_path END
-) b ON true
-"""
+SELECT coalesce(m.id, b.mailbox_id), r.id, panel_now(), a.reverse_path, a.address, a.reason, a.evidence,
+    a.misses::jsonb, a.message_id, a.queue_id
+FROM decided a
+LEFT JOIN mailboxes_mailbox m ON m.id = a.mailbox_id
+LEFT JOIN responders_responder r ON r.id = a.responder_id
+LEFT JOIN LATERAL ({_BEHIND}) b ON a.mailbox_id IS NULL
+"""  # noqa: S608 (put together from constants)
 
-_RELEASE = """
-UPDATE responders_previousresponse SET lease_until = panel_now()
+_OF_THIS_COPY = """
 WHERE responder_id = %s AND reverse_path_key = %s AND activation = %s AND text_revision = %s AND queue_id = %s
     AND state = 'claimed'
 """
+_RELEASE = f"UPDATE responders_previousresponse SET lease_until = panel_now() {_OF_THIS_COPY}"  # noqa: S608 (constants)
+_FORGET = f"DELETE FROM responders_previousresponse {_OF_THIS_COPY}"  # noqa: S608 (constants)
 
 _QUARANTINE = """
 INSERT INTO responders_quarantinedmessage (received_at, reverse_path, forward_path, traceback, content)
@@ -161,37 +181,29 @@ class Ledger:
     """Made once per process. `parameters` are libpq's, as psycopg takes them."""
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
-        self._readers: asyncio.Queue[_Connection] = asyncio.Queue()
-        self._connections = [_Connection(parameters) for _ in range(READERS + 1)]
-        for reader in self._connections[1:]:
-            self._readers.put_nowait(reader)
-        self._writer = self._connections[0]
+        self._reader, self._claimer, self._recorder = (_Connection(parameters) for _ in range(3))
+        self._loads = Batcher(self._load_batch)
         self._claims = Batcher(self._claim_batch)
         self._records = Batcher(self._record_batch)
 
     async def close(self) -> None:
         """Close every connection; what waits for a batch has been answered before."""
-        self._claims.stop()
-        self._records.stop()
-        for connection in self._connections:
+        for batcher in (self._loads, self._claims, self._records):
+            batcher.stop()
+        for connection in (self._reader, self._claimer, self._recorder):
             await connection.close()
 
     async def is_ready(self) -> bool:
         """Whether the database answers."""
         try:
-            await self._read("SELECT 1", None)
+            await self._reader.run("SELECT panel_now()")
         except Outage:
             return False
         return True
 
-    async def load(self, address: str, reverse_path_key: str, queue_id: str) -> list[Behind]:
-        """The mailboxes behind an address in normal form, each with all that a decision needs."""
-        parameters = {"address": clean(address), "key": clean(reverse_path_key), "queue_id": clean(queue_id)}
-        rows = await self._read(_LOAD, parameters)
-        by_mailbox: dict[int, list[tuple[Any, ...]]] = {}
-        for row in rows:
-            by_mailbox.setdefault(row[1], []).append(row)
-        return [_behind(rows_of_one) for rows_of_one in by_mailbox.values()]
+    async def load(self, query: Query) -> list[Behind]:
+        """The mailboxes behind the address, each with all that a decision needs; all queries that wait in one."""
+        return await self._loads.submit(query)
 
     async def claim(self, claim: Claim) -> bool:
         """Whether this copy may answer now. All claims that wait at this moment share a commit."""
@@ -203,29 +215,41 @@ class Ledger:
 
     async def release(self, claim: Claim) -> None:
         """Let the same copy claim again at once: the relay could not take the reply for now."""
-        row = (*claim.key, claim.queue_id)
-        await self._writer.run(_RELEASE, tuple(clean(value) if isinstance(value, str) else value for value in row))
+        await self._claimer.run(_RELEASE, (*_clean_key(claim), clean(claim.queue_id)))
 
-    async def quarantine(self, reverse_path: str, forward_path: str, traceback: str, content: bytes) -> None:
-        """Keep what the hook failed on, for the operator."""
-        row = (clean(reverse_path)[:320], clean(forward_path)[:320], clean(traceback), content[:QUARANTINED_OCTETS])
-        await self._writer.run(_QUARANTINE, row)
+    async def forget(self, claim: Claim) -> None:
+        """Give a claim back as if it had not been made: no reply was tried."""
+        await self._claimer.run(_FORGET, (*_clean_key(claim), clean(claim.queue_id)))
 
-    async def _read(self, statement: str, parameters: Mapping[str, Any] | None) -> list[tuple[Any, ...]]:
-        reader = await self._readers.get()
-        try:
-            return await reader.run(statement, parameters)
-        finally:
-            self._readers.put_nowait(reader)
+    async def quarantine(self, record: Record, traceback: str, content: bytes) -> None:
+        """Keep the decision, and what the hook failed on for the operator."""
+        path, reverse_path = clean(record.address)[:320], clean(record.reverse_path)[:320]
+        await self._recorder.run(_QUARANTINE, (reverse_path, path, clean(traceback), content))
+        await self.record(record)
+
+    async def _load_batch(self, queries: Sequence[Query]) -> list[list[Behind]]:
+        rows = await self._reader.run(
+            _LOAD,
+            {
+                "address": [clean(query.address) for query in queries],
+                "base": [clean(query.base) for query in queries],
+                "key": [clean(query.reverse_path_key) for query in queries],
+                "queue_id": [clean(query.queue_id) for query in queries],
+            },
+        )
+        loaded: list[list[Behind]] = [[] for _query in queries]
+        for (place, _mailbox_id), rows_of_one in groupby(rows, key=lambda row: (row[0], row[2])):
+            loaded[place - 1].append(_behind([row[1:] for row in rows_of_one]))
+        return loaded
 
     async def _claim_batch(self, claims: Sequence[Claim]) -> list[bool]:
         # Of one key the first in line tries; ON CONFLICT cannot touch a row twice.
-        first: dict[tuple[Any, ...], int] = {}
+        first: dict[Row, int] = {}
         for place, claim in enumerate(claims):
             first.setdefault(_clean_key(claim), place)
         tried = sorted(first.items())
         keys = [key for key, _place in tried]
-        rows = await self._writer.run(
+        rows = await self._claimer.run(
             _CLAIM,
             {
                 "responder_id": [key[0] for key in keys],
@@ -241,13 +265,16 @@ class Ledger:
 
     async def _record_batch(self, records: Sequence[Record]) -> list[None]:
         rows = [_decision_row(record) for record in records]
-        closing = [record for record in records if record.claim and record.claim_state]
-        claims = [(*_clean_key(record.claim), clean(record.claim.queue_id), record.claim_state)
-                  for record in closing if record.claim]  # fmt: skip
-        decision_columns = ["forward_path", "base_path", "reverse_path", "reason", "evidence", "misses", "message_id"]
+        # In the order in which claims take their rows, so that the two never wait for each other in a circle.
+        claims = sorted(
+            (*_clean_key(record.claim), clean(record.claim.queue_id), _closed_state(record.reason))
+            for record in records
+            if record.claim
+        )
+        decision_columns = ["address", "base", "reverse_path", "reason", "evidence", "misses", "message_id"]
         decision_columns += ["queue_id", "mailbox_id", "responder_id"]
         claim_columns = ["c_responder_id", "c_key", "c_activation", "c_text_revision", "c_queue_id", "c_state"]
-        await self._writer.run(_RECORD, _columns(decision_columns, rows) | _columns(claim_columns, claims))
+        await self._recorder.run(_RECORD, _columns(decision_columns, rows) | _columns(claim_columns, claims))
         return [None] * len(records)
 
 
@@ -300,36 +327,52 @@ class _Connection:
     """One connection, made when needed and made anew after trouble; one statement at a time, each its own commit."""
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
-        self._parameters = dict(parameters) | {"autocommit": True, "connect_timeout": 5}
-        self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+        self._parameters = dict(parameters) | {"autocommit": True, "connect_timeout": CONNECT_SECONDS}
+        self._connection: psycopg.AsyncConnection[Row] | None = None
         self._lock = asyncio.Lock()
+        self._rests_until = 0.0
 
-    async def run(self, statement: str, parameters: Any) -> list[tuple[Any, ...]]:
-        """Run a prepared statement and return its rows. Raises Outage, and psycopg.Error for what is in the rows."""
+    async def run(self, statement: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[Row]:
+        """Run a prepared statement and return its rows. Raises Outage; DataError and IntegrityError for its values."""
         async with self._lock:
             try:
                 async with asyncio.timeout(STATEMENT_SECONDS):
                     return await self._run(statement, parameters)
-            except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError) as error:
+            except (psycopg.DataError, psycopg.IntegrityError):
+                raise
+            except (psycopg.Error, TimeoutError, OSError) as error:
                 await self._drop()
-                raise Outage(f"database: {error}") from error
+                raise Outage(f"database: {str(error) or type(error).__name__}") from error
 
     async def close(self) -> None:
         async with self._lock:
             await self._drop()
 
-    async def _run(self, statement: str, parameters: Any) -> list[tuple[Any, ...]]:
+    async def _run(self, statement: str, parameters: Mapping[str, Any] | Sequence[Any]) -> list[Row]:
         if self._connection is not None and self._is_stale(self._connection):
             await self._drop()
         if self._connection is None:
-            self._connection = await psycopg.AsyncConnection.connect(**self._parameters, row_factory=tuple_row)
-            await self._connection.execute("SET timezone = 'UTC'")
-            await self._connection.execute(f"SET statement_timeout = {STATEMENT_SECONDS * 1000}")
+            self._connection = await self._connect()
         cursor = await self._connection.execute(statement, parameters, prepare=True)
         return await cursor.fetchall() if cursor.description else []
 
+    async def _connect(self) -> psycopg.AsyncConnection[Row]:
+        now = asyncio.get_running_loop().time
+        if now() < self._rests_until:
+            raise psycopg.OperationalError("away a moment ago")
+        self._rests_until = now() + RETRY_SECONDS + CONNECT_SECONDS
+        try:
+            connection = await psycopg.AsyncConnection.connect(**self._parameters, row_factory=tuple_row)
+        except psycopg.Error:
+            self._rests_until = now() + RETRY_SECONDS
+            raise
+        self._rests_until = 0.0
+        await connection.execute("SET timezone = 'UTC'")
+        await connection.execute(f"SET statement_timeout = {STATEMENT_SECONDS * 1000}")
+        return connection
+
     @staticmethod
-    def _is_stale(connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> bool:
+    def _is_stale(connection: psycopg.AsyncConnection[Row]) -> bool:
         """Whether the server hung up while nobody looked (it was restarted)."""
         if connection.closed:
             return True
@@ -356,10 +399,14 @@ def _clean_key(claim: Claim) -> tuple[int, str, int, int]:
     return claim.responder_id, clean(claim.reverse_path_key)[:320], claim.activation, claim.text_revision
 
 
-def _decision_row(record: Record) -> tuple[Any, ...]:
+def _closed_state(reason: str) -> str:
+    return "replied" if reason == Reason.REPLIED else "refused"
+
+
+def _decision_row(record: Record) -> Row:
     return (
-        clean(record.forward_path)[:320],
-        clean(record.base_path)[:320],
+        clean(record.address)[:320],
+        clean(record.base)[:320],
         clean(record.reverse_path)[:320],
         record.reason,
         clean(record.evidence)[:500],
@@ -371,24 +418,20 @@ def _decision_row(record: Record) -> tuple[Any, ...]:
     )
 
 
-def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+def _columns(names: Sequence[str], rows: Sequence[Row]) -> dict[str, list[Any]]:
     return {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
 
-def _behind(rows: list[tuple[Any, ...]]) -> Behind:
+def _behind(rows: list[Row]) -> Behind:
     """The rows of one mailbox, a responder each (or none, all NULL)."""
     now, mailbox_id, address, name, language, zone, own = rows[0][:7]
     with_responder = [row for row in rows if row[7] is not None]
-    mailbox = MailboxFacts(
-        mailbox_id, address, name, language, zone, frozenset(own or ()),
-        tuple(_responder(mailbox_id, row) for row in with_responder),
-    )  # fmt: skip
-    # A claim of this very copy is no previous response: it came back after a crash, or is being answered now.
-    previous = {row[7]: Previous(row[21]) for row in with_responder if row[21] is not None and not row[22]}
-    return Behind(mailbox, now, previous, any(row[22] for row in with_responder))
+    responders = tuple(_responder(mailbox_id, row) for row in with_responder)
+    mailbox = MailboxFacts(mailbox_id, address, name, language, zone, frozenset(own), responders)
+    return Behind(mailbox, now, {row[7]: Previous(row[21]) for row in with_responder if row[21] is not None})
 
 
-def _responder(mailbox_id: int, row: tuple[Any, ...]) -> ResponderFacts:
+def _responder(mailbox_id: int, row: Row) -> ResponderFacts:
     (number, kind, is_enabled, from_utc, to_utc, zone, from_date, to_date, subject, text_body, html_body, revision,
      activation, interval_days) = row[7:21]  # fmt: skip
     return ResponderFacts(

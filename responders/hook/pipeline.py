@@ -6,128 +6,177 @@ and comes again. A bug is 250, reason `error`, and the message kept for the oper
 
 import asyncio
 import hashlib
-import hmac
 import logging
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from mailboxes import addresses
 from responders.core.decision import Decision, Policy, Reason, decide, decide_by_message
 from responders.core.message import Message, header_block, read_message
 from responders.core.rendering import render
-from responders.core.reply import compose
-from responders.hook.ledger import Behind, Claim, Ledger, Outage, Record
+from responders.core.reply import Reply, compose
+from responders.hook.journal import Journal
+from responders.hook.ledger import Behind, Claim, Ledger, Outage, Query, Record
 from responders.hook.lmtp import Delivery
 from responders.hook.lmtp import Reply as LmtpReply
 from responders.hook.relay import Refused, Relay, RelayUnavailable
 
 log = logging.getLogger("responders.hook")
 
-# How often, and after how many seconds, to look again while another connection answers the same copy
-# (an alias and its mailbox in one message come as two).
-LOOKS_AGAIN = 12
-LOOK_AGAIN_SECONDS = 0.25
+# Seconds to wait before looking again while another connection answers the same copy (an alias and its mailbox in
+# one message may come as two). Together less than Postfix's patience.
+LOOK_AGAIN = (0.0, 0.1, 0.2, 0.4, 0.8, 1.5)
+MAX_UNRECORDED = 10_000
+# The moment of a decision about nobody's mailbox: no rule that comes so far asks for it.
+NO_MOMENT = datetime.min.replace(tzinfo=UTC)
 
 ACCEPTED = LmtpReply(250, "2.0.0", "Decided")
 QUARANTINED = LmtpReply(250, "2.0.0", "Kept for the operator")
+COME_AGAIN = LmtpReply(451, "4.3.0", "Not now, come again")
 
 
 class BeingAnswered(RuntimeError):
-    """Another connection is answering the same copy; a later look will tell."""
+    """Another connection is answering the same copy, or was when it crashed; a later look will tell."""
+
+
+TEMPORARY = (Outage, RelayUnavailable, BeingAnswered)
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the operator set. `log_key` makes the hashes that stand for addresses in the log; None shows them plain."""
+    """What the operator set."""
 
     policy: Policy
     autoreply_domain: str
     hostname: str
     received_by: frozenset[str]
-    log_key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy on its way. `address` is as written, in normal form, `base` the same without its subaddress.
+
+    `queue_id` names the copy: the same when Postfix comes again. `locks` (by mailbox) are of its transaction.
+    """
+
+    message: Message
+    address: str
+    base: str
+    queue_id: str
+    locks: dict[int, asyncio.Lock] = field(default_factory=dict)
+
+    @property
+    def reverse_path_key(self) -> str:
+        return addresses.memory_key(self.message.reverse_path)
 
 
 class Pipeline:
     """Everything between the protocol and the rest of the world. One per process."""
 
-    def __init__(self, ledger: Ledger, relay: Relay, configuration: Configuration) -> None:
+    def __init__(self, ledger: Ledger, relay: Relay, journal: Journal, configuration: Configuration) -> None:
         self._ledger = ledger
         self._relay = relay
+        self._journal = journal
         self._configuration = configuration
+        # Replies that the relay has and the database does not know of yet: never sent twice, recorded when their
+        # copy comes again.
+        self._unrecorded: dict[Claim, Decision] = {}
 
     async def receive(self, delivery: Delivery) -> list[LmtpReply]:
         """Decide a delivery; one reply per recipient, in their order. Never raises but for cancellation."""
-        settled: set[int] = set()
-        return [await self._receive_one(delivery, path, settled) for path in delivery.envelope.forward_paths]
-
-    async def _receive_one(self, delivery: Delivery, path: str, settled: set[int]) -> LmtpReply:
         try:
-            await self._settle(delivery, path, settled)
-        except (Outage, RelayUnavailable, BeingAnswered) as trouble:
-            log.warning("deferred: %s", trouble)
-            return LmtpReply(451, "4.3.0", "Try again later")
+            copies = self._copies(delivery)
         except Exception:  # noqa: BLE001 (a bug of ours must not hurt anybody's mail; it is logged and kept)
-            return await self._quarantine(delivery, path, traceback.format_exc())
-        return ACCEPTED
+            copies = self._unread_copies(delivery)
+            trace = traceback.format_exc()
+            return [await self._quarantine(delivery, copy, trace) for copy in copies]
+        if len(copies) == 1:
+            return [await self._receive_copy(delivery, copies[0])]
+        return list(await asyncio.gather(*(self._receive_copy(delivery, copy) for copy in copies)))
 
-    async def _settle(self, delivery: Delivery, path: str, settled: set[int]) -> None:
-        message = read_message(
-            delivery.content, delivery.envelope.reverse_path, received_by=self._configuration.received_by
-        )
+    def _copies(self, delivery: Delivery) -> list[Copy]:
+        received_by = self._configuration.received_by
+        message = read_message(delivery.content, delivery.envelope.reverse_path, received_by=received_by)
+        queue_id, locks = message.queue_id or _digest(delivery.content), dict[int, asyncio.Lock]()
+        return [Copy(message, *self._addresses(path), queue_id, locks) for path in delivery.envelope.forward_paths]
+
+    def _unread_copies(self, delivery: Delivery) -> list[Copy]:
+        """What can be said of a message that could not be read."""
+        message = read_message(b"", delivery.envelope.reverse_path)
+        return [Copy(message, path, path, _digest(delivery.content)) for path in delivery.envelope.forward_paths]
+
+    def _addresses(self, path: str) -> tuple[str, str]:
+        """The address a recipient stands for, and the same without its subaddress; what is no address, as it is."""
         try:
             address = addresses.copied_address(path, self._configuration.autoreply_domain)
-        except addresses.AddressError as error:
-            await self._record(Decision(Reason.NO_MAILBOX, str(error)), _Copy(message, path, path, ""))
-            return
-        base = addresses.without_subaddress(address, self._configuration.policy.recipient_delimiter)
-        copy = _Copy(message, address, base, message.queue_id or _digest(delivery.content))
-        if decided := decide_by_message(message, self._configuration.policy):
-            await self._record(decided, copy)
-            return
-        await self._settle_mailboxes(copy, settled)
+        except addresses.AddressError:
+            return path, path
+        return address, addresses.without_subaddress(address, self._configuration.policy.recipient_delimiter)
 
-    async def _settle_mailboxes(self, copy: "_Copy", settled: set[int]) -> None:
+    async def _receive_copy(self, delivery: Delivery, copy: Copy) -> LmtpReply:
+        try:
+            await self._settle(copy)
+        except TEMPORARY as trouble:
+            self._journal.deferred(copy.queue_id, copy.address, trouble)
+            return COME_AGAIN
+        except Exception:  # noqa: BLE001 (as above)
+            return await self._quarantine(delivery, copy, traceback.format_exc())
+        return ACCEPTED
+
+    async def _settle(self, copy: Copy) -> None:
+        policy = self._configuration.policy
+        if decided := decide_by_message(copy.message, policy):
+            return await self._record(copy, decided)
         behind = await self._load(copy)
         if not behind:
-            await self._record(Decision(Reason.NO_MAILBOX), copy)
-        for one in behind:
-            if one.mailbox.id not in settled:
-                settled.add(one.mailbox.id)
+            return await self._record(copy, decide(copy.message, None, policy, NO_MOMENT))
+        troubles = [trouble for one in behind if (trouble := await self._trouble_with(copy, one))]
+        if troubles:
+            # What time mends goes before a bug: the copy comes again, and meets the bug again.
+            raise next((trouble for trouble in troubles if isinstance(trouble, TEMPORARY)), troubles[0])
+        return None
+
+    async def _trouble_with(self, copy: Copy, one: Behind) -> Exception | None:
+        """Settle one of the mailboxes behind the address; trouble with it does not rob the others of their reply."""
+        # Two recipients of a message may lead to one mailbox: the second sees what the first did.
+        async with copy.locks.setdefault(one.mailbox.id, asyncio.Lock()):
+            try:
                 await self._settle_mailbox(copy, one)
+            except Exception as trouble:  # noqa: BLE001 (raised again when the others are settled)
+                return trouble
+        return None
 
-    async def _load(self, copy: "_Copy") -> list[Behind]:
-        for address in dict.fromkeys([copy.address, copy.base]):
-            if behind := await self._ledger.load(address, copy.key, copy.queue_id):
-                return behind
-        return []
+    async def _load(self, copy: Copy) -> list[Behind]:
+        return await self._ledger.load(Query(copy.address, copy.base, copy.reverse_path_key, copy.queue_id))
 
-    async def _settle_mailbox(self, copy: "_Copy", one: Behind) -> None:
-        mailbox_id = one.mailbox.id
-        for _look in range(LOOKS_AGAIN):
+    async def _settle_mailbox(self, copy: Copy, one: Behind) -> None:
+        for pause in LOOK_AGAIN:
             decided = decide(copy.message, one.mailbox, self._configuration.policy, one.now, one.previous)
             if decided.reason is not Reason.REPLIED or decided.responder is None:
-                return await self._record(decided, copy, one)
+                return await self._record(copy, decided, one)
+            responder = decided.responder
             claim = Claim(
-                decided.responder.id, copy.key, decided.responder.activation, decided.responder.text_revision,
-                copy.queue_id,
-            )  # fmt: skip
+                responder.id, copy.reverse_path_key, responder.activation, responder.text_revision, copy.queue_id
+            )
+            if claim in self._unrecorded:
+                return await self._close(copy, self._unrecorded[claim], one, claim)
             if await self._ledger.claim(claim):
-                return await self._answer(decided, copy, one, claim)
+                return await self._answer(copy, decided, one, claim)
             # Lost to another copy, or the responder changed meanwhile: look at what is there now.
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            fresh = [other for other in await self._load(copy) if other.mailbox.id == mailbox_id]
+            await asyncio.sleep(pause)
+            fresh = [other for other in await self._load(copy) if other.mailbox.id == one.mailbox.id]
             if not fresh:
-                return await self._record(Decision(Reason.NO_MAILBOX), copy, one)
+                return await self._record(copy, Decision(Reason.NO_MAILBOX), one)
             one = fresh[0]
-        raise BeingAnswered("the same copy is being answered")
+        raise BeingAnswered("another connection answers this copy")
 
-    async def _answer(self, decided: Decision, copy: "_Copy", one: Behind, claim: Claim) -> None:
-        if decided.responder is None:
-            raise AssertionError("a reply has its responder")
-        reply = compose(
-            render(decided.responder, one.mailbox, copy.message), one.mailbox, copy.message,
-            now=one.now, hostname=self._configuration.hostname, from_address=one.mailbox.address,
-        )  # fmt: skip
+    async def _answer(self, copy: Copy, decided: Decision, one: Behind, claim: Claim) -> None:
+        try:
+            reply = self._compose(copy, decided, one)
+        except Exception:
+            await self._ledger.forget(claim)  # nothing was tried: the sender's next message may fare better
+            raise
         try:
             await self._relay.submit(reply)
         except RelayUnavailable:
@@ -135,80 +184,58 @@ class Pipeline:
             raise
         except Refused as refusal:
             decided = Decision(Reason.REFUSED, str(refusal), decided.misses, decided.responder)
-        await self._record(decided, copy, one, claim)
+        await self._close(copy, decided, one, claim)
+
+    def _compose(self, copy: Copy, decided: Decision, one: Behind) -> Reply:
+        if decided.responder is None:
+            raise AssertionError("a reply has its responder")
+        rendered = render(decided.responder, one.mailbox, copy.message)
+        hostname = self._configuration.hostname
+        return compose(
+            rendered, one.mailbox, copy.message, now=one.now, hostname=hostname, from_address=one.mailbox.address
+        )
+
+    async def _close(self, copy: Copy, decided: Decision, one: Behind, claim: Claim) -> None:
+        """Record what became of a claim. The relay has answered: that must not be forgotten if the database is away."""
+        try:
+            await self._record(copy, decided, one, claim)
+        except Outage:
+            self._unrecorded[claim] = decided
+            if len(self._unrecorded) > MAX_UNRECORDED:
+                del self._unrecorded[next(iter(self._unrecorded))]
+            raise
+        self._unrecorded.pop(claim, None)
 
     async def _record(
-        self, decided: Decision, copy: "_Copy", one: Behind | None = None, claim: Claim | None = None
+        self, copy: Copy, decided: Decision, one: Behind | None = None, claim: Claim | None = None
     ) -> None:
-        closes = Reason.REPLIED if decided.reason is Reason.REPLIED else Reason.REFUSED
-        await self._ledger.record(
-            Record(
-                forward_path=copy.address, base_path=copy.base, reverse_path=copy.message.reverse_path,
-                reason=decided.reason.value, evidence=decided.evidence, misses=decided.misses,
-                message_id=copy.message.message_id or "", queue_id=copy.queue_id,
-                mailbox_id=one.mailbox.id if one else None,
-                responder_id=decided.responder.id if decided.responder else None,
-                claim=claim, claim_state=closes.value if claim else None,
-            )
-        )  # fmt: skip
-        self._log(decided, copy)
+        record = _record_of(copy, decided, one, claim)
+        await self._ledger.record(record)
+        self._journal.decided(record)
 
-    async def _quarantine(self, delivery: Delivery, path: str, trace: str) -> LmtpReply:
+    async def _quarantine(self, delivery: Delivery, copy: Copy, trace: str) -> LmtpReply:
         """A bug of ours: keep the message for the operator, and let the mail go on."""
-        log.error("error on a message from %s\n%s", self._shown(delivery.envelope.reverse_path), trace)
-        reverse_path = delivery.envelope.reverse_path
+        record = _record_of(copy, Decision(Reason.ERROR, trace.strip().rpartition("\n")[2]))
+        self._journal.failed(record, trace)
         try:
-            await self._ledger.quarantine(reverse_path, path, trace, delivery.content)
-            address = _address_or_path(path, self._configuration.autoreply_domain)
-            last_line = trace.strip().rpartition("\n")[2]
-            await self._ledger.record(
-                Record(address, address, reverse_path, Reason.ERROR.value, last_line, (), "", _digest(delivery.content))
-            )
-        except Outage:
-            return LmtpReply(451, "4.3.0", "Try again later")
+            await self._ledger.quarantine(record, trace, delivery.content)
+        except Outage as outage:
+            self._journal.deferred(copy.queue_id, copy.address, outage)
+            return COME_AGAIN
         except Exception:
             log.exception("the message could not be kept")
         return QUARANTINED
 
-    def _log(self, decided: Decision, copy: "_Copy") -> None:
-        name, colon, _value = decided.evidence.partition(":")
-        log.info(
-            "decision=%s queue_id=%s sender=%s recipient=%s evidence=%s",
-            decided.reason.value, copy.queue_id, self._shown(copy.message.reverse_path), self._shown(copy.address),
-            name if colon else "-",
-        )  # fmt: skip
 
-    def _shown(self, address: str) -> str:
-        """The address as the log may show it: a keyed hash, or plain where the operator says so."""
-        key = self._configuration.log_key
-        if not address:
-            return "<>"
-        if key is None:
-            return addresses.memory_key(address) if "\n" in address else address
-        return hmac.new(key, addresses.memory_key(address).encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:16]
-
-
-@dataclass(frozen=True, slots=True)
-class _Copy:
-    """A copy on its way: the message, the address as written and without its subaddress, and the copy's name."""
-
-    message: Message
-    address: str
-    base: str
-    queue_id: str
-
-    @property
-    def key(self) -> str:
-        return addresses.memory_key(self.message.reverse_path)
+def _record_of(copy: Copy, decided: Decision, one: Behind | None = None, claim: Claim | None = None) -> Record:
+    return Record(
+        address=copy.address, base=copy.base, reverse_path=copy.message.reverse_path, reason=decided.reason.value,
+        evidence=decided.evidence, misses=decided.misses, message_id=copy.message.message_id or "",
+        queue_id=copy.queue_id, mailbox_id=one.mailbox.id if one else None,
+        responder_id=decided.responder.id if decided.responder else None, claim=claim,
+    )  # fmt: skip
 
 
 def _digest(content: bytes) -> str:
     """A name for a copy without a queue id: the same when it comes again."""
     return "digest:" + hashlib.sha256(header_block(content)).hexdigest()[:32]
-
-
-def _address_or_path(path: str, autoreply_domain: str) -> str:
-    try:
-        return addresses.copied_address(path, autoreply_domain)
-    except addresses.AddressError:
-        return path

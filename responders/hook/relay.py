@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 from responders.core.reply import Reply
 
 CONNECTIONS = 10
-# Seconds. Both attempts of a submission together stay well under a claim's lease (ledger.LEASE).
-CONNECT_TIMEOUT = 5.0
-COMMAND_TIMEOUT = 15.0
-DATA_TIMEOUT = 60.0
-SLOT_TIMEOUT = 60.0
+# Seconds. A stalled relay is told to Postfix before it loses patience with us. Only the answer to the content is
+# worth a long wait: a relay that accepts it after we went would send a reply that nobody remembers (RFC 5321
+# §4.5.3.2.6). Both attempts of a submission together stay well under a claim's lease (ledger.LEASE_SECONDS).
+CONNECT_TIMEOUT = 3.0
+COMMAND_TIMEOUT = 5.0
+DATA_TIMEOUT = 120.0
+SLOT_TIMEOUT = 5.0
 IDLE_LIMIT = 60.0
 
 # What cannot stand between < and > of a command without ending it or the line (RFC 5321 §4.1.2).

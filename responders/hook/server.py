@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
@@ -58,6 +59,17 @@ class Server:
             raise ListenError(f"{address}: {error.strerror or error}") from error
         self._listeners.append(listener)
 
+    @property
+    def ports(self) -> list[int]:
+        """The TCP ports listened on, useful where port 0 asked for a free one."""
+        names = [listener.sockets[0].getsockname() for listener in self._listeners if listener.sockets]
+        return [name[1] for name in names if isinstance(name, tuple)]
+
+    @property
+    def is_full(self) -> bool:
+        """Decisions may outlive their client: whichever are more count."""
+        return max(len(self.clients), len(self.decisions)) >= self.limits.connections
+
     async def drain(self) -> None:
         """Stop listening, say 421 to idle clients, wait for messages on their way, then hang up."""
         self.is_draining = True
@@ -89,7 +101,7 @@ class _Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
-        if self._server.is_draining or len(self._server.clients) >= self._server.limits.connections:
+        if self._server.is_draining or self._server.is_full:
             self._do(self._session.hang_up("4.3.2", "Too busy, come again"))
             return
         self._server.clients.add(self)
@@ -108,6 +120,15 @@ class _Client(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._transport = None
+
+    def pause_writing(self) -> None:
+        """The client does not read our replies: then we do not read its commands."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._transport is not None and not self._session.is_deciding:
+            self._transport.resume_reading()
 
     def hang_up_if_idle(self) -> None:
         """421, unless a message is on its way."""
@@ -139,7 +160,7 @@ class _Client(asyncio.Protocol):
             return
         self._touch()
         self._transport.resume_reading()
-        self._do(self._session.answer(replies))
+        self._do(self._session.answer(replies))  # may find the next message and pause again
 
     def _decided(self, task: "asyncio.Task[None]") -> None:
         self._server.decisions.discard(task)
@@ -218,6 +239,9 @@ def split_address(address: str) -> tuple[str, int]:
 def _unix_socket(path: Path) -> socket.socket:
     """A socket at the path, in place of one that a dead server left. Raises OSError."""
     if path.is_socket():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            if probe.connect_ex(str(path)) == 0:
+                raise OSError(errno.EADDRINUSE, "another program listens there")
         path.unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))

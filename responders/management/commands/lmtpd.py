@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
+from responders.hook.journal import Journal
 from responders.hook.ledger import Ledger
 from responders.hook.pipeline import Configuration, Pipeline
 from responders.hook.relay import Relay
@@ -40,7 +41,8 @@ class Command(BaseCommand):
 async def _run(listen: list[str], health_address: str | None) -> None:
     ledger = Ledger(database_parameters())
     relay = Relay(settings.RELAY_URL, hostname=settings.MAIL_HOSTNAME)
-    pipeline = Pipeline(ledger, relay, configuration())
+    journal = Journal(None if settings.LOG_PLAIN_ADDRESSES else settings.SECRET_KEY.encode())
+    pipeline = Pipeline(ledger, relay, journal, configuration())
     server = Server(pipeline.receive, settings.MAIL_HOSTNAME, Limits(message_size=settings.MESSAGE_SIZE_LIMIT))
     try:
         await serve(server, Health(server, ledger.is_ready), listen, health_address)
@@ -56,7 +58,6 @@ def configuration() -> Configuration:
         autoreply_domain=settings.AUTOREPLY_DOMAIN,
         hostname=settings.MAIL_HOSTNAME,
         received_by=frozenset(host.lower() for host in settings.RECEIVED_BY_HOSTS),
-        log_key=None if settings.LOG_PLAIN_ADDRESSES else settings.SECRET_KEY.encode(),
     )
 
 

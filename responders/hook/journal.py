@@ -1,0 +1,56 @@
+"""What the hook writes to the log: one line per decision, with addresses only where the operator wants them."""
+
+import hmac
+import json
+import logging
+import re
+
+from mailboxes.addresses import normal_form_or_none
+from responders.hook.ledger import Record
+
+log = logging.getLogger("responders.hook")
+
+_ADDRESS = re.compile(r"[^\s<>,;:()\"']+@[^\s<>,;:()\"']+")
+_PLAIN_WORD = re.compile(r"[!#-~]+")
+
+
+class Journal:
+    """`key` makes the hashes that stand for addresses: the same address has the same one. None shows them plain."""
+
+    def __init__(self, key: bytes | None) -> None:
+        self._key = key
+
+    def decided(self, record: Record) -> None:
+        """A copy found its decision."""
+        log.info(
+            "decision reason=%s queue_id=%s sender=%s recipient=%s evidence=%s",
+            record.reason, record.queue_id, self._address(record.reverse_path), self._address(record.address),
+            _word(self._without_addresses(record.evidence)),
+        )  # fmt: skip
+
+    def deferred(self, queue_id: str, recipient: str, trouble: Exception) -> None:
+        """Postfix keeps the copy and comes again."""
+        log.warning(
+            "deferred queue_id=%s recipient=%s trouble=%s",
+            queue_id, self._address(recipient), _word(self._without_addresses(str(trouble))),
+        )  # fmt: skip
+
+    def failed(self, record: Record, traceback: str) -> None:
+        """A bug of ours."""
+        log.error("error queue_id=%s recipient=%s\n%s", record.queue_id, self._address(record.address), traceback)
+
+    def _address(self, address: str) -> str:
+        if not address:
+            return "<>"
+        if self._key is None:
+            return _word(address)
+        normal = normal_form_or_none(address) or address.lower()
+        return hmac.digest(self._key, normal.encode("utf-8", "replace"), "sha256").hex()[:16]
+
+    def _without_addresses(self, text: str) -> str:
+        return text if self._key is None else _ADDRESS.sub(lambda match: self._address(match[0]), text)
+
+
+def _word(text: str) -> str:
+    """One word of a log line: in quotes, with controls escaped, where it is more than plain letters and signs."""
+    return text if _PLAIN_WORD.fullmatch(text) else json.dumps(text)

@@ -1,0 +1,199 @@
+"""The parts of the tests: a hook, an LMTP client, relays that behave and relays that do not, messages."""
+
+import asyncio
+import itertools
+import socket
+import threading
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+from responders.hook.journal import Journal
+from responders.hook.ledger import Ledger
+from responders.hook.pipeline import Pipeline
+from responders.hook.relay import Relay as RelayClient
+from responders.hook.server import Limits, Server
+from responders.management.commands.lmtpd import configuration, database_parameters
+from webmail_panel.embedded import free_port
+
+SENDER = "jan@nadawca.example"
+_numbers = itertools.count(1)
+
+
+def message(
+    *,
+    to: str = "anna@firma.example",
+    subject: str = "Pytanie",
+    queue_id: str | None = None,
+    extra: str = "",
+    body: str = "Dzień dobry",
+    received_at: datetime | None = None,
+) -> bytes:
+    """A person's message, with the Received field of our Postfix on top; a new queue id each time unless given."""
+    number = next(_numbers)
+    date = format_datetime(received_at or datetime.now(UTC))
+    return (
+        f"Received: from client.example (client.example [192.0.2.1])\r\n"
+        f"\tby panel.example (Postfix) with ESMTP id {queue_id or f'4QUEUE{number:06}'}\r\n"
+        f"\tfor <{to}>; {date}\r\n"
+        f"From: Jan Kowalski <{SENDER}>\r\nTo: {to}\r\nSubject: {subject}\r\n"
+        f"Message-ID: <{number}@nadawca.example>\r\n{extra}MIME-Version: 1.0\r\n"
+        f"Content-Type: text/plain; charset=utf-8\r\n\r\n{body}\r\n"
+    ).encode()
+
+
+def copy(address: str) -> str:
+    """The recipient that Postfix adds for the hook."""
+    local_part, _at, domain = address.rpartition("@")
+    return f"{local_part}={domain}@autoreply.invalid"
+
+
+class Loop:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, task: Coroutine[Any, Any, Any]) -> Any:
+        return self.start(task).result(30)
+
+    def start(self, task: Coroutine[Any, Any, Any]) -> "Future[Any]":
+        return asyncio.run_coroutine_threadsafe(task, self.loop)
+
+    def stop(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+class Hook:
+    """The hook as `lmtpd` puts it together, on a free port."""
+
+    def __init__(self, relay_url: str, *, database: dict[str, Any] | None = None, limits: Limits | None = None) -> None:
+        self._loop = Loop()
+        self.port = 0
+        self._loop.run(self._start(relay_url, database or database_parameters(), limits or Limits()))
+
+    async def _start(self, relay_url: str, database: dict[str, Any], limits: Limits) -> None:
+        self.ledger = Ledger(database)
+        self.relay = RelayClient(relay_url, hostname="panel.example")
+        self.pipeline = Pipeline(self.ledger, self.relay, Journal(b"key"), configuration())
+        self.server = Server(self.pipeline.receive, "panel.example", limits)
+        await self.server.listen("127.0.0.1:0")
+        self.port = self.server.ports[0]
+
+    def run(self, task: Coroutine[Any, Any, Any]) -> Any:
+        return self._loop.run(task)
+
+    def client(self) -> "Client":
+        return Client(self.port)
+
+    def deliver(self, content: bytes, *recipients: str, sender: str = SENDER) -> list[str]:
+        """Hand over one message in one transaction; the replies, one per recipient."""
+        with self.client() as client:
+            return client.deliver(sender, recipients or [copy("anna@firma.example")], content)
+
+    def stop(self) -> None:
+        self.run(self._stop())
+        self._loop.stop()
+
+    async def _stop(self) -> None:
+        await self.server.drain()
+        await self.relay.close()
+        await self.ledger.close()
+
+
+class Client:
+    """Postfix's side of LMTP."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self._file = self._socket.makefile("rb")
+        self.greeting = self.reply()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._file.close()
+        self._socket.close()
+
+    def send(self, octets: bytes) -> None:
+        self._socket.sendall(octets)
+
+    def reply(self) -> str:
+        """The next reply, of several lines the last; empty when the server hung up."""
+        line = self._file.readline()
+        while line[3:4] == b"-":
+            line = self._file.readline()
+        return line.decode().rstrip("\r\n")
+
+    def command(self, line: str) -> str:
+        self.send(f"{line}\r\n".encode())
+        return self.reply()
+
+    def begin(self, sender: str, recipients: Sequence[str]) -> None:
+        """Up to the point where the content is wanted."""
+        commands = [
+            "LHLO client.example",
+            f"MAIL FROM:<{sender}> SMTPUTF8",
+            *(f"RCPT TO:<{path}>" for path in recipients),
+            "DATA",
+        ]
+        self.send("".join(f"{line}\r\n" for line in commands).encode("utf-8", "surrogateescape"))
+        replies = [self.reply() for _line in commands]
+        assert replies[-1].startswith("354"), replies
+
+    def deliver(self, sender: str, recipients: Sequence[str], content: bytes) -> list[str]:
+        self.begin(sender, recipients)
+        self.send(
+            content.replace(b"\r\n.", b"\r\n..")
+            + (b"" if content.endswith(b"\r\n") or not content else b"\r\n")
+            + b".\r\n"
+        )
+        return [self.reply() for _path in recipients]
+
+
+class Relay:
+    """aiosmtpd as the relay: keeps what it accepts, says no where told to."""
+
+    def __init__(self) -> None:
+        self.forget()
+        self.port = free_port()
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True)
+        self._controller.start()
+        self.url = f"smtp://127.0.0.1:{self.port}"
+
+    def forget(self) -> None:
+        self.answer_to_recipient = self.answer_to_content = ""
+        self.envelopes: list[tuple[str, list[str]]] = []
+        self.contents: list[bytes] = []
+
+    @property
+    def replies(self) -> list[EmailMessage]:
+        """What came, read by the standard library's strict parser."""
+        return [message_from_bytes(content, policy=policy.default) for content in self.contents]
+
+    def stop(self) -> None:
+        self._controller.stop()
+
+    async def handle_RCPT(self, server, session, envelope, address, options) -> str:
+        if self.answer_to_recipient:
+            return self.answer_to_recipient
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Recipient ok"
+
+    async def handle_DATA(self, server, session, envelope) -> str:
+        if self.answer_to_content:
+            return self.answer_to_content
+        self.envelopes.append((envelope.mail_from, envelope.rcpt_tos))
+        self.contents.append(envelope.content)
+        return "250 2.0.0 Kept"
