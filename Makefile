@@ -41,7 +41,7 @@ bench: .venv/dev.stamp  ## How many messages a second
 
 .PHONY: messages
 messages: .venv/dev.stamp  ## Collect the texts to translate into locale/*/LC_MESSAGES/django.po
-	@$(BIN)/python manage.py makemessages --all --no-obsolete --no-wrap \
+	@$(BIN)/python manage.py makemessages --all --no-obsolete --no-wrap --no-location \
 		--ignore=.venv --ignore=var --ignore=tests --ignore=static/vendor
 
 .PHONY: lock
