@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from fnmatch import fnmatch
@@ -14,11 +15,12 @@ import pytest
 import yaml
 
 from tests.wiring.commands import ROOT, assert_understood
+from webmail_panel.embedded import free_port
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_OFF = {name for name, service in SERVICES.items() if service.get("restart") == "no"}
-DOCKERFILES = sorted(path for path in ROOT.glob("**/Dockerfile") if ".venv" not in path.parts)
+DOCKERFILES = sorted(path for path in [ROOT / "Dockerfile", *ROOT.glob("deploy/*/Dockerfile")])
 OUR_IMAGE = COMPOSE["x-panel"]["image"]
 # What the specification calls an attribute of a service; a misspelt one would be refused or, worse, ignored.
 ATTRIBUTES = {
@@ -28,8 +30,21 @@ ATTRIBUTES = {
 }  # fmt: skip
 
 
-def words(command: Any) -> list[str]:
-    return shlex.split(command) if isinstance(command, str) else list(command)
+def filled_in(text: str) -> str:
+    """With the default of a variable, or an example where one must be given."""
+    examples = {"MAIL_HOST": "mail.example.org", "POSTMASTER": "postmaster@example.org"}
+    text = re.sub(r"\$\{(\w+):-([^}]*)\}", r"\2", text)
+    return re.sub(r"\$\{(\w+):\?[^}]*\}", lambda match: examples[match[1]], text)
+
+
+def commands(service: dict[str, Any]) -> list[list[str]]:
+    """What a service runs, one list of words each; of a shell's script each line."""
+    command = service["command"]
+    if isinstance(command, str):
+        return [shlex.split(command)]
+    shell, option, script = command
+    assert (shell, option) == ("sh", "-euc")
+    return [shlex.split(line) for line in filled_in(script).splitlines()]
 
 
 def variables(text: str) -> list[str]:
@@ -48,7 +63,8 @@ def test_its_attributes_are_those_of_the_specification(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in SERVICES if SERVICES[name]["image"] == OUR_IMAGE])
 def test_our_commands_exist(name: str) -> None:
     service = SERVICES[name]
-    assert_understood(words(service["command"]))
+    for command in commands(service):
+        assert_understood(command)
     if name not in ONE_OFF:
         kind, *check = service["healthcheck"]["test"]
         assert kind == "CMD"
@@ -76,7 +92,12 @@ def test_what_is_mounted_exists() -> None:
     for service in SERVICES.values():
         for mount in service.get("volumes", []):
             source = mount.partition(":")[0]
-            assert (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"], mount
+            assert source.startswith("${") or source in COMPOSE["volumes"], mount
+
+
+def test_every_volume_is_mounted() -> None:
+    mounts = {mount.partition(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])}
+    assert set(COMPOSE["volumes"]) <= mounts
 
 
 def test_what_is_built_has_a_dockerfile() -> None:
@@ -171,3 +192,73 @@ import django.core.cache.backends.redis, django.db.backends.postgresql.base, red
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr
+
+
+@pytest.fixture
+def rendered(tmp_path: Path) -> Path:
+    """The mail servers' configuration as the service `setup` renders it, in another folder."""
+    tmp_path.chmod(0o755)
+    certificate(tmp_path)
+    for command in commands(SERVICES["setup"]):
+        if command[:3] == ["python", "manage.py", "mailconfig"]:
+            moved = [word.replace("/config/", f"{tmp_path}/").replace("/tls/", f"{tmp_path}/") for word in command[1:]]
+            subprocess.run(
+                [sys.executable, *moved],
+                cwd=ROOT, check=True, capture_output=True, timeout=60,
+                env={**os.environ, "MAIL_DATABASE_PASSWORD": "letters0and0digits", "MAIL_HOSTNAME": "mail.example.org"},
+            )  # fmt: skip
+    return tmp_path
+
+
+def certificate(folder: Path) -> None:
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mail.example.org",
+         "-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem"],
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_postfix_understands_what_is_rendered_for_its_container(rendered: Path) -> None:
+    asked = subprocess.run(
+        ["/usr/sbin/postconf", "-c", rendered / "postfix", "-x", "myhostname", "transport_maps", "virtual_transport"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "myhostname = mail.example.org" in asked.stdout
+    assert "autoreply:inet:hook:8024" in asked.stdout
+    assert "dovecot:inet:dovecot:24" in asked.stdout
+    assert "unused parameter" not in asked.stderr
+    services = subprocess.run(
+        ["/usr/sbin/postconf", "-c", rendered / "postfix", "-M"],
+        capture_output=True, text=True, timeout=60, check=True,
+    ).stdout  # fmt: skip
+    assert {"smtp", "submission", "0.0.0.0:10026", "autoreply"} <= {line.split()[0] for line in services.splitlines()}
+
+
+def test_dovecot_understands_what_is_rendered_for_its_container(rendered: Path) -> None:
+    asked = subprocess.run(
+        ["/usr/bin/doveconf", "-n", "-c", rendered / "dovecot" / "dovecot.conf"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert asked.returncode == 0, asked.stderr
+    assert "port = 24" in asked.stdout
+    assert "port = 12345" in asked.stdout
+
+
+@pytest.mark.parametrize(("greeting", "code"), [(b"220 mail.example.org\r\n", 0), (b"421 busy\r\n", 1), (b"", 1)])
+def test_the_mail_servers_health_check_wants_a_greeting(greeting: bytes, code: int) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = str(server.getsockname()[1])
+        check = subprocess.Popen([ROOT / "deploy" / "bin" / "greets", "127.0.0.1", port, "220 "])
+        client, _address = server.accept()
+        client.sendall(greeting)
+        if greeting:
+            client.close()
+        assert check.wait(20) == code
+        client.close()
+
+
+def test_the_mail_servers_health_check_notices_that_nobody_listens() -> None:
+    check = [ROOT / "deploy" / "bin" / "greets", "127.0.0.1", str(free_port()), "220 "]
+    assert subprocess.run(check, capture_output=True, timeout=20, check=False).returncode == 1
