@@ -56,8 +56,8 @@ def _make_or_change(name: str, password: str) -> bool:
     is_new = _is_new(name)
     if is_new:
         _execute(sql.SQL("CREATE ROLE {} IN ROLE {}").format(role, sql.Identifier(GROUP)))
-    rights = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS" if is_new else "LOGIN"
-    _execute(sql.SQL("ALTER ROLE {} " + rights + " PASSWORD {}").format(role, sql.Literal(_hashed(name, password))))
+    # A new role may nothing else by itself. To say so (NOSUPERUSER …) takes a superuser, which the panel need not be.
+    _execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(_hashed(name, password))))
     # A mail server that waits for an answer stops mail; it asks again later instead.
     _execute(sql.SQL("ALTER ROLE {} SET statement_timeout = '5s'").format(role))
     _execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(role))
