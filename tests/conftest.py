@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
+from pytest_django import Settings
 
 from mailboxes.models import Alias, AliasTarget, Domain, Mailbox, User
 from responders.models import Responder
@@ -60,3 +62,18 @@ def database_clock(db: None) -> Iterator[Callable[[datetime | None], None]]:
 
     yield put
     put(None)
+
+
+@pytest.fixture
+def plain_static_files(settings: Settings) -> None:
+    """Pages of a checkout whose static files were not collected."""
+    backend = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
+
+
+@pytest.fixture
+def support(db: None) -> User:
+    """A support agent."""
+    agent = User.objects.create_user("pomoc@hosting.example", PASSWORD, name="Pomoc")
+    agent.groups.add(Group.objects.get_or_create(name="support")[0])
+    return agent

@@ -25,6 +25,7 @@ def _only_pure_tests() -> bool:
 def _start() -> None:
     folder = Path(tempfile.mkdtemp(prefix="panel-tests-"))
     folder.chmod(0o755)
+    (folder / "static").mkdir()  # the server of static files warns where there is none
     _folders.append(folder)
     os.environ["PANEL_TESTS_VAR_DIR"] = os.environ["VAR_DIR"] = str(folder)
     if _only_pure_tests():

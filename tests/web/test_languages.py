@@ -1,0 +1,37 @@
+"""Every text stands in Polish and English."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+from django.conf import settings
+from django.core.management import call_command
+
+CATALOGUE = Path(settings.BASE_DIR, "locale/pl/LC_MESSAGES/django.po")
+
+
+def test_the_polish_catalogue_has_every_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The texts of the code as they are now, collected as `make messages` does, all stand in the catalogue."""
+    (tmp_path / "locale").mkdir()
+    for name in ("mailboxes", "responders", "templates", "webmail_panel"):
+        (tmp_path / name).symlink_to(settings.BASE_DIR / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(settings, "LOCALE_PATHS", [tmp_path / "locale"])
+    call_command("makemessages", locale=["pl"], symlinks=True, stdout=io.StringIO(), verbosity=0)
+    collected = read_po(io.BytesIO((tmp_path / "locale/pl/LC_MESSAGES/django.po").read_bytes()))
+    known = read_po(io.BytesIO(CATALOGUE.read_bytes()), locale="pl")
+    keys = {(message.id, message.context) for message in known if message.id and message.string}
+    assert [message.id for message in collected if message.id and (message.id, message.context) not in keys] == []
+
+
+def test_no_polish_text_is_unsure_or_breaks_its_pattern() -> None:
+    for message in read_po(io.BytesIO(CATALOGUE.read_bytes()), locale="pl"):
+        if not message.id:
+            continue
+        assert message.string, message.id
+        assert not message.fuzzy, message.id
+        pattern = r"%\((\w+)\)[sd]"
+        assert sorted(re.findall(pattern, str(message.id))) == sorted(re.findall(pattern, str(message.string)))
+        assert '"' not in message.string, f"quotation marks in Polish are „ ”: {message.string}"

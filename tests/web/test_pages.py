@@ -1,0 +1,148 @@
+"""What owners and support staff see, and what they do not."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from mailboxes.models import Mailbox, User
+from responders.core.facts import Reason
+from responders.models import Decision, Responder
+from responders.reasons import SENTENCES
+from tests.conftest import PASSWORD
+
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def decided(mailbox: Mailbox, reason: str, sender: str = "jan@example.com") -> Decision:
+    return Decision.objects.create(
+        mailbox=mailbox,
+        decided_at=NOW,
+        reverse_path=sender,
+        forward_path=mailbox.address,
+        reason=reason,
+        evidence="x: <b>",
+    )
+
+
+def test_a_person_signs_in_with_address_and_password(client: Client, mailbox: Mailbox) -> None:
+    page = client.post(reverse("account_login"), {"login": "Anna@Firma.example", "password": PASSWORD}, follow=True)
+    assert page.status_code == 200
+    assert "anna@firma.example" in page.text
+    assert "No autoresponder yet" in page.text
+
+
+def test_a_wrong_password_is_said_without_telling_whether_the_address_exists(client: Client, mailbox: Mailbox) -> None:
+    sentences = []
+    for address in ("anna@firma.example", "nobody@firma.example"):
+        page = client.post(reverse("account_login"), {"login": address, "password": "wrong"})
+        assert page.status_code == 200
+        sentences.append(page.context["form"].non_field_errors())
+    assert list(sentences[0]) == list(sentences[1])
+    assert sentences[0]
+
+
+@pytest.mark.parametrize("name", ["account_signup", "account_reset_password"])
+def test_what_the_panel_does_not_offer_is_not_there(client: Client, db: None, name: str) -> None:
+    assert client.get(reverse(name)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "of_responder"),
+    [("mailbox_list", None), ("mailbox", False), ("responder_new", False), ("responder_edit", True),
+     ("responder_delete", True), ("outbox", None)],
+)  # fmt: skip
+def test_nobody_sees_a_page_without_signing_in(
+    client: Client, standing_reply: Responder, name: str, of_responder: bool | None
+) -> None:
+    arguments = [] if of_responder is None else [standing_reply.pk if of_responder else standing_reply.mailbox_id]
+    page = client.get(reverse(name, args=arguments))
+    assert page.status_code == 302
+    assert page["Location"].startswith(reverse("account_login"))
+
+
+def test_another_persons_mailbox_is_not_known_to_exist(as_anna: Client, somebody_elses: Mailbox) -> None:
+    row = Responder.objects.create(mailbox=somebody_elses, type="standing", subject="x", text_body="x")
+    for name in ("mailbox", "responder_new"):
+        assert as_anna.get(reverse(name, args=[somebody_elses.pk])).status_code == 404
+    for name in ("responder_edit", "responder_delete"):
+        assert as_anna.get(reverse(name, args=[row.pk])).status_code == 404
+    for name in ("responder_switch", "responder_move", "responder_answer_again", "responder_delete", "responder_edit"):
+        assert as_anna.post(reverse(name, args=[row.pk]), {"on": "0"}).status_code == 404
+    row.refresh_from_db()
+    assert row.is_enabled
+    assert "obcy@" not in as_anna.get("/").text
+
+
+def test_support_finds_every_mailbox(as_support: Client, mailbox: Mailbox, somebody_elses: Mailbox) -> None:
+    assert "obcy@inna.example" in as_support.get("/").text
+    page = as_support.get("/", {"q": "nowak"}).text
+    assert "anna@firma.example" in page
+    assert "obcy@inna.example" not in page
+    assert as_support.get(reverse("mailbox", args=[mailbox.pk])).status_code == 200
+
+
+def test_the_list_goes_on_after_a_page(as_support: Client, mailbox: Mailbox) -> None:
+    for number in range(40):
+        Mailbox.objects.create(domain=mailbox.domain, local_part=f"m{number:02}")
+    first = as_support.get("/")
+    second = as_support.get("/", {"after": first.context["after"]})
+    seen = [row.address for page in (first, second) for row, _shown in page.context["mailboxes"]]
+    assert len(seen) == len(set(seen)) == 41
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_a_reason_is_shown_as_its_sentence(as_anna: Client, mailbox: Mailbox, reason: Reason) -> None:
+    decided(mailbox, reason.value)
+    page = as_anna.get(reverse("mailbox", args=[mailbox.pk]))
+    assert page.context["decisions"][0][1] == SENTENCES[reason]
+    assert "x: &lt;b&gt;" in page.text
+
+
+def test_the_log_is_filtered_and_paged(as_anna: Client, mailbox: Mailbox) -> None:
+    for number in range(35):
+        decided(mailbox, "replied" if number % 2 else "list-or-bulk", f"s{number}@example.com")
+    address = reverse("mailbox", args=[mailbox.pk])
+    assert {row.reason for row, _ in as_anna.get(address, {"show": "answered"}).context["decisions"]} == {"replied"}
+    assert {row.reason for row, _ in as_anna.get(address, {"show": "silent"}).context["decisions"]} == {"list-or-bulk"}
+    first = as_anna.get(address)
+    older = as_anna.get(address, {"before": first.context["before"]})
+    assert len(first.context["decisions"]) + len(older.context["decisions"]) == 35
+    assert as_anna.get(address, {"before": "x'--"}).status_code == 200
+
+
+def test_a_page_asks_the_same_number_of_questions_whatever_it_shows(
+    as_anna: Client, anna: User, mailbox: Mailbox, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(10):
+        Mailbox.objects.create(domain=mailbox.domain, local_part=f"m{number}", owner=anna)
+        row = Responder.objects.create(mailbox=mailbox, position=number, subject="x", text_body="x")
+        row.events.create(mailbox=mailbox, kind="created", at=NOW, actor=anna)
+        decided(mailbox, "replied")
+    for address in ("/", reverse("mailbox", args=[mailbox.pk])):
+        with django_assert_max_num_queries(12):
+            assert as_anna.get(address).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in/", "/nothing-here/"])
+def test_pages_allow_nothing_from_elsewhere(as_anna: Client, path: str) -> None:
+    page = as_anna.get(path)
+    policy = page["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert page["X-Frame-Options"] == "DENY"
+    assert "<script>" not in page.text
+    assert "style=" not in page.text
+
+
+def test_the_language_is_the_browsers_and_can_be_switched(client: Client, db: None) -> None:
+    assert "Zaloguj się" in client.get("/sign-in/", headers={"accept-language": "pl"}).text
+    assert "Sign in" in client.get("/sign-in/", headers={"accept-language": "de"}).text
+    client.post(reverse("set_language"), {"language": "pl", "next": "/sign-in/"})
+    assert "Zaloguj się" in client.get("/sign-in/", headers={"accept-language": "en"}).text
+
+
+def test_the_outbox_is_for_the_demo_only(as_anna: Client) -> None:
+    assert as_anna.get(reverse("outbox")).status_code == 404

@@ -1,0 +1,138 @@
+"""Writing a responder in the browser."""
+
+from datetime import datetime
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from mailboxes.models import Mailbox
+from responders.core.rendering import PLACEHOLDERS
+from responders.forms import PLACEHOLDER_WORDS
+from responders.models import Responder
+
+TYPED = {
+    "type": "absence",
+    "from_date": "2099-12-24T17:00",
+    "to_date": "2100-01-04T08:00",
+    "subject": "Auto: {{ subject }}",
+    "text_body": "Nie ma mnie do {{ absence.end }}.",
+    "html_body": "",
+    "interval_days": "7",
+    "is_enabled": "on",
+}
+
+
+def new(mailbox: Mailbox) -> str:
+    return reverse("responder_new", args=[mailbox.pk])
+
+
+def test_an_absence_message_is_saved_as_typed(as_anna: Client, mailbox: Mailbox) -> None:
+    page = as_anna.post(new(mailbox), TYPED, follow=True)
+    assert page.status_code == 200
+    assert "Starts Thu, 24 Dec 2099, 17:00" in page.text
+    row = Responder.objects.get()
+    assert (row.from_date, row.to_date) == (datetime(2099, 12, 24, 17, 0), datetime(2100, 1, 4, 8, 0))
+    assert row.events.get().actor == mailbox.owner
+
+
+def test_it_says_so_in_polish(as_anna: Client, mailbox: Mailbox) -> None:
+    page = as_anna.post(new(mailbox), TYPED, follow=True, headers={"accept-language": "pl"})
+    assert "Włączy się: czw., 24 gru 2099, 17:00" in page.text
+
+
+def test_a_standing_reply_needs_no_dates(as_anna: Client, mailbox: Mailbox) -> None:
+    page = as_anna.post(new(mailbox), TYPED | {"type": "standing"}, follow=True)
+    assert "Answering until switched off" in page.text
+    assert Responder.objects.get().from_date is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "words"),
+    [
+        ({"from_date": "2099-03-29T02:30"}, "from_date", "takiej godziny nie ma"),
+        ({"to_date": "2099-10-25T02:30", "from_date": ""}, "to_date", "występuje dwa razy"),
+        ({"to_date": "2099-12-24T16:59"}, "to_date", "późniejsza niż data rozpoczęcia"),
+        ({"text_body": "{{ sender.nmae }}"}, "text_body", "Nie ma pola „sender.nmae”"),
+        ({"text_body": "{% if subject %}"}, "text_body", "brakuje „{% endif %}”"),
+        ({"subject": ""}, "subject", "wymagane"),
+        ({"from_date": "tomorrow"}, "from_date", "datę"),
+        ({"interval_days": "0"}, "interval_days", "1"),
+        ({"text_body": "x" * 50_001}, "text_body", "za długi"),
+    ],
+)
+def test_a_mistake_is_explained_beside_its_field_and_nothing_typed_is_lost(
+    as_anna: Client, mailbox: Mailbox, typed: dict[str, str], field: str, words: str
+) -> None:
+    page = as_anna.post(new(mailbox), TYPED | typed, headers={"accept-language": "pl"})
+    assert page.status_code == 422
+    form = page.context["form"]
+    assert list(form.errors) == [field]
+    assert words in " ".join(form.errors[field])
+    assert {name: form[name].value() for name in typed} == typed
+    assert form["text_body"].value() == (TYPED | typed)["text_body"]
+    assert not Responder.objects.exists()
+
+
+def test_an_end_that_the_text_names_and_nobody_set_is_pointed_out(as_anna: Client, mailbox: Mailbox) -> None:
+    page = as_anna.post(new(mailbox), TYPED | {"to_date": ""}, follow=True)
+    assert "no end is set" in page.text
+    assert Responder.objects.exists()
+
+
+def test_two_tabs_do_not_overwrite_each_other(as_anna: Client, mailbox: Mailbox) -> None:
+    as_anna.post(new(mailbox), TYPED)
+    row = Responder.objects.get()
+    address = reverse("responder_edit", args=[row.pk])
+    version = as_anna.get(address).context["form"]["version"].value()
+    assert as_anna.post(address, TYPED | {"subject": "First", "version": version}).status_code == 302
+    page = as_anna.post(address, TYPED | {"subject": "Second", "version": version})
+    assert page.status_code == 409
+    assert "First" in page.text
+    assert page.context["form"]["subject"].value() == "Second"
+    again = page.context["form"]["version"].value()
+    assert as_anna.post(address, TYPED | {"subject": "Second", "version": again}).status_code == 302
+    row.refresh_from_db()
+    assert row.subject == "Second"
+
+
+def test_opening_and_saving_changes_nothing(as_anna: Client, mailbox: Mailbox) -> None:
+    as_anna.post(new(mailbox), TYPED)
+    address = reverse("responder_edit", args=[Responder.objects.get().pk])
+    for _time in range(3):
+        form = as_anna.get(address).context["form"]
+        typed = {name: str(form[name].value() or "") for name in TYPED}
+        typed |= {name: form[name].value().strftime("%Y-%m-%dT%H:%M") for name in ("from_date", "to_date")}
+        as_anna.post(address, typed | {"is_enabled": "on", "version": form["version"].value()})
+    row = Responder.objects.get()
+    assert (row.from_date, row.to_date) == (datetime(2099, 12, 24, 17, 0), datetime(2100, 1, 4, 8, 0))
+    assert row.text_revision == 1
+
+
+def test_it_is_switched_moved_and_deleted(as_anna: Client, mailbox: Mailbox) -> None:
+    for subject in ("one", "two"):
+        as_anna.post(new(mailbox), TYPED | {"subject": subject})
+    one, two = Responder.objects.order_by("position")
+    as_anna.post(reverse("responder_switch", args=[one.pk]), {"on": "0"})
+    as_anna.post(reverse("responder_move", args=[two.pk]), {"direction": "up"})
+    as_anna.post(reverse("responder_answer_again", args=[two.pk]))
+    assert [row.subject for row in mailbox.responders.order_by("position")] == ["two", "one"]
+    one.refresh_from_db()
+    two.refresh_from_db()
+    assert (one.is_enabled, two.activation) == (False, 2)
+    delete = reverse("responder_delete", args=[one.pk])
+    assert "Delete this autoresponder?" in as_anna.get(delete).text
+    as_anna.post(delete)
+    assert list(mailbox.responders.all()) == [two]
+
+
+def test_a_get_changes_nothing(as_anna: Client, standing_reply: Responder) -> None:
+    for name in ("responder_switch", "responder_move", "responder_answer_again"):
+        assert as_anna.get(reverse(name, args=[standing_reply.pk])).status_code == 405
+
+
+def test_every_placeholder_is_documented_in_the_form(as_anna: Client, mailbox: Mailbox) -> None:
+    assert set(PLACEHOLDER_WORDS) == set(PLACEHOLDERS)
+    page = as_anna.get(new(mailbox)).text
+    for name in PLACEHOLDERS:
+        assert f"&#123;&#123; {name} &#125;&#125;" in page
