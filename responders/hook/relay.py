@@ -164,14 +164,13 @@ class _Connection:
     async def submit(self, reply: Reply) -> None:
         """One transaction. Raises Refused with the connection fit for another one; else RelayUnavailable."""
         mail, rcpt, data = await self._envelope(reply)
-        refusal = next((answer for answer in (rcpt, data) if answer.code >= 400), None)
-        if mail.code >= 400 or refusal is not None:
-            if data.code == 354:
-                await self._finish(b"")  # refused the recipient and yet waits for content: give it none
-            else:
-                await self._reset()  # the sender stands: without this the next MAIL is refused
-            if mail.code >= 400 or refusal is None or not refusal.is_permanent:
-                raise RelayUnavailable(str(mail if mail.code >= 400 else refusal))
+        if mail.code >= 400:
+            raise RelayUnavailable(str(mail))
+        if refusal := next((answer for answer in (rcpt, data) if answer.code >= 400), None):
+            if not refusal.is_permanent:
+                raise RelayUnavailable(str(refusal))
+            # Some refuse the recipient and yet wait for content: give them none. Otherwise the sender still stands.
+            await (self._finish(b"") if data.code == 354 else self._reset())
             raise Refused(str(refusal))
         final = await self._finish(reply.content)
         if final.is_permanent:
@@ -180,12 +179,9 @@ class _Connection:
             raise RelayUnavailable(str(final))
 
     async def _reset(self) -> None:
-        try:
-            async with self._patience(COMMAND_TIMEOUT):
-                self._writer.write(b"RSET\r\n")
-                await self._answer()
-        except ConnectionError as error:
-            raise RelayUnavailable(f"connection lost: {error}") from error
+        async with self._patience(COMMAND_TIMEOUT):
+            self._writer.write(b"RSET\r\n")
+            await self._answer()
 
     def quit(self) -> None:
         """Say QUIT and close; nobody waits for the answer."""
@@ -212,19 +208,15 @@ class _Connection:
 
     async def _envelope(self, reply: Reply) -> tuple[_Answer, _Answer, _Answer]:
         """MAIL, RCPT and DATA, in one packet where the relay offers PIPELINING (RFC 2920)."""
-        commands = self._commands(reply)
-        answers = []
-        try:
-            async with self._patience(COMMAND_TIMEOUT):
-                if "PIPELINING" in self._extensions:
-                    self._writer.write(b"".join(commands))
-                    answers = [await self._answer() for _command in commands]
-                else:
-                    for command in commands:
-                        self._writer.write(command)
-                        answers.append(await self._answer())
-        except ConnectionError as error:
-            raise _Died(f"connection lost: {error}") from error
+        commands, answers = self._commands(reply), list[_Answer]()
+        async with self._patience(COMMAND_TIMEOUT, lost=_Died):
+            if "PIPELINING" in self._extensions:
+                self._writer.write(b"".join(commands))
+                answers = [await self._answer() for _command in commands]
+            else:
+                for command in commands:
+                    self._writer.write(command)
+                    answers.append(await self._answer())
         mail, rcpt, data = answers
         if any(answer.code == 421 for answer in answers):
             raise _Died(str(next(answer for answer in answers if answer.code == 421)))
@@ -252,21 +244,22 @@ class _Connection:
             stuffed = b"." + stuffed
         if not stuffed.endswith(b"\r\n") and stuffed:
             stuffed += b"\r\n"
-        try:
-            async with self._patience(DATA_TIMEOUT):
-                self._writer.write(stuffed + _FINAL_DOT)
-                await self._writer.drain()
-                return await self._answer()
-        except ConnectionError as error:  # not _Died: whether it was accepted is unknown
-            raise RelayUnavailable(f"connection lost after the content: {error}") from error
+        async with self._patience(DATA_TIMEOUT):
+            self._writer.write(stuffed + _FINAL_DOT)
+            await self._writer.drain()
+            return await self._answer()
 
     @contextlib.asynccontextmanager
-    async def _patience(self, seconds: float) -> AsyncIterator[None]:
+    async def _patience(
+        self, seconds: float, *, lost: type[RelayUnavailable] = RelayUnavailable
+    ) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError as error:
             raise RelayUnavailable(f"no answer within {seconds:.0f} s") from error
+        except OSError as error:
+            raise lost(f"connection lost: {error}") from error
 
     async def _answer(self) -> _Answer:
         """The next reply, of one line or several (RFC 5321 §4.2.1). Raises ConnectionError."""

@@ -1,10 +1,12 @@
 """The parts of the tests: a hook, an LMTP client, relays that behave and relays that do not, messages."""
 
 import asyncio
+import contextlib
 import itertools
 import socket
 import threading
-from collections.abc import Coroutine, Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -69,9 +71,17 @@ class Loop:
         return asyncio.run_coroutine_threadsafe(task, self.loop)
 
     def stop(self) -> None:
+        self.run(self._cancel_the_rest())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+
+    async def _cancel_the_rest(self) -> None:
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        await asyncio.sleep(0.01)  # transports close in the next round
 
 
 class Hook:
@@ -197,3 +207,97 @@ class Relay:
         self.envelopes.append((envelope.mail_from, envelope.rcpt_tos))
         self.contents.append(envelope.content)
         return "250 2.0.0 Kept"
+
+
+class Wire:
+    """Carries octets between the hook and a server (by Unix socket), and can be cut."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._loop = Loop()
+        self._listener: asyncio.Server | None = None
+        self._carriers: set[asyncio.StreamWriter] = set()
+        self.port = free_port()
+        self.mend()
+
+    def mend(self) -> None:
+        self._loop.run(self._mend())
+
+    def cut(self) -> None:
+        """Nobody comes through, and who was through is thrown out."""
+        self._loop.run(self._cut())
+
+    async def cut_from_elsewhere(self) -> None:
+        """`cut`, from a coroutine of another loop."""
+        await asyncio.wrap_future(self._loop.start(self._cut()))
+
+    def stop(self) -> None:
+        self.cut()
+        self._loop.stop()
+
+    async def _mend(self) -> None:
+        self._listener = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+
+    async def _cut(self) -> None:
+        assert self._listener is not None
+        self._listener.close()
+        for writer in list(self._carriers):
+            writer.transport.abort()
+        await asyncio.sleep(0.05)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_unix_connection(self._target)
+        self._carriers |= {writer, there_writer}
+        await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
+        self._carriers -= {writer, there_writer}
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while octets := await reader.read(65536):
+                writer.write(octets)
+        writer.close()
+
+
+class ScriptedRelay:
+    """A relay that answers from a list, a list per connection, and then hangs up; an empty answer says nothing.
+
+    The content of a message counts as one command.
+    """
+
+    def __init__(self, *connections: Sequence[str]) -> None:
+        self._scripts = iter(connections)
+        self._loop = Loop()
+        self.heard: list[str] = []
+        self.port = free_port()
+        self.url = f"smtp://127.0.0.1:{self.port}"
+        self._server = self._loop.run(asyncio.start_server(self._play, "127.0.0.1", self.port))
+
+    def stop(self) -> None:
+        self._loop.run(self._stop())
+        self._loop.stop()
+
+    async def _stop(self) -> None:
+        self._server.close()
+
+    async def _play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        end = b"\r\n"
+        try:
+            for number, answer in enumerate(next(self._scripts, ["421 4.3.2 no more"])):
+                if number:
+                    self.heard.append((await reader.readuntil(end)).decode().removesuffix("\r\n"))
+                    end = b"\r\n.\r\n" if self.heard[-1] == "DATA" else b"\r\n"
+                writer.write(answer.replace("\n", "\r\n").encode() + b"\r\n" if answer else b"")
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 5) -> bool:
+    """Whether the condition came true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
