@@ -97,6 +97,7 @@ _BEHIND = """
 """
 
 # A claim of this very copy is no previous response: the copy came back after a crash, or is being answered now.
+# A reply to this very copy counts as given now: however late it comes again, it is never answered twice.
 # Texts that cannot be needed stay where they are: old absence messages add up.
 _LOAD = f"""
 SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
@@ -104,7 +105,7 @@ SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     r.id, r.type, r.is_enabled, r.from_utc, r.to_utc, r.time_zone, r.from_date, r.to_date,
     CASE WHEN t.may_answer THEN r.subject ELSE '' END, CASE WHEN t.may_answer THEN r.text_body ELSE '' END,
     CASE WHEN t.may_answer THEN r.html_body ELSE '' END, r.text_revision, r.activation, r.interval_days,
-    coalesce(p.replied_at, p.claimed_at)
+    CASE WHEN p.queue_id = a.queue_id THEN panel_now() ELSE coalesce(p.replied_at, p.claimed_at) END
 FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(queue_id)s::text[])
     WITH ORDINALITY AS a (address, base, key, queue_id, place)
 CROSS JOIN LATERAL ({_BEHIND}) b

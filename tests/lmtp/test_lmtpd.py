@@ -1,0 +1,145 @@
+"""`manage.py lmtpd` as a program of its own: start, health, memory, draining."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from responders.models import Decision, Responder
+from tests.lmtp.parts import SENDER, Client, Relay, copy, message, wait_for
+from webmail_panel.embedded import free_port
+
+MEGABYTE = 1024 * 1024
+Start = Callable[..., "Program"]
+
+
+class Program:
+    """A running `manage.py lmtpd`."""
+
+    def __init__(self, relay_url: str, *arguments: str) -> None:
+        self.port, self.health_port = free_port(), free_port()
+        parameters = connection.get_connection_params()
+        database = (
+            f"postgresql://{parameters['user']}:{parameters['password']}@/{parameters['dbname']}"
+            f"?host={parameters['host']}&port={parameters['port']}"
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "lmtpd", *(arguments or (f"--listen=127.0.0.1:{self.port}",)),
+             f"--health=127.0.0.1:{self.health_port}"],
+            cwd=settings.BASE_DIR, env=os.environ | {"DATABASE_URL": database, "RELAY_URL": relay_url},
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def health(self) -> int:
+        """The status of the health port; 0 while nobody listens there."""
+        asking = http.client.HTTPConnection("127.0.0.1", self.health_port, timeout=5)
+        try:
+            asking.request("GET", "/")
+            return asking.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            asking.close()
+
+    def resident(self) -> int:
+        """Resident memory in octets."""
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def stop(self) -> str:
+        """End it; what it wrote to stderr."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        _out, written = self.process.communicate(timeout=40)
+        return written
+
+
+@pytest.fixture
+def start(relay: Relay, db: None) -> Iterator[Start]:
+    running: list[Program] = []
+
+    def start_program(*arguments: str, relay_url: str = relay.url) -> Program:
+        program = Program(relay_url, *arguments)
+        running.append(program)
+        assert wait_for(lambda: program.health() == 200 or program.process.poll() is not None, 20)
+        return program
+
+    yield start_program
+    for program in running:
+        program.stop()
+
+
+def test_its_memory_stays_bounded_and_it_drains(start: Start, relay: Relay, standing_reply: Responder) -> None:
+    program = start()
+    with Client(program.port) as client:
+        client.deliver(SENDER, [copy("anna@firma.example")], message())  # everything is loaded now
+    before = program.resident()
+    with Client(program.port) as client:
+        client.begin("big@nadawca.example", [copy("anna@firma.example")])
+        client.send(message())
+        for _megabyte in range(50):
+            client.send(b"0123456789abcdef" * 65536)
+        during = program.resident()
+        client.send(b"\r\n.\r\n")
+        assert client.reply() == "250 2.0.0 Decided"
+    assert len(relay.contents) == 2
+    assert during - before < 8 * MEGABYTE
+
+    with Client(program.port) as busy, Client(program.port) as idle:
+        busy.begin("late@nadawca.example", [copy("anna@firma.example")])
+        busy.send(message())
+        program.process.send_signal(signal.SIGTERM)
+        assert idle.reply().startswith("421 4.3.2")
+        assert program.health() == 503
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", program.port))
+        busy.send(b".\r\n")
+        assert busy.reply() == "250 2.0.0 Decided"
+        assert busy.reply().startswith("421 4.3.2")
+        assert busy.reply() == ""
+    assert program.process.wait(10) == 0
+    assert Decision.objects.filter(reason="replied").count() == 3
+
+
+def test_a_taken_port_is_one_clear_line(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        program = start(f"--listen=127.0.0.1:{port}")
+        written = program.stop()
+    assert program.process.returncode == 1
+    assert len(written.splitlines()) == 1
+    assert f"127.0.0.1:{port}" in written
+
+
+def test_a_socket_that_a_dead_hook_left_is_taken_over_and_a_living_ones_is_not(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "hook.sock"
+    dead = socket.socket(socket.AF_UNIX)
+    dead.bind(str(path))
+    dead.close()
+    living = start(f"--listen=unix:{path}")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        assert client.recv(100).startswith(b"220 ")
+    late = start(f"--listen=unix:{path}")
+    assert "another program listens there" in late.stop()
+    assert late.process.returncode == 1
+    assert living.process.poll() is None
+
+
+def test_health_says_no_without_a_database(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = connection.get_connection_params()
+    monkeypatch.setattr(connection, "get_connection_params", lambda: parameters | {"dbname": "nowhere"})
+    program = Program("smtp://127.0.0.1:1")
+    try:
+        assert wait_for(lambda: program.health() != 0, 20)
+        assert program.health() == 503
+    finally:
+        program.stop()
