@@ -22,6 +22,8 @@ class Journal:
 
     def decided(self, record: Record) -> None:
         """A copy found its decision."""
+        if not log.isEnabledFor(logging.INFO):
+            return
         log.info(
             "decision reason=%s queue_id=%s sender=%s recipient=%s evidence=%s",
             record.reason, record.queue_id, self._address(record.reverse_path), self._address(record.address),

@@ -25,6 +25,17 @@ CONNECT_SECONDS = 3
 # After a connection that failed, for so long nobody tries again: an outage is told at once, not after a queue.
 RETRY_SECONDS = 0.5
 MAX_BATCH = 500
+# Every statement here looks a few keys up. A plan is made once per connection, maybe while the tables are small:
+# it must not become one that reads them whole when they have grown.
+SESSION = {
+    "timezone": "UTC",
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -368,8 +379,8 @@ class _Connection:
             self._rests_until = now() + RETRY_SECONDS
             raise
         self._rests_until = 0.0
-        await connection.execute("SET timezone = 'UTC'")
-        await connection.execute(f"SET statement_timeout = {STATEMENT_SECONDS * 1000}")
+        for name, value in SESSION.items():
+            await connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         return connection
 
     @staticmethod
