@@ -1,0 +1,138 @@
+"""Servers and data for the tests on real mail servers.
+
+They have a database of their own, in the server that all tests share: what is stored here is committed, for
+Postfix, Dovecot and the hook read it through connections of their own. It is deleted after each test.
+"""
+
+import contextlib
+import copy
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from django.db import connection, connections
+from django.db.utils import load_backend
+
+from mailboxes import services as mailbox_services
+from mailboxes.models import Alias, Domain, Mailbox, User
+from responders.models import Decision, Responder
+from responders.services import ResponderInput, database_now, save_responder
+from tests.mta.stack import Stack, require_mail_servers
+
+PASSWORD = "correct horse battery staple"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def shared_stack() -> Iterator[Stack]:
+    require_mail_servers()
+    name = f"mta_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+    with running_stack(name, urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))) as stack:
+        yield stack
+
+
+@contextlib.contextmanager
+def running_stack(name: str, database_url: str) -> Iterator[Stack]:
+    """Every server, on a new database."""
+    folder = Path(os.environ["PANEL_TESTS_VAR_DIR"]) / name
+    folder.mkdir(mode=0o755)
+    stack = Stack(folder, database_url, role=name)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+@contextlib.contextmanager
+def database_of(stack: Stack, blocker: Any) -> Iterator[None]:
+    """Let Django's connection of this process be one to the database of the stack."""
+    panel = connections["default"]
+    settings = copy.deepcopy(panel.settings_dict) | {"NAME": urlsplit(stack.database_url).path.strip("/")}
+    settings["OPTIONS"] |= dict(parse_qsl(urlsplit(stack.database_url).query))
+    settings["PASSWORD"] = urlsplit(stack.database_url).password
+    with blocker.unblock():
+        connections["default"] = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, "default")
+        try:
+            yield
+        finally:
+            connections["default"].close()
+            connections["default"] = panel
+
+
+@pytest.fixture
+def stack(shared_stack: Stack) -> Iterator[Stack]:
+    """Running servers, with nothing in Postfix's queue and the hook up."""
+    yield shared_stack
+    if not shared_stack.hook_is_running:
+        shared_stack.start_hook()
+    shared_stack.empty_queue()
+
+
+@dataclass
+class Hosting:
+    """Makes what a customer has: a domain of its own for each test, mailboxes, aliases, responders."""
+
+    domain: str
+    mailboxes: dict[str, Mailbox] = field(default_factory=dict)
+
+    def mailbox(self, local_part: str, **options: Any) -> str:
+        address = f"{local_part}@{self.domain}"
+        self.mailboxes[address] = mailbox_services.add_mailbox(address, create_domain=True, **options)
+        return address
+
+    def alias(self, local_part: str, *targets: str, own: bool = False) -> str:
+        alias = mailbox_services.add_alias(f"{local_part}@{self.domain}", targets)
+        alias.targets.update(is_own_address=own)
+        return str(alias.address)
+
+    def responder(self, address: str, **changes: Any) -> Responder:
+        """A standing reply that is on, unless `changes` say otherwise."""
+        chosen = {
+            "type": "standing", "is_enabled": True, "from_date": None, "to_date": None, "time_zone": "Europe/Warsaw",
+            "subject": "Auto: {{ subject }}", "text_body": "Jestem poza biurem. Wracam wkrótce.",
+        } | changes  # fmt: skip
+        return save_responder(self.mailboxes[address], ResponderInput(**chosen), actor=None, now=database_now())
+
+    def away(self, local_part: str, **options: Any) -> str:
+        """A mailbox that answers."""
+        address = self.mailbox(local_part, **options)
+        self.responder(address)
+        return address
+
+    def decisions(self, address: str) -> list[str]:
+        """The reasons recorded for mail to the address, oldest first."""
+        rows = Decision.objects.filter(forward_path=address).order_by("id")
+        return list(rows.values_list("reason", flat=True))
+
+
+@pytest.fixture
+def hosting(stack: Stack, django_db_blocker: Any) -> Iterator[Hosting]:
+    with database_of(stack, django_db_blocker):
+        yield Hosting(f"firma{next(_numbers)}.example")
+        for model in (Decision, Alias, Mailbox, Domain, User):
+            model.objects.all().delete()
+
+
+@pytest.fixture
+def clock(hosting: Hosting) -> Iterator[Callable[[datetime | None], None]]:
+    """Puts the clock of everybody who reads the database at a moment (None: back to the real one)."""
+
+    def put(moment: datetime | None) -> None:
+        source = "statement_timestamp()" if moment is None else f"timestamptz ''{moment.isoformat()}''"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"CREATE OR REPLACE FUNCTION panel_now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT {source}'"
+            )
+
+    yield put
+    put(None)

@@ -1,0 +1,282 @@
+"""Real Postfix, Dovecot and hook, set up with the commands and files that an operator uses.
+
+Everything is in one folder and on free ports of 127.0.0.1; the machine's own mail server is not touched.
+A client that comes from TRUSTED is one of `mynetworks`, one that comes from STRANGER is not.
+"""
+
+import contextlib
+import imaplib
+import json
+import os
+import shutil
+import smtplib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default as default_policy
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.mta.sink import Sink
+from webmail_panel.children import start_child
+from webmail_panel.embedded import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+TRUSTED, STRANGER = "127.0.0.1", "127.0.0.2"
+HOSTNAME = "mail.panel.example"
+ROLE_PASSWORD = "only-for-tests!*()%=~:@/?&"
+MAIL_USER = "mail"
+# As short as a test's patience.
+QUICK_QUEUE = {"queue_run_delay": "1s", "minimal_backoff_time": "1s", "maximal_backoff_time": "2s"}
+PACKAGES = {
+    "postfix": "/usr/sbin/postfix",
+    "postfix-pgsql": "/usr/lib/postfix/postfix-pgsql.so",
+    "dovecot-core": "/usr/sbin/dovecot",
+    "dovecot-lmtpd": "/usr/lib/dovecot/lmtp",
+    "dovecot-imapd": "/usr/lib/dovecot/imap",
+    "dovecot-pgsql": "/usr/lib/dovecot/modules/auth/libdriver_pgsql.so",
+    "dovecot-sieve": "/usr/lib/dovecot/modules/lib90_sieve_plugin.so",
+}
+Answer = TypeVar("Answer")
+
+
+def require_mail_servers() -> None:
+    """Fail, in one sentence that says what to do, where these tests cannot run."""
+    missing = [package for package, file in PACKAGES.items() if not Path(file).exists()]
+    if missing:
+        pytest.fail(f"tests/mta need Debian's {', '.join(missing)}: install them as root", pytrace=False)
+    if os.geteuid() != 0:
+        pytest.fail("tests/mta need root: Postfix and Dovecot change to users of their own", pytrace=False)
+
+
+def until(question: Callable[[], Answer], what: str, seconds: float = 20) -> Answer:
+    """Ask until the answer is true, and return it."""
+    deadline = time.monotonic() + seconds
+    while not (answer := question()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} seconds: {what}")
+        time.sleep(0.05)
+    return answer
+
+
+def message(sender: str = "", to: str = "", subject: str = "Pytanie", text: str = "Dzień dobry!\n") -> EmailMessage:
+    """A person's message; each has a Message-ID of its own."""
+    made = EmailMessage()
+    if sender:
+        made["From"] = f"Jan Kowalski <{sender}>"
+    if to:
+        made["To"] = to
+    made["Subject"] = subject
+    made["Message-ID"] = f"<{time.time_ns()}@klient.example>"
+    made.set_content(text)
+    return made
+
+
+class Stack:
+    """The servers. `start` sets up and starts everything; `stop` ends it."""
+
+    def __init__(self, folder: Path, database_url: str, role: str) -> None:
+        self.folder = folder
+        self.database_url = database_url
+        self.smtp_port, self.reply_port, self.submission_port = free_port(), free_port(), free_port()
+        self.hook_port, self.imap_port = free_port(), free_port()
+        self.sink = Sink(free_port())
+        self._env = {
+            **os.environ, "DATABASE_URL": database_url, "RELAY_URL": f"smtp://127.0.0.1:{self.reply_port}",
+            "MAIL_HOSTNAME": HOSTNAME, "RECEIVED_BY_HOSTS": HOSTNAME, "PYTHONUNBUFFERED": "1",
+            "MAIL_DATABASE_USER": role, "MAIL_DATABASE_PASSWORD": ROLE_PASSWORD,
+        }  # fmt: skip
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    # --- setting up ---
+
+    def start(self) -> None:
+        require_mail_servers()
+        self._make_folders()
+        self.manage("migrate", "--verbosity=0")
+        self.manage("mailrole")
+        self._configure_postfix()
+        self._configure_dovecot()
+        self.sink.start()
+        self._launch("dovecot", ["/usr/sbin/dovecot", "-F", "-c", self.folder / "dovecot" / "dovecot.conf"])
+        self._launch("postfix", ["/usr/sbin/postfix", "-c", self.config, "start-fg"])
+        self.start_hook()
+        for port in (self.imap_port, self.smtp_port, self.reply_port):
+            self._wait_for_port(port)
+
+    def stop(self) -> None:
+        for name in list(self._running):
+            self._end(name)
+        self.sink.stop()
+
+    def start_hook(self) -> None:
+        manage = [sys.executable, ROOT / "manage.py"]
+        self._launch("hook", [*manage, "lmtpd", f"--listen=127.0.0.1:{self.hook_port}"])
+        self._wait_for_port(self.hook_port)
+
+    def stop_hook(self) -> None:
+        self._end("hook")
+
+    @property
+    def hook_is_running(self) -> bool:
+        return "hook" in self._running
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "postfix"
+
+    def manage(self, *arguments: str, stdin: str = "") -> str:
+        """Run a command of manage.py on this stack's database and return what it wrote."""
+        finished = subprocess.run(
+            [sys.executable, ROOT / "manage.py", *arguments],
+            env=self._env, cwd=ROOT, input=stdin, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert finished.returncode == 0, finished.stderr
+        return finished.stdout
+
+    def _make_folders(self) -> None:
+        for name, owner in {
+            "queue": "root",
+            "state": "postfix",
+            "run": "root",
+            "sockets": "root",
+            "mail": MAIL_USER,
+            "log": "root",
+        }.items():
+            (self.folder / name).mkdir()
+            shutil.chown(self.folder / name, owner)
+        subject, key, certificate = f"/CN={HOSTNAME}", self.folder / "key.pem", self.folder / "certificate.pem"
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", subject]
+        subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+
+    def _configure_postfix(self) -> None:
+        self.manage(
+            "mailconfig", "postfix", "--output", str(self.config),
+            f"--smtp-listen=127.0.0.1:{self.smtp_port}", f"--submission-listen=127.0.0.1:{self.submission_port}",
+            f"--reply-listen=127.0.0.1:{self.reply_port}", f"--hook=127.0.0.1:{self.hook_port}",
+            f"--dovecot-lmtp=unix:{self.folder}/sockets/lmtp",
+            f"--dovecot-auth=unix:{self.folder}/sockets/auth",
+            f"--networks={TRUSTED}/32", f"--relayhost=[127.0.0.1]:{self.sink.port}",
+            f"--tls-cert={self.folder}/certificate.pem", f"--tls-key={self.folder}/key.pem",
+            f"--log={self.folder}/log/mail.log", "--postmaster=postmaster@klient.example",
+        )  # fmt: skip
+        own = {"queue_directory": self.folder / "queue", "data_directory": self.folder / "state"}
+        self._postconf(own | QUICK_QUEUE)
+
+    def _configure_dovecot(self) -> None:
+        self.manage(
+            "mailconfig", "dovecot", "--output", str(self.folder / "dovecot"),
+            f"--lmtp-listen=unix:{self.folder}/sockets/lmtp",
+            f"--auth-listen=unix:{self.folder}/sockets/auth",
+            f"--imap-listen=127.0.0.1:{self.imap_port}", f"--imaps-port={free_port()}",
+            f"--mail-user={MAIL_USER}", f"--mail-dir={self.folder}/mail",
+            f"--run-dir={self.folder}/run", f"--state-dir={self.folder}/run", f"--log={self.folder}/log/dovecot.log",
+            f"--tls-cert={self.folder}/certificate.pem", f"--tls-key={self.folder}/key.pem",
+        )  # fmt: skip
+
+    def _launch(self, name: str, command: list[str | Path]) -> None:
+        with (self.folder / "log" / f"{name}.out").open("ab") as output:
+            self._running[name] = start_child(command, output=output, env=self._env, cwd=ROOT)
+
+    def _end(self, name: str) -> None:
+        process = self._running.pop(name)
+        process.terminate()
+        process.wait(30)
+
+    def _wait_for_port(self, port: int) -> None:
+        def is_open() -> bool:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                return True
+            return False
+
+        until(is_open, f"port {port} open; logs are in {self.folder}/log", seconds=30)
+
+    # --- Postfix ---
+
+    def _postconf(self, settings: dict[str, object]) -> None:
+        lines = [f"{name}={value}" for name, value in settings.items()]
+        subprocess.run(["postconf", "-c", self.config, "-e", *lines], check=True)
+
+    def reload_postfix(self) -> None:
+        subprocess.run(["postfix", "-c", self.config, "reload"], check=True, capture_output=True)
+        self._wait_for_port(self.smtp_port)
+
+    @contextlib.contextmanager
+    def postfix_with(self, **settings: str) -> Iterator[None]:
+        """Postfix with other settings for a while."""
+        main_cf = self.config / "main.cf"
+        before = main_cf.read_text()
+        self._postconf(dict(settings))
+        self.reload_postfix()
+        try:
+            yield
+        finally:
+            main_cf.write_text(before)
+            self.reload_postfix()
+
+    def send(
+        self, sender: str, recipients: str | Iterable[str], content: EmailMessage | bytes | None = None,
+        *, client: str = STRANGER, options: tuple[str, ...] = (),
+    ) -> dict[str, tuple[int, bytes]]:  # fmt: skip
+        """Send a message in over SMTP and return the recipients that were refused, as smtplib does."""
+        recipients = [recipients] if isinstance(recipients, str) else list(recipients)
+        if content is None:
+            content = message(sender, ", ".join(recipients))
+        with self.smtp(client) as smtp:
+            if isinstance(content, bytes):
+                return smtp.sendmail(sender, recipients, content, mail_options=options)
+            return smtp.send_message(content, sender, recipients, mail_options=options)
+
+    def smtp(self, client: str = STRANGER, port: int | None = None) -> smtplib.SMTP:
+        """A connection to Postfix that comes from the address `client`."""
+        return smtplib.SMTP(
+            "127.0.0.1", port or self.smtp_port, "client.example", timeout=60, source_address=(client, 0)
+        )
+
+    def flush(self) -> None:
+        subprocess.run(["postqueue", "-c", self.config, "-f"], check=True)
+
+    def queue(self) -> list[dict[str, object]]:
+        """What waits: a dict a message."""
+        shown = subprocess.run(["postqueue", "-c", self.config, "-j"], check=True, capture_output=True, text=True)
+        return [json.loads(line) for line in shown.stdout.splitlines()]
+
+    def empty_queue(self) -> None:
+        """Throw away whatever waits."""
+        subprocess.run(["postsuper", "-c", self.config, "-d", "ALL"], check=True, capture_output=True)
+
+    def wait_for_empty_queue(self, seconds: float = 20) -> None:
+        until(lambda: not self.queue(), "an empty queue", seconds)
+
+    def log(self, since: int = 0) -> str:
+        """What Postfix wrote, from a length of the log on."""
+        return (self.folder / "log" / "mail.log").read_bytes()[since:].decode(errors="replace")
+
+    def log_length(self) -> int:
+        return (self.folder / "log" / "mail.log").stat().st_size
+
+    # --- mailboxes ---
+
+    def stored(self, address: str) -> list[EmailMessage]:
+        """The messages in a mailbox, as their files."""
+        local_part, _at, domain = address.rpartition("@")
+        folder = self.folder / "mail" / domain / local_part / "Maildir"
+        files = [file for name in ("new", "cur") for file in folder.glob(f"{name}/*")]
+        return [message_from_bytes(file.read_bytes(), policy=default_policy) for file in files]  # type: ignore[misc]
+
+    def wait_until_stored(self, address: str, count: int = 1, seconds: float = 20) -> list[EmailMessage]:
+        what = f"{count} messages in {address}"
+        return until(lambda: found if len(found := self.stored(address)) >= count else [], what, seconds)
+
+    @contextlib.contextmanager
+    def imap(self, address: str, password: str) -> Iterator[imaplib.IMAP4]:
+        with imaplib.IMAP4("127.0.0.1", self.imap_port, timeout=20) as imap:
+            imap.starttls()
+            imap.login(address, password)
+            yield imap
