@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -13,6 +14,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from mailboxes.models import Alias, AliasTarget, Customer, Domain, Mailbox, User
 
 admin.site.unregister(Group)
+admin.site.unregister(EmailAddress)  # allauth's own list; a person's address stands on the user
 
 
 @admin.register(Group)

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from responders import services
@@ -16,8 +17,8 @@ from responders.models import Decision, PreviousResponse, QuarantinedMessage, Re
 class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
     """Refuses what the services refuse, beside the field."""
 
-    from_date = LocalDateTimeField(required=False)
-    to_date = LocalDateTimeField(required=False)
+    from_date = LocalDateTimeField(label=_("start"), required=False)
+    to_date = LocalDateTimeField(label=_("end"), required=False)
 
     class Meta:
         model = Responder

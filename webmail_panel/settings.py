@@ -135,6 +135,22 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "mailbox_list"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 
+UNFOLD = {
+    "SITE_TITLE": "Webmail Panel",
+    "SITE_HEADER": "Webmail Panel",
+    "SITE_URL": "/",
+    "SITE_ICON": lambda _request: STATIC_URL + "panel/favicon.svg",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: STATIC_URL + "panel/favicon.svg"},
+    ],
+    "COLORS": {
+        "primary": {
+            "50": "#eef7f6", "100": "#d5ebe9", "200": "#aed8d4", "300": "#7dbeb9", "400": "#479d98", "500": "#23807c",
+            "600": "#0f5c5c", "700": "#0c4d4d", "800": "#0a3f3f", "900": "#083434", "950": "#042020",
+        },
+    },
+}  # fmt: skip
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("pl", _("Polish")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
