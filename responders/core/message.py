@@ -4,7 +4,7 @@ Assume every field missing, doubled, misencoded or hostile: `read_message` never
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.header import decode_header
@@ -17,7 +17,8 @@ _FIELD = re.compile(rb"^([!-9;-~]{1,256})[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t][^\r
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _SPACES = re.compile(r"\s+")
-_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
+# One that is never closed is matched too, to be left alone: looking for its end from every quote would take for ever.
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*+(?:"|(?P<unclosed>\\?\Z))', re.DOTALL)
 _COMMENT = re.compile(r"\([^()]*\)")
 _ANGLE = re.compile(r"<([^<>]*)>")
 _MESSAGE_ID = re.compile(r"<[^\s<>()@\x00-\x1f\x7f]{1,250}@[^\s<>()@\x00-\x1f\x7f]{1,250}>")
@@ -25,6 +26,7 @@ _RECEIVED_ID = re.compile(r"\bid\s+<?([A-Za-z0-9._-]{1,100})")
 _RECEIVED_BY = re.compile(r"(?:^|\s)by\s+([^\s;()]+)")
 MAX_ADDRESSES = 10_000
 MAX_REFERENCES = 1_000
+MAX_ENCODED_CHARACTERS = 10_000  # the standard library's decoder takes time in the square of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +94,15 @@ def header_block(content: bytes) -> bytes:
 def decode_text(value: str) -> str:
     """Unstructured text of a field: encoded words (RFC 2047) decoded, controls and line ends out, spaces single."""
     if "=?" in value:
-        value = _decode_words(value)
+        value = _decode_words(value[:MAX_ENCODED_CHARACTERS])
     return _SPACES.sub(" ", _CONTROLS.sub(" ", value)).strip()
 
 
 def _fields(content: bytes) -> dict[str, tuple[str, ...]]:
-    fields: dict[str, tuple[str, ...]] = {}
+    fields: dict[str, list[str]] = {}
     for name, value in _FIELD.findall(header_block(content)):
-        key = name.decode("ascii").lower()
-        fields[key] = (*fields.get(key, ()), _decode(value))
-    return fields
+        fields.setdefault(name.decode("ascii").lower(), []).append(_decode(value))
+    return {name: tuple(values) for name, values in fields.items()}
 
 
 def _decode(value: bytes) -> str:
@@ -136,7 +137,7 @@ def _decode_bytes(part: bytes, charset: str | None) -> str:
 
 def _author(value: str) -> tuple[str, str | None]:
     """The display name and address of the first mailbox in a From field (RFC 5322 §3.6.2)."""
-    found = _ANGLE.search(_QUOTED.sub(lambda match: " " * len(match[0]), value))
+    found = _ANGLE.search(_without_quoted(value, lambda match: " " * len(match[0])))
     if found is None:
         addresses = _address_list(value)
         return "", addresses[0] if addresses else None
@@ -154,8 +155,8 @@ def _addressed_to(fields: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
 def _address_list(value: str) -> list[str]:
     """Normal forms of the addresses in a list, through groups, comments and quoted names (RFC 5322 §3.4)."""
     if '"' in value:
-        value = _QUOTED.sub(
-            lambda match: match[0].strip('"') if value[match.end() : match.end() + 1] == "@" else " ", value
+        value = _without_quoted(
+            value, lambda match: match[0].strip('"') if match.string[match.end() : match.end() + 1] == "@" else " "
         )
     if "(" in value:
         value = _without_comments(value)
@@ -166,6 +167,10 @@ def _address_list(value: str) -> list[str]:
         if "@" in text and (address := normal_form_or_none(text.rpartition(":")[2].strip())):
             found.append(address)
     return found
+
+
+def _without_quoted(value: str, instead: Callable[[re.Match[str]], str]) -> str:
+    return _QUOTED.sub(lambda match: match[0] if match["unclosed"] is not None else instead(match), value)
 
 
 def _without_comments(value: str) -> str:
@@ -195,7 +200,7 @@ def _arrival(received: str, received_by: Collection[str]) -> tuple[str | None, d
     if by is None or (received_by and by[1].lower() not in received_by):
         return None, None
     trace, _semicolon, date = received.rpartition(";")
-    queue_id = _RECEIVED_ID.search(trace)
+    queue_id = _RECEIVED_ID.search(trace or received)
     return queue_id[1] if queue_id else None, _date(date)
 
 
