@@ -295,8 +295,8 @@ def _start_programs(options: Options, env: Mapping[str, str], supervisor: Superv
     (options.var_dir / "static").mkdir(exist_ok=True)  # while DEBUG is on, WhiteNoise serves the sources
     manage: list[str | Path] = [sys.executable, BASE_DIR / "manage.py"]
     programs: dict[str, list[str | Path]] = {
-        "web": [sys.executable, "-m", "gunicorn", "webmail_panel.wsgi:application", "--threads=4",
-                f"--bind={LOCAL}:{ports['HTTP_PORT']}", "--log-level=warning", "--no-control-socket"],
+        "web": [sys.executable, "-m", "gunicorn", "--config=deploy/gunicorn.conf.py", "--workers=1",
+                f"--bind={LOCAL}:{ports['HTTP_PORT']}", "--log-level=warning", "webmail_panel.wsgi:application"],
         "hook": [*manage, "lmtpd", f"--listen={LOCAL}:{ports['LMTP_PORT']}"],
         "worker": [sys.executable, "-m", "celery", "--app=webmail_panel", "--quiet", "worker", "--beat",
                    "--concurrency=1", "--loglevel=INFO", "--without-gossip", "--without-mingle"],

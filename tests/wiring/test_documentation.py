@@ -5,6 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from responders.core.decision import RULES
+from responders.core.facts import Reason
+from responders.hook.journal import Journal
+from responders.hook.ledger import Ledger
+from responders.hook.lmtp import Session
+from responders.hook.pipeline import Pipeline
+from responders.hook.relay import Relay
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     "README.md",
@@ -37,3 +45,25 @@ def test_the_makefile_lists_every_target_with_its_purpose() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^\.PHONY: ([a-z-]+)$", makefile, re.MULTILINE):
         assert re.search(rf"^{target}:.*  ## .+$", makefile, re.MULTILINE), target
+
+
+def test_every_reason_stands_in_the_table_of_decisions_in_the_order_of_the_rules() -> None:
+    documented = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "decisions.md").read_text(), re.MULTILINE)
+    assert sorted(documented) == sorted(reason.value for reason in Reason)
+    in_order = [rule.reason.value for rule in RULES]
+    assert [reason for reason in documented if reason in in_order] == in_order
+
+
+def test_the_functions_on_the_way_of_a_mail_exist() -> None:
+    """In docs/flow.md, every file is there, and every `Class.function` is one of the hook's."""
+    text = (ROOT / "docs" / "flow.md").read_text()
+    for path in re.findall(r"`([a-z_]+/[\w/]+\.(?:py|cf))`", text):
+        assert (ROOT / path).is_file(), path
+    classes = {each.__name__: each for each in (Session, Pipeline, Ledger, Relay, Journal)}
+    named = re.findall(r"`([A-Z]\w+)\.(\w+)`", text)
+    assert {name for name, _function in named} == set(classes)
+    assert [function for name, function in named if not hasattr(classes[name], function)] == []
+    core = "".join(path.read_text() for path in (ROOT / "responders" / "core").glob("*.py"))
+    for function in ("read_message", "decide_by_message", "decide", "render", "compose"):
+        assert f"def {function}(" in core
+        assert f"`{function}`" in text
