@@ -42,7 +42,7 @@ class Outbox:
         head = f"X-Envelope-From: <{sender}>\r\nX-Envelope-To: {', '.join(envelope.rcpt_tos)}\r\n"
         name = f"{time.time_ns()}-{next(self._numbers):06}.eml"
         part = self._folder / f".{name}.part"
-        part.write_bytes(head.encode() + content)
+        part.write_bytes(head.encode("utf-8", "surrogateescape") + content)
         part.rename(self._folder / name)
         return "250 2.0.0 Kept"
 
