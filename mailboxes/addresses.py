@@ -114,7 +114,8 @@ _BATV = re.compile(r"(?:prvs|btv1)=(?:[0-9a-z]{8,16}|[^=]+==[0-9a-z]+)=(?P<local
 _BATV_REVERSED = re.compile(r"prvs=(?P<local>[^=]+)=(?P<tag>[0-9a-f]{10})", re.IGNORECASE)
 _SRS0 = re.compile(r"srs0[=+-][^=]+=[^=]+=(?P<domain>[^=]+)=(?P<local>.+)", re.IGNORECASE)
 _SRS1 = re.compile(r"srs1[=+-][^=]+=[^=]+==?[=+-]?[^=]+=[^=]+=(?P<domain>[^=]+)=(?P<local>.+)", re.IGNORECASE)
-_VERP_NUMBER = re.compile(r"(?<![a-z0-9])(?:[0-9]{4,}|[0-9a-f]{12,})(?![a-z0-9])", re.IGNORECASE)
+# Long numbers set off by the marks that mailing programs use: jan.1985 and jan1986 stay two people.
+_VERP_NUMBER = re.compile(r"(?<=[-+=_])(?:[0-9]{6,}|(?=[a-f]*[0-9])[0-9a-f]{12,})(?![a-z0-9])", re.IGNORECASE)
 
 
 def memory_key(reverse_path: str) -> str:

@@ -1,0 +1,109 @@
+"""When a responder answers: windows, their edges, and the two nights on which the clock changes."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from responders.core.schedule import (
+    RepeatedTimeError,
+    SkippedTimeError,
+    State,
+    Window,
+    next_transition,
+    state_at,
+    to_local,
+    to_utc,
+)
+
+WARSAW = "Europe/Warsaw"
+START, END = datetime(2026, 12, 24, 16, tzinfo=UTC), datetime(2027, 1, 4, 7, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+ZONES = ["Europe/Warsaw", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia", "UTC"]
+
+
+@pytest.mark.parametrize(
+    ("at", "state"),
+    [
+        (START - SECOND, State.SCHEDULED),
+        (START, State.ACTIVE),
+        (END - SECOND, State.ACTIVE),
+        (END, State.ENDED),
+    ],
+)
+def test_a_window_holds_its_first_second_and_not_its_end(at: datetime, state: State) -> None:
+    assert state_at(is_enabled=True, window=Window(START, END), at=at) is state
+
+
+def test_open_ends_reach_as_far_as_one_likes() -> None:
+    assert state_at(is_enabled=True, window=Window(None, None), at=START) is State.ACTIVE
+    assert state_at(is_enabled=True, window=Window(START, None), at=END + timedelta(days=9999)) is State.ACTIVE
+    assert state_at(is_enabled=True, window=Window(None, END), at=START - timedelta(days=9999)) is State.ACTIVE
+
+
+def test_off_is_off_whatever_the_window_says() -> None:
+    assert state_at(is_enabled=False, window=Window(START, END), at=START) is State.OFF
+    assert next_transition(is_enabled=False, window=Window(START, END), after=START - SECOND) is None
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [(START - SECOND, START), (START, END), (END - SECOND, END), (END, None)],
+)
+def test_the_next_transition_is_the_next_edge(after: datetime, expected: datetime | None) -> None:
+    assert next_transition(is_enabled=True, window=Window(START, END), after=after) == expected
+
+
+def test_winter_and_summer_have_their_own_offsets() -> None:
+    assert to_utc(datetime(2026, 12, 24, 17), WARSAW) == datetime(2026, 12, 24, 16, tzinfo=UTC)
+    assert to_utc(datetime(2027, 7, 1, 17), WARSAW) == datetime(2027, 7, 1, 15, tzinfo=UTC)
+
+
+def test_a_window_over_the_change_keeps_the_wall_clock() -> None:
+    assert to_utc(datetime(2027, 3, 29, 8), WARSAW) - to_utc(datetime(2027, 3, 27, 8), WARSAW) == timedelta(hours=47)
+    assert to_utc(datetime(2027, 11, 1, 8), WARSAW) - to_utc(datetime(2027, 10, 30, 8), WARSAW) == timedelta(hours=49)
+
+
+@pytest.mark.parametrize("minute", [0, 1, 30, 59])
+def test_a_time_that_the_clock_jumps_over_is_no_time(minute: int) -> None:
+    with pytest.raises(SkippedTimeError) as caught:
+        to_utc(datetime(2027, 3, 28, 2, minute), WARSAW)
+    assert (caught.value.before, caught.value.after) == (datetime(2027, 3, 28, 1, 59), datetime(2027, 3, 28, 3, 0))
+
+
+@pytest.mark.parametrize("minute", [0, 1, 30, 59])
+def test_a_time_that_comes_twice_is_no_one_time(minute: int) -> None:
+    with pytest.raises(RepeatedTimeError) as caught:
+        to_utc(datetime(2027, 10, 31, 2, minute), WARSAW)
+    assert (caught.value.before, caught.value.after) == (datetime(2027, 10, 31, 1, 59), datetime(2027, 10, 31, 3, 0))
+
+
+@pytest.mark.parametrize(
+    "local", [datetime(2027, 3, 28, 1, 59, 59), datetime(2027, 3, 28, 3), datetime(2027, 10, 31, 3)]
+)
+def test_the_minutes_around_a_change_are_as_good_as_any(local: datetime) -> None:
+    assert to_local(to_utc(local, WARSAW), WARSAW) == local
+
+
+@given(moment=st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)), zone=st.sampled_from(ZONES))
+def test_a_typed_time_comes_back_as_it_was_typed(moment: datetime, zone: str) -> None:
+    local = to_local(moment.replace(tzinfo=UTC, microsecond=0), zone)
+    try:
+        back = to_local(to_utc(local, zone), zone)
+    except RepeatedTimeError:
+        back = local  # the one case where a wall clock does not tell the moment
+    assert back == local
+
+
+@given(
+    edges=st.lists(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)), min_size=3, max_size=3, unique=True),
+)
+def test_the_state_changes_at_transitions_only(edges: list[datetime]) -> None:
+    start, end, at = (edge.replace(tzinfo=UTC) for edge in (*sorted(edges[:2]), edges[2]))
+    window = Window(start, end)
+    following = next_transition(is_enabled=True, window=window, after=at)
+    if following is not None:
+        now = state_at(is_enabled=True, window=window, at=at)
+        assert state_at(is_enabled=True, window=window, at=following - timedelta(microseconds=1)) is now
+        assert state_at(is_enabled=True, window=window, at=following) is not now
