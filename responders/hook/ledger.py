@@ -116,16 +116,21 @@ SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     r.id, r.type, r.is_enabled, r.from_utc, r.to_utc, r.time_zone, r.from_date, r.to_date,
     CASE WHEN t.may_answer THEN r.subject ELSE '' END, CASE WHEN t.may_answer THEN r.text_body ELSE '' END,
     CASE WHEN t.may_answer THEN r.html_body ELSE '' END, r.text_revision, r.activation, r.interval_days,
-    CASE WHEN p.queue_id = a.queue_id THEN panel_now() ELSE coalesce(p.replied_at, p.claimed_at) END
+    p.replied_at
 FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(queue_id)s::text[])
     WITH ORDINALITY AS a (address, base, key, queue_id, place)
 CROSS JOIN LATERAL ({_BEHIND}) b
 JOIN mailboxes_mailbox m ON m.id = b.mailbox_id
 LEFT JOIN responders_responder r ON r.mailbox_id = m.id
 CROSS JOIN LATERAL (SELECT r.is_enabled AND (r.to_utc IS NULL OR panel_now() < r.to_utc) AS may_answer) t
-LEFT JOIN responders_previousresponse p ON p.responder_id = r.id AND p.reverse_path_key = a.key
-    AND p.activation = r.activation AND p.text_revision = r.text_revision
-    AND NOT (p.state = 'claimed' AND p.queue_id = a.queue_id)
+LEFT JOIN LATERAL (
+    SELECT CASE WHEN p.queue_id = a.queue_id THEN panel_now() ELSE coalesce(p.replied_at, p.claimed_at) END
+        AS replied_at
+    FROM responders_previousresponse p
+    WHERE p.responder_id = r.id AND p.reverse_path_key = a.key AND p.activation = r.activation
+        AND p.text_revision = r.text_revision AND NOT (p.state = 'claimed' AND p.queue_id = a.queue_id)
+    LIMIT 1  -- there is one at most; this makes the whole key one look into the index, whatever the statistics say
+) p ON true
 ORDER BY a.place, m.id, r.position, r.id
 """  # noqa: S608 (put together from constants)
 

@@ -155,7 +155,11 @@ class _Client(asyncio.Protocol):
             self.hang_up_if_idle()
 
     async def _decide(self, delivery: Delivery) -> None:
-        replies = await self._server.receive(delivery)
+        try:
+            replies = await self._server.receive(delivery)
+        except Exception:
+            log.exception("a delivery found no decision")
+            replies = [Reply(451, "4.3.0", "Not now, come again")] * len(delivery.envelope.forward_paths)
         if self._transport is None:
             return
         self._touch()
