@@ -83,7 +83,7 @@ class Stack:
 
     def __init__(self, folder: Path, database_url: str, role: str) -> None:
         self.folder = folder
-        self.database_url = database_url
+        self.database_url, self.role = database_url, role
         self.smtp_port, self.reply_port, self.submission_port = free_port(), free_port(), free_port()
         self.hook_port, self.imap_port = free_port(), free_port()
         self.sink = Sink(free_port())
@@ -162,7 +162,7 @@ class Stack:
             f"--reply-listen=127.0.0.1:{self.reply_port}", f"--hook=127.0.0.1:{self.hook_port}",
             f"--dovecot-lmtp=unix:{self.folder}/sockets/lmtp",
             f"--dovecot-auth=unix:{self.folder}/sockets/auth",
-            f"--networks={TRUSTED}/32", f"--relayhost=[127.0.0.1]:{self.sink.port}",
+            f"--networks={TRUSTED}/32", f"--reply-clients={TRUSTED}/32", f"--relayhost=[127.0.0.1]:{self.sink.port}",
             f"--tls-cert={self.folder}/certificate.pem", f"--tls-key={self.folder}/key.pem",
             f"--log={self.folder}/log/mail.log", "--postmaster=postmaster@klient.example",
         )  # fmt: skip
@@ -253,6 +253,13 @@ class Stack:
 
     def wait_for_empty_queue(self, seconds: float = 20) -> None:
         until(lambda: not self.queue(), "an empty queue", seconds)
+
+    def look_up(self, file: str, key: str) -> str:
+        """What Postfix finds in a map; empty where there is nothing."""
+        command = ["postmap", "-c", self.config, "-q", key, f"pgsql:{self.config}/{file}"]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert found.stderr == ""
+        return found.stdout.strip()
 
     def log(self, since: int = 0) -> str:
         """What Postfix wrote, from a length of the log on."""

@@ -7,8 +7,6 @@ mail server's configuration must not be able to add a line to it.
 import grp
 import os
 import re
-import shutil
-import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -228,7 +226,7 @@ def _postmaster(options: Mapping[str, Any]) -> tuple[str, str]:
     try:
         person = _safe("--postmaster", addresses.normalise(options["postmaster"]))
     except addresses.AddressError as error:
-        raise CommandError(f"--postmaster {options['postmaster']}: {error}") from error
+        raise CommandError(f"--postmaster {options['postmaster']!r}: {error}") from error
     return "$myhostname", f"inline:{{ {{ @$myhostname = {person} }} }} "
 
 
@@ -305,13 +303,13 @@ def _unix_path(option: str, address: str) -> str:
 def _host_and_port(option: str, address: str) -> tuple[str, str]:
     host, _colon, port = address.rpartition(":")
     if not host:
-        raise CommandError(f"{option} {address}: it has the form HOST:PORT")
+        raise CommandError(f"{option} {address!r}: it has the form HOST:PORT")
     return _safe(option, host.removeprefix("[").removesuffix("]")), _port(option, port)
 
 
 def _port(option: str, text: str | int) -> str:
     if not str(text).isdecimal() or not 1 <= int(text) <= 65535:
-        raise CommandError(f"{option}: {text} is not a port, a number from 1 to 65535")
+        raise CommandError(f"{option}: {text!r} is not a port, a number from 1 to 65535")
     return str(int(text))
 
 
@@ -319,13 +317,13 @@ def _domain(option: str, name: str) -> str:
     try:
         return addresses.normalise_domain(name)
     except addresses.AddressError as error:
-        raise CommandError(f"{option} {name}: {error}") from error
+        raise CommandError(f"{option} {name!r}: {error}") from error
 
 
 def _networks(option: str, networks: str) -> str:
     for network in networks.split():
         if not re.fullmatch(r"[0-9.]+(/[0-9]+)?|\[[0-9a-fA-F:.]+\](/[0-9]+)?", network):
-            raise CommandError(f"{option}: {network} is not a network like 192.0.2.0/24 or [2001:db8::]/32")
+            raise CommandError(f"{option}: {network!r} is not a network like 192.0.2.0/24 or [2001:db8::]/32")
     return " ".join(networks.split())
 
 
@@ -343,14 +341,15 @@ def _safe(option: str, value: str, *, may_be_empty: bool = False) -> str:
 
 
 def _write(server: str, output: Path, values: Mapping[str, str], options: Mapping[str, Any]) -> list[Path]:
-    """Write every file of the server and return their paths. Nothing is written if anything is wrong."""
+    """Write every file of the server and return their paths. Nothing is written if an option is wrong."""
     templates = sorted(path for path in (TEMPLATES / server).iterdir() if path.suffix in {".cf", ".conf", ".ext"})
     texts = {path.name: _fill(path.read_text(), values) for path in templates}
+    group = _group(server, options["group"])
     try:
         _refuse_foreign_files(output, texts, values["MADE_BY"], force=options["force"])
         output.mkdir(mode=0o755, parents=True, exist_ok=True)
         for name, text in texts.items():
-            _write_file(output / name, text, _group(server, options["group"]))
+            _write_file(output / name, text, group)
     except OSError as error:
         raise CommandError(f"{output} cannot be written: {error.strerror}: {error.filename}") from error
     return [output / name for name in texts]
@@ -367,26 +366,24 @@ def _refuse_foreign_files(output: Path, names: Mapping[str, str], made_by: str, 
             raise CommandError(f"{path} was not made by this command; take another folder, or --force")
 
 
-def _group(server: str, wanted: str | None) -> str | int | None:
-    """Who may read the database's password besides the owner; None: leave it as it is."""
-    if wanted:
-        return int(wanted) if wanted.isdecimal() else wanted
-    if os.geteuid() == 0 and server in {entry.gr_name for entry in grp.getgrall()}:
-        return server
-    return None
+def _group(server: str, wanted: str | None) -> int | None:
+    """Who may read the database's password besides the owner; None: leave it as it is. Raises CommandError."""
+    if wanted and wanted.isdecimal():
+        return int(wanted)
+    known = {entry.gr_name: entry.gr_gid for entry in grp.getgrall()}
+    if wanted and wanted not in known:
+        raise CommandError(f"--group {wanted}: there is no such group")
+    return known.get(wanted or server) if wanted or os.geteuid() == 0 else None
 
 
-def _write_file(path: Path, text: str, group: str | int | None) -> None:
+def _write_file(path: Path, text: str, group: int | None) -> None:
+    """Whole or not at all: a mail server may be reading it."""
     is_secret = path.name.startswith("pgsql-") or path.suffix == ".ext"
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)
-    mode = stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | (0 if is_secret else stat.S_IROTH)
     with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:  # noqa: PTH123 (the mode)
         file.write(text)
     if is_secret and group is not None:
-        try:
-            shutil.chown(part, group=group)
-        except LookupError as error:
-            raise CommandError(f"--group {group}: there is no such group") from error
-    part.chmod(mode)
+        os.chown(part, -1, group)
+    part.chmod(0o640 if is_secret else 0o644)
     part.replace(path)

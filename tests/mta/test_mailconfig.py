@@ -1,0 +1,137 @@
+"""What `mailconfig` writes, and what it refuses to write. That it works, the other tests here show."""
+
+import re
+import stat
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.mta.stack import ROOT
+
+FILES = {
+    "postfix": {
+        "main.cf", "master.cf", "pgsql-aliases.cf", "pgsql-copies.cf", "pgsql-domains.cf", "pgsql-mailboxes.cf",
+        "pgsql-senders.cf",
+    },
+    "dovecot": {"dovecot.conf", "dovecot-sql.conf.ext"},
+}  # fmt: skip
+SERVERS = sorted(FILES)
+
+
+@pytest.fixture(autouse=True)
+def password(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("MAIL_DATABASE_PASSWORD", "a-password-for-reading")
+    return "a-password-for-reading"
+
+
+def render(server: str, folder: Path, *options: str) -> dict[str, str]:
+    """Run the command and return the text of every file it says it has written."""
+    said = StringIO()
+    call_command("mailconfig", server, "--output", str(folder), *options, stdout=said)
+    paths = [Path(line) for line in said.getvalue().splitlines()]
+    return {path.name: path.read_text() for path in paths}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_every_file_is_written_and_no_placeholder_is_left(server: str, tmp_path: Path) -> None:
+    texts = render(server, tmp_path / "new" / "folder")
+    assert texts.keys() == FILES[server]
+    for text in texts.values():
+        assert not re.search(r"@[A-Z_]+@", text)
+        assert text.startswith(f"# Made by `manage.py mailconfig {server}`")
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_password_is_in_files_that_not_everybody_reads(server: str, tmp_path: Path, password: str) -> None:
+    for name, text in render(server, tmp_path).items():
+        mode = stat.S_IMODE((tmp_path / name).stat().st_mode)
+        assert mode == (0o640 if password in text else 0o644), name
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_it_writes_its_own_files_anew_and_no_others(server: str, tmp_path: Path) -> None:
+    before = render(server, tmp_path)
+    assert render(server, tmp_path) == before
+    foreign = tmp_path / max(before)
+    foreign.write_text("myhostname = mail.firma.example\n")
+    with pytest.raises(CommandError, match=r"was not made by this command; take another folder, or --force$"):
+        render(server, tmp_path)
+    assert foreign.read_text() == "myhostname = mail.firma.example\n"
+    assert render(server, tmp_path, "--force") == before
+
+
+def test_options_and_settings_come_into_the_files(tmp_path: Path, settings: Any) -> None:
+    settings.AUTOREPLY_DOMAIN, settings.MESSAGE_SIZE_LIMIT = "copies.invalid", 12345678
+    texts = render(
+        "postfix", tmp_path, "--hook=unix:/run/hook.sock", "--hostname=MX.Firma.example",
+        "--database-host=/run/replica",
+        "--database-host=db.firma.example", "--database-port=6432", "--database-name=panel", "--database-user=reader",
+        "--reply-listen=0.0.0.0:10026", "--reply-clients=172.16.0.0/12 [fd00::]/8", "--dovecot-lmtp=[::1]:24",
+    )  # fmt: skip
+    assert "\nmyhostname = mx.firma.example\n" in texts["main.cf"]
+    assert "{ copies.invalid = autoreply:unix:/run/hook.sock }" in texts["main.cf"]
+    assert "\nmessage_size_limit = 12345678\n" in texts["main.cf"]
+    assert "\nvirtual_transport = dovecot:inet:[::1]:24\n" in texts["main.cf"]
+    assert "mynetworks = 172.16.0.0/12 [fd00::]/8 }" in texts["master.cf"]
+    assert "@copies.invalid" in texts["pgsql-copies.cf"]
+    assert (
+        "\ndbname = host=/run/replica,db.firma.example port=6432 dbname=panel connect_timeout=3"
+        in texts["pgsql-copies.cf"]
+    )
+    assert "\nuser = reader\n" in texts["pgsql-copies.cf"]
+
+
+@pytest.mark.parametrize(
+    ("server", "option", "words"),
+    [
+        ("postfix", "--hook=nowhere", "--hook 'nowhere': it has the form HOST:PORT"),
+        ("postfix", "--hook=127.0.0.1:0", "--hook: '0' is not a port, a number from 1 to 65535"),
+        ("postfix", "--hook=127.0.0.1:99999", "--hook: '99999' is not a port"),
+        ("postfix", "--hook=unix:", "--hook may not be empty"),
+        ("postfix", "--hook=unix:/run/a b", "--hook may not be empty nor hold spaces"),
+        ("postfix", "--hostname=mail firma", "--hostname 'mail firma': the domain is not a valid domain name"),
+        ("postfix", "--hostname=a.example\nmynetworks=0.0.0.0/0", "--hostname"),
+        ("postfix", "--networks=0.0.0.0/0, all", "--networks: '0.0.0.0/0,' is not a network like"),
+        ("postfix", "--relayhost=$x", "--relayhost may not be empty nor hold"),
+        ("postfix", "--postmaster=somebody", "--postmaster 'somebody': an address has the form name@domain"),
+        ("postfix", "--submission-listen=587", "--submission-listen needs --tls-cert and --tls-key"),
+        ("postfix", "--tls-cert=/etc/ssl/a.pem", "--tls-cert and --tls-key belong together"),
+        ("postfix", "--group=no-such-group", "--group no-such-group: there is no such group"),
+        ("dovecot", "--database-port=abc", "--database-port: 'abc' is not a port"),
+        ("dovecot", "--database-user=a b", "--database-user may not be empty nor hold spaces"),
+        ("dovecot", "--imap-listen=143", "--imap-listen '143': it has the form HOST:PORT"),
+        ("dovecot", "--mail-dir=/var/mail'x", "--mail-dir may not be empty nor hold spaces, quotes"),
+    ],
+)
+def test_a_bad_option_is_one_clear_line(server: str, option: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(CommandError) as refused:
+        render(server, tmp_path, option)
+    assert str(refused.value).startswith(words)
+    assert "\n" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [("", "the role's password is needed"), ("pass word", "may not hold spaces"), ("a\nb = c", "may not hold spaces")],
+)
+def test_a_password_that_cannot_be_written_is_refused(
+    password: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAIL_DATABASE_PASSWORD", password)
+    with pytest.raises(CommandError, match=words):
+        render("postfix", tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CommandError, match="cannot be written: Not a directory"):
+        render("postfix", tmp_path / "file" / "folder")
+
+
+def test_the_documentation_explains_every_file() -> None:
+    text = (ROOT / "docs" / "postfix.md").read_text()
+    assert [name for names in FILES.values() for name in names if f"`{name}`" not in text] == []
