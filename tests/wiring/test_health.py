@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 
 from webmail_panel import health
 from webmail_panel.embedded import free_port, start_redis
@@ -27,6 +28,12 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+@pytest.fixture
+def database_url(db: None) -> str:
+    """Of this worker's own database, which has the tables; the one in the environment is empty."""
+    return os.environ["DATABASE_URL"].replace("/webmail_panel?", f"/{connection.settings_dict['NAME']}?")
 
 
 def healthcheck(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
@@ -62,13 +69,13 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_the_web_check_follows_the_database(program: Callable[..., subprocess.Popen[bytes]]) -> None:
+def test_the_web_check_follows_the_database(program: Callable[..., subprocess.Popen[bytes]], database_url: str) -> None:
     port = free_port()
     web = ("-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "--workers=1", f"--bind=127.0.0.1:{port}",
            "webmail_panel.wsgi:application")  # fmt: skip
     address = f"--address=127.0.0.1:{port}"
     assert healthcheck("web", address).returncode == 1
-    process = program(*web, HTTPS="1")
+    process = program(*web, HTTPS="1", DATABASE_URL=database_url)
     assert wait_for(lambda: listens(port))
     finished = healthcheck("web", address)
     assert finished.returncode == 0, finished.stderr
@@ -83,12 +90,14 @@ def test_the_web_check_follows_the_database(program: Callable[..., subprocess.Po
     assert "Traceback" not in finished.stderr
 
 
-def test_the_hook_check_wants_a_greeting_and_a_database(program: Callable[..., subprocess.Popen[bytes]]) -> None:
+def test_the_hook_check_wants_a_greeting_and_a_database(
+    program: Callable[..., subprocess.Popen[bytes]], database_url: str
+) -> None:
     port, health_port = free_port(), free_port()
     hook = ("manage.py", "lmtpd", f"--listen=127.0.0.1:{port}", f"--health=127.0.0.1:{health_port}")
     check = ("hook", f"--address=127.0.0.1:{port}", f"--health=127.0.0.1:{health_port}")
     assert healthcheck(*check).returncode == 1
-    process = program(*hook)
+    process = program(*hook, DATABASE_URL=database_url)
     assert wait_for(lambda: listens(port))
     finished = healthcheck(*check)
     assert finished.returncode == 0, finished.stderr
@@ -129,11 +138,12 @@ def test_a_server_that_speaks_nonsense_is_not_healthy() -> None:
 
 
 def test_worker_and_beat_checks_follow_the_worker(
-    program: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, db: None
+    program: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, database_url: str
 ) -> None:
     tmp_path.parent.chmod(0o755)
     redis = start_redis(tmp_path / "redis")
     urls = {"REDIS_URL": redis.url, "CELERY_BROKER_URL": redis.broker_url, "VAR_DIR": str(tmp_path)}
+    urls["DATABASE_URL"] = database_url
     try:
         assert healthcheck("worker", **urls).returncode == 1
         assert healthcheck("beat", **urls).returncode == 1

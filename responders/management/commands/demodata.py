@@ -134,7 +134,7 @@ def make_demo_data(now: datetime) -> None:
 
 def _make_staff() -> None:
     support = User.objects.create_user(SUPPORT, PASSWORD, name="Pomoc techniczna")
-    support.groups.add(Group.objects.get(name=SUPPORT_GROUP))
+    support.groups.add(Group.objects.get_or_create(name=SUPPORT_GROUP)[0])
     User.objects.create_superuser(ADMINISTRATOR, PASSWORD, name="Administrator")
 
 
