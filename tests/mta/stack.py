@@ -43,6 +43,13 @@ PACKAGES = {
     "dovecot-pgsql": "/usr/lib/dovecot/modules/auth/libdriver_pgsql.so",
     "dovecot-sieve": "/usr/lib/dovecot/modules/lib90_sieve_plugin.so",
 }
+# Postfix's master changes users on its way and so loses the wish to end with its parent, and the script behind
+# `postfix start-fg` ends without it.
+POSTFIX_IN_THE_FOREGROUND = """
+trap 'kill -TERM $master' TERM
+/usr/lib/postfix/sbin/master -c "$1" -s & master=$!
+wait $master; wait $master
+"""
 Answer = TypeVar("Answer")
 
 
@@ -105,7 +112,8 @@ class Stack:
         self._configure_dovecot()
         self.sink.start()
         self._launch("dovecot", ["/usr/sbin/dovecot", "-F", "-c", self.folder / "dovecot" / "dovecot.conf"])
-        self._launch("postfix", ["/usr/sbin/postfix", "-c", self.config, "start-fg"])
+        subprocess.run(["postfix", "-c", self.config, "check"], check=True)
+        self._launch("postfix", ["sh", "-c", POSTFIX_IN_THE_FOREGROUND, "sh", self.config])
         self.start_hook()
         for port in (self.imap_port, self.smtp_port, self.reply_port):
             self._wait_for_port(port)
