@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable
 
 import pytest
+from django.db import connection, transaction
 
 from mailboxes.models import AliasTarget
 from tests.mta.conftest import PASSWORD, Hosting
@@ -163,3 +164,16 @@ def test_the_maps_know_international_addresses(stack: Stack, hosting: Hosting, l
     assert stack.look_up("pgsql-copies.cf", alias) == alias.replace("@", "=") + "@autoreply.invalid"
     assert stack.look_up("pgsql-senders.cf", alias) == stack.look_up("pgsql-senders.cf", address) == address
     assert stack.look_up("pgsql-mailboxes.cf", f"x{address}") == ""
+
+
+@pytest.mark.parametrize("file", ["pgsql-mailboxes.cf", "pgsql-aliases.cf", "pgsql-copies.cf", "pgsql-senders.cf"])
+def test_a_map_finds_its_address_through_an_index(stack: Stack, hosting: Hosting, file: str) -> None:
+    """Each is asked several times for every message."""
+    query = (stack.config / file).read_text().partition("query = ")[2]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN " + query.replace("%%", "%").replace("%s", "anna@firma.example"))
+        plan = [line for (line,) in cursor.fetchall()]
+    conditions = [line.strip() for line in plan if "anna@firma.example" in line]
+    assert conditions
+    assert all(condition.startswith("Index Cond: ((address)::text = ") for condition in conditions), plan

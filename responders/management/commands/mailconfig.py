@@ -27,8 +27,9 @@ _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 _SAFE = re.compile(r"[^\s\x00-\x1f\x7f\"'$#;{}\\]+")
 
 # Postfix before 3.9 speaks LATIN1 to PostgreSQL, whatever the bytes are; later ones say UTF8. These two turn the
-# key into what was written and the result into what Postfix takes for it, under both.
-KEY = "convert_from(convert_to('%s', current_setting('client_encoding')), 'UTF8')"
+# key into what was written and the result into what Postfix takes for it, under both. Without the collation the
+# key has that of type name, and no index on an address would serve.
+KEY = "convert_from(convert_to('%s', current_setting('client_encoding')), 'UTF8') COLLATE \"default\""
 RESULT = "convert_from(convert_to(result, 'UTF8'), current_setting('client_encoding'))"
 
 SUBMISSION = """
