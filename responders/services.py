@@ -322,6 +322,7 @@ _PROBLEMS = {
     "filter": gettext_lazy("There is no filter “%(name)s” (line %(line)s)."),
     "unclosed-tag": gettext_lazy("“{%% %(name)s %%}” is not closed: “{%% end%(name)s %%}” is missing."),
     "unclosed-brace": gettext_lazy("A placeholder is not closed: “}}” is missing (line %(line)s)."),
+    "too-many": gettext_lazy("There are too many placeholders in this text."),
     "syntax": gettext_lazy("A placeholder is written wrongly (line %(line)s)."),
 }
 

@@ -33,13 +33,20 @@ DEFAULT_SUBJECT = "Auto: {{ subject }}"
 MAX_OUTPUT_OCTETS = 200_000
 MAX_SUBJECT_CHARACTERS = 500
 _MAX_VALUE_CHARACTERS = 1_000
-_TAGS = {"content", "output", "illegal", "if", "unless", "case", "comment", "#"}
+_TAGS = {"content", "output", "illegal", "if", "unless", "case"}
 _FILTERS = {"default", "upcase", "downcase", "capitalize", "strip", "truncate", "truncatewords", "escape"}
-_MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+# The parser takes minutes over some texts of a few kilobytes ("{{" repeated): it only sees what is well-formed
+# on the outside and short.
+MAX_PLACEHOLDERS = 300
+MAX_PLACEHOLDER_CHARACTERS = 500
+_DELIMITER = re.compile(r"\{\{|\{%|\}\}|%\}")
+_MARKUP = re.compile(
+    rf"\{{\{{.{{0,{MAX_PLACEHOLDER_CHARACTERS}}}?\}}\}}|\{{%.{{0,{MAX_PLACEHOLDER_CHARACTERS}}}?%\}}", re.DOTALL
+)
 
 
 class TemplateProblem(ValueError):
-    """A text cannot be used. `kind`: placeholder, tag, filter, unclosed-tag, unclosed-brace or syntax;
+    """A text cannot be used. `kind`: placeholder, tag, filter, unclosed-tag, unclosed-brace, too-many or syntax;
     `name`: the placeholder, tag or filter; `line`: counted from 1, 0 where it is not known.
     """
 
@@ -80,11 +87,13 @@ _HTML = _environment(autoescape=True)
 
 @functools.lru_cache(maxsize=4096)
 def _compiled(source: str, *, html: bool) -> liquid.BoundTemplate:
+    _check_outside(source)
     return (_HTML if html else _TEXT).from_string(source)
 
 
 def check_template(source: str) -> None:
     """Refuse a text that could not be rendered, or that names a placeholder we have not. Raises TemplateProblem."""
+    _check_outside(source)
     try:
         template = _TEXT.from_string(source)
         analysis = template.analyze()
@@ -104,8 +113,9 @@ def check_template(source: str) -> None:
 def placeholders_used(source: str) -> frozenset[str]:
     """The placeholders that a text names; of a text that does not parse, none."""
     try:
+        _check_outside(source)
         used = _TEXT.from_string(source).analyze().globals
-    except (LiquidError, RecursionError):
+    except (TemplateProblem, LiquidError, RecursionError):
         return frozenset()
     return frozenset(str(variable) for variables in used.values() for variable in variables)
 
@@ -155,8 +165,26 @@ def _fill(source: str, values: Mapping[str, Any], *, html: bool = False) -> str:
         return source
     try:
         return str(_compiled(source, html=html).render(**values))
-    except (LiquidError, RecursionError):
+    except (TemplateProblem, LiquidError, RecursionError):
         return _MARKUP.sub("", source)
+
+
+def _check_outside(source: str) -> None:
+    """Each {{ and {% is closed before the next one opens, none is long, and they are not many."""
+    opened, count = None, 0
+    for match in _DELIMITER.finditer(source):
+        if match[0] in {"}}", "%}"}:
+            if opened is not None and match.start() - opened > MAX_PLACEHOLDER_CHARACTERS:
+                raise TemplateProblem("syntax", "", _line(source, opened))
+            opened = None
+            continue
+        if opened is not None:
+            raise TemplateProblem("unclosed-brace", "", _line(source, opened))
+        opened, count = match.start(), count + 1
+    if opened is not None:
+        raise TemplateProblem("unclosed-brace", "", _line(source, opened))
+    if count > MAX_PLACEHOLDERS:
+        raise TemplateProblem("too-many", "", 0)
 
 
 def _problem(error: LiquidError, source: str) -> TemplateProblem:

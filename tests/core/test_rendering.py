@@ -1,0 +1,148 @@
+"""Texts with placeholders: strict when saved, bounded when sent, and safe against what strangers write."""
+
+import contextlib
+from datetime import datetime
+
+import pytest
+
+from responders.core.rendering import (
+    PLACEHOLDERS,
+    TemplateProblem,
+    check_template,
+    local_date,
+    local_time,
+    placeholders_used,
+    render,
+)
+from tests.core.facts import mailbox, message, responder
+
+
+def rendered(text: str, *fields: str, html: str = "", **changes: object) -> str:
+    row = responder(text_body=text, html_body=html, **changes)
+    result = render(row, mailbox(row), message(*fields))
+    return result.html_body if html else result.text_body
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("{{ sender.name }}", "Jan Kowalski"),
+        ("{{ sender.address }}", "jan@example.com"),
+        ("{{ subject }}", "Oferta"),
+        ("{{ mailbox.name }} {{ mailbox.address }}", "Anna Nowak anna@firma.example"),
+        ("{{ absence.start }}", "24 grudnia 2026, godz. 17:00"),
+        ("{{ absence.end }}", "4 stycznia 2027, godz. 08:00"),
+        ("{{ absence.return_date }}", "4 stycznia 2027"),
+        (
+            "{% if absence.end %}do {{ absence.end }}{% else %}do odwołania{% endif %}",
+            "do 4 stycznia 2027, godz. 08:00",
+        ),
+        ("{{ subject | upcase }}", "OFERTA"),
+    ],
+)
+def test_placeholders_are_filled_in(text: str, shown: str) -> None:
+    check_template(text)
+    assert rendered(text, from_date=datetime(2026, 12, 24, 17), to_date=datetime(2027, 1, 4, 8)) == shown
+
+
+@pytest.mark.parametrize("text", ["100% rabatu", "{ nawias }", "%s %(subject)s $subject", "}} }", "a {b} {", "%}"])
+def test_what_is_no_placeholder_stays_as_it_is(text: str) -> None:
+    check_template(text)
+    assert rendered(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "name", "line"),
+    [
+        ("Hej\n{{ sender.nmae }}", "placeholder", "sender.nmae", 2),
+        ("{{ settings.SECRET_KEY }}", "placeholder", "settings.SECRET_KEY", 1),
+        ("{{ sender }}", "placeholder", "sender", 1),
+        ("{% if subjekt %}x{% endif %}", "placeholder", "subjekt", 1),
+        ("{% for i in (1..999999999) %}{{ i }}{% endfor %}", "tag", "for", 1),
+        ("{% tablerow i in (1..9) %}{% endtablerow %}", "tag", "tablerow", 1),
+        ("{% include 'x' %}", "tag", "include", 1),
+        ("{% render 'x' %}", "tag", "render", 1),
+        ("{% assign x = 1 %}", "tag", "assign", 1),
+        ("{% capture x %}{% endcapture %}", "tag", "capture", 1),
+        ("\n\n{% foo %}", "tag", "foo", 3),
+        ("{{ subject | nope }}", "filter", "nope", 1),
+        ("{{ subject | append: subject }}", "filter", "append", 1),
+        ("{% if subject %}x", "unclosed-tag", "if", 0),
+        ("Hej {{ subject", "unclosed-brace", "", 1),
+    ],
+)
+def test_a_text_that_would_not_work_is_refused_with_its_fault(text: str, kind: str, name: str, line: int) -> None:
+    with pytest.raises(TemplateProblem) as caught:
+        check_template(text)
+    assert (caught.value.kind, caught.value.name, caught.value.line) == (kind, name, line)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{" * 25_000,
+        "{%" * 25_000,
+        "{% if subject %}" * 3_000,
+        "{{ subject" + " | upcase" * 5_000,
+        "{{" + "[" * 5_000,
+        "{{ (1..9999999999) }}{{",
+        "{% if " + "subject and " * 5_000 + "%}",
+        "{% liquid\nfor i in (1..9)\n%}",
+    ],
+)
+def test_an_attack_is_refused_or_harmless(text: str) -> None:
+    with contextlib.suppress(TemplateProblem):
+        check_template(text)
+    assert len(rendered(text)) <= 200_000 + len(text)
+
+
+def test_a_stored_text_that_no_longer_parses_goes_out_without_its_placeholders() -> None:
+    assert rendered("Dzień dobry {{ subject | nope }}{% foo %}, nie ma mnie.") == "Dzień dobry , nie ma mnie."
+
+
+def test_what_a_stranger_writes_is_never_read_as_markup() -> None:
+    subject = "Subject: {{ mailbox.address }} {% raw %} <script>alert(1)</script> <b>x</b>"
+    letter = b"To: anna@firma.example\r\n"
+    row = responder(text_body="{{ subject }}", html_body='<p title="{{ subject }}">{{ subject }}</p>')
+    result = render(row, mailbox(row), message(subject, letter=letter))
+    assert result.text_body == "{{ mailbox.address }} {% raw %} <script>alert(1)</script> <b>x</b>"
+    assert "<script>" not in result.html_body
+    assert "<b>" not in result.html_body
+    assert "&lt;b&gt;" in result.html_body
+
+
+def test_a_subject_is_one_line_whatever_the_message_holds() -> None:
+    row = responder(subject="Auto: {{ subject }} {{ sender.name }}")
+    fields = ("Subject: =?utf-8?b?" + "YQ0KQmNjOiB4QHg=" + "?=", 'From: "a\\\r\n b" <x@x>')
+    result = render(row, mailbox(row), message(*fields))
+    assert result.subject.startswith("Auto: a Bcc: x@x")
+    assert not set(result.subject) & set("\r\n")
+
+
+def test_values_have_a_length() -> None:
+    row = responder(subject="{{ subject }}", text_body="{{ subject }}" * 400)
+    result = render(row, mailbox(row), message("Subject: " + "x" * 100_000, letter=b""))
+    assert len(result.subject) <= 500
+    assert len(result.text_body) <= 200_000
+
+
+def test_without_a_name_the_address_stands_for_it() -> None:
+    assert rendered("{{ sender.name }}", "From: <jan@example.com>") == "jan@example.com"
+
+
+def test_without_an_end_its_place_is_empty() -> None:
+    assert rendered("[{{ absence.end }}]") == "[]"
+
+
+def test_dates_fit_after_a_preposition_in_both_languages() -> None:
+    local = datetime(2027, 1, 4, 8)
+    assert local_time(local, "pl") == "4 stycznia 2027, godz. 08:00"
+    assert local_time(local, "en") == "4 January 2027, 08:00"
+    assert (local_date(local, "pl"), local_date(local, "en")) == ("4 stycznia 2027", "4 January 2027")
+
+
+def test_it_says_which_placeholders_a_text_uses() -> None:
+    assert placeholders_used("{{ subject }}{% if absence.end %}x{% endif %}") == {"subject", "absence.end"}
+    assert placeholders_used("{{ subject") == frozenset()
+    for name in PLACEHOLDERS:
+        check_template(f"{{{{ {name} }}}}")
