@@ -26,6 +26,7 @@ from webmail_panel.children import start_child
 DATABASE_OWNER = "webmail_panel"
 SYSTEM_USER = "webmail-panel-db"  # PostgreSQL refuses to run as root
 SHARED = Path("/var/lib/webmail-panel")
+SHORT = Path("/tmp")  # noqa: S108 (a folder of our own in it, whose owner is looked at)
 
 
 class EmbeddedError(RuntimeError):
@@ -55,6 +56,7 @@ class Postgres:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(60)
+        _leave(self.socket_dir)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Redis:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(10)
+        _leave(self.socket_path.parent)
 
 
 def start_postgres(folder: Path, *, listen: str = "", port: int = 5432, durable: bool = True) -> Postgres:
@@ -208,11 +211,17 @@ def _socket_dir(home: Path) -> Path:
     """A folder for sockets: beside the data, or in /tmp where that path is too long for a socket (107 octets)."""
     beside = home / "socket"
     if len(str(beside)) > 80:
-        beside = Path("/tmp") / f"webmail-panel-{hashlib.sha256(str(home).encode()).hexdigest()[:12]}"  # noqa: S108
+        beside = SHORT / f"webmail-panel-{hashlib.sha256(str(home).encode()).hexdigest()[:12]}"
     beside.mkdir(parents=True, exist_ok=True)
     if beside.is_symlink() or beside.stat().st_uid not in {os.geteuid(), _uid(SYSTEM_USER)}:
         raise EmbeddedError(f"{beside} belongs to somebody else")
     return beside
+
+
+def _leave(socket_dir: Path) -> None:
+    """Remove a folder of sockets that does not stand beside the data."""
+    if socket_dir.parent == SHORT:
+        shutil.rmtree(socket_dir, ignore_errors=True)
 
 
 def _uid(user: str) -> int:

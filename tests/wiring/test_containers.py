@@ -194,6 +194,20 @@ import django.core.cache.backends.redis, django.db.backends.postgresql.base, red
     assert finished.returncode == 0, finished.stderr
 
 
+def test_the_image_collects_its_static_files_without_any_setting(tmp_path: Path) -> None:
+    assert (
+        "SECRET_KEY=only-while-building STATIC_ROOT=/opt/webmail-panel/staticfiles" in (ROOT / "Dockerfile").read_text()
+    )
+    finished = subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--noinput"],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], "SECRET_KEY": "only-while-building", "STATIC_ROOT": str(tmp_path),
+                       "VAR_DIR": "/nonexistent"},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    assert (tmp_path / "staticfiles.json").is_file()
+
+
 @pytest.fixture
 def rendered(tmp_path: Path) -> Path:
     """The mail servers' configuration as the service `setup` renders it, in another folder."""

@@ -81,3 +81,10 @@ def test_a_strangers_process_is_not_taken_for_a_leftover(private_folder: Path) -
         stranger.kill()
         stranger.wait()
         shutil.rmtree(server.data_dir.parent)
+
+
+def test_a_path_too_long_for_a_socket_gets_a_short_one_that_goes_away(tmp_path: Path) -> None:
+    server = embedded.start_redis(tmp_path / ("long" * 25))
+    assert len(str(server.socket_path)) < 108
+    server.stop()
+    assert not server.socket_path.parent.exists()

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
+import psycopg
 import pytest
 
 from responders.management.commands.demodata import ADMINISTRATOR, OWNER, PASSWORD, SUPPORT
@@ -176,3 +177,21 @@ def test_when_the_database_dies_everything_ends_with_a_line(panel: Panel) -> Non
     assert panel.process.wait(60) == 1
     assert "webmail-panel: PostgreSQL ended unexpectedly" in panel.output
     assert panel.wait_until_nothing_runs() == {}
+
+
+def test_what_was_given_is_used_and_nothing_embedded_is_started(panel: Panel) -> None:
+    name = f"given_{os.getpid()}"
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    panel.env |= {
+        "DATABASE_URL": os.environ["DATABASE_URL"].replace("/webmail_panel?", f"/{name}?"),
+        "REDIS_URL": os.environ["REDIS_URL"].replace("db=0", "db=7"),
+        "RELAY_URL": f"smtp://127.0.0.1:{panel.env.pop('DEMO_RELAY_PORT')}",
+    }
+    panel.start()
+    assert not (panel.var_dir / "postgres").exists()
+    assert not (panel.var_dir / "redis").exists()
+    assert "demorelay" not in " ".join(panel.processes().values())
+    away = panel.manage("demomail")
+    assert "451" in away.stderr  # nobody listens where the replies go
+    assert panel.end(signal.SIGINT) == 0

@@ -56,6 +56,9 @@ class Command(BaseCommand):
             if decision.reason != Reason.REPLIED:
                 self._print_silence(decision)
         replied = sum(decision.reason == Reason.REPLIED for decision in decisions)
+        if replied and not _relay_is_the_demos():
+            self.stdout.write(f"Replied; the reply went to {settings.RELAY_URL}.")
+            return
         for content in _replies_to(sent, replied, since=began):
             self._print_reply(content)
 
@@ -77,6 +80,12 @@ class Command(BaseCommand):
 
 def _default_hook() -> str:
     return f"127.0.0.1:{os.environ.get('LMTP_PORT', '8024')}"
+
+
+def _relay_is_the_demos() -> bool:
+    """`make run` names the demo relay's port unless it was given another relay."""
+    port = os.environ.get("DEMO_RELAY_PORT")
+    return port is not None and settings.RELAY_URL.endswith(f":{port}")
 
 
 def _send(reverse_path: str, recipient: str, subject: str, hook: str) -> _Sent:
