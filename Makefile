@@ -9,6 +9,7 @@ CATALOGUES := $(wildcard locale/*/LC_MESSAGES/django.po)
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 FAST := $(wildcard tests/core tests/services tests/lmtp tests/web)
 MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
 
 .PHONY: help
 help:  ## This list
@@ -64,7 +65,7 @@ screenshots: .venv/dev.stamp .venv/messages.stamp  ## Draw the pictures of the d
 clean:  ## Remove what the other targets made here, the demo's data in ./var included
 	@if [ -f var/postgres/location ]; then rm -rf "$$(cat var/postgres/location)"; fi
 	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
-	find locale -name '*.mo' -delete
+	rm -f locale/*/LC_MESSAGES/django.mo
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/made.stamp:
