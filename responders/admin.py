@@ -6,8 +6,10 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
+from unfold.widgets import INPUT_CLASSES
 
 from responders import services
 from responders.forms import LocalDateTimeField
@@ -17,8 +19,13 @@ from responders.models import Decision, PreviousResponse, QuarantinedMessage, Re
 class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
     """Refuses what the services refuse, beside the field."""
 
-    from_date = LocalDateTimeField(label=_("start"), required=False)
-    to_date = LocalDateTimeField(label=_("end"), required=False)
+    from_date = LocalDateTimeField(label=capfirst(_("start")), required=False)
+    to_date = LocalDateTimeField(label=capfirst(_("end")), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("from_date", "to_date"):
+            self.fields[name].widget.attrs["class"] = " ".join(INPUT_CLASSES)
 
     class Meta:
         model = Responder

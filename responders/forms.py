@@ -1,12 +1,15 @@
 """The responder form: what a person types, and how it becomes `services.ResponderInput`."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from crispy_forms.helper import FormHelper
-from crispy_forms.layout import HTML, Div, Layout, Submit
+from crispy_forms.layout import HTML, Div, Field, Layout, Submit
 from django import forms
-from django.utils.functional import Promise
+from django.utils.functional import Promise, lazy
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.models import Mailbox
@@ -45,17 +48,36 @@ class LocalDateTimeField(forms.DateTimeField):
         return value
 
 
+_card = lazy(partial(format_html, "<strong>{}</strong> <span>{}</span>"), SafeString)
+
+
+class Folded(Div):
+    """Fields that most people leave alone; open where one of them needs a look."""
+
+    template = "responders/folded.html"
+
+    def __init__(self, form: "ResponderForm", *fields: str) -> None:
+        super().__init__(*fields)
+        self._form = form
+        self._names = fields
+
+    @property
+    def is_open(self) -> bool:
+        form = self._form
+        return any(name in form.errors for name in self._names) or not form["is_enabled"].value()
+
+
 class ResponderForm(forms.Form):
     """All that a responder needs, the type first. Times are in the mailbox's zone."""
 
     type = forms.ChoiceField(
         label=_("What kind of reply?"),
         choices=[
-            (ResponderType.ABSENCE, _("Absence message: starts and stops by itself")),
-            (ResponderType.STANDING, _("Standing reply: on until you switch it off")),
+            (ResponderType.ABSENCE, _card(_("Absence message"), _("It starts and stops by itself."))),
+            (ResponderType.STANDING, _card(_("Standing reply"), _("It stays on until you switch it off."))),
         ],
         initial=ResponderType.ABSENCE,
-        widget=forms.RadioSelect,
+        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
     )
     from_date = LocalDateTimeField(label=_("From when"), required=False, help_text=_("Empty: from now on."))
     to_date = LocalDateTimeField(label=_("Until when"), required=False, help_text=_("Empty: until you switch it off."))
@@ -86,29 +108,25 @@ class ResponderForm(forms.Form):
     def _layout(self) -> Layout:
         return Layout(
             "version",
-            Div("type", css_class="sheet cards-sheet"),
+            Div(Field("type", template="responders/type_cards.html"), css_class="sheet"),
             Div(
                 Div("from_date", "to_date", css_class="dates"),
                 HTML('{% include "responders/zone.html" %}'),
                 css_class="sheet only-absence",
             ),
             Div("subject", "text_body", HTML('{% include "responders/placeholders.html" %}'), css_class="sheet"),
-            HTML('{% include "responders/advanced_begin.html" %}'),
-            "html_body",
-            "interval_days",
-            "is_enabled",
-            HTML("</details>"),
-            Submit("save", _("Save")),
+            Folded(self, "html_body", "interval_days", "is_enabled"),
+            Div(
+                Submit("save", _("Save")),
+                HTML('{% include "responders/cancel.html" %}'),
+                css_class="actions",
+            ),
         )
 
     def as_input(self) -> ResponderInput:
         """What was typed; `clean` has run."""
         values = {name: value for name, value in self.cleaned_data.items() if name != "version"}
         return ResponderInput(time_zone=self.time_zone, **values)
-
-    @property
-    def has_advanced_errors(self) -> bool:
-        return any(name in self.errors for name in ("html_body", "interval_days", "is_enabled"))
 
 
 def warnings_about(values: ResponderInput) -> list[str | Promise]:

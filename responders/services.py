@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import nh3
-from babel.dates import format_skeleton
+from babel.dates import format_skeleton, get_timezone_location
 from django.db import connection, transaction
 from django.db.models import Max
 from django.utils.translation import get_language, gettext_lazy, pgettext
@@ -218,15 +218,41 @@ def state_sentence(responder: Responder, now: datetime) -> str:
     return _("Answering until %(time)s") % {"time": _when(responder.to_date, now, responder.time_zone)}
 
 
+def window_sentence(responder: Responder) -> str:
+    """From when to when it answers, in words of the active language and the responder's time."""
+    start = responder.from_date and long_time(responder.from_date)
+    end = responder.to_date and long_time(responder.to_date)
+    if start and end:
+        return _("from %(start)s until %(end)s") % {"start": start, "end": end}
+    if start:
+        return _("from %(start)s until you switch it off") % {"start": start}
+    if end:
+        return _("until %(end)s") % {"end": end}
+    return _("until you switch it off")
+
+
+def long_time(local: datetime) -> str:
+    """“Thu, 24 Dec 2026, 17:00” in the active language."""
+    return f"{format_skeleton('yMMMEd', local, locale=_locale())}, {local:%H:%M}"
+
+
+def zone_name(zone: str) -> str:
+    """“Warsaw time”, in the active language; zones that are no city's have their own name."""
+    if "/" not in zone or zone.startswith("Etc/"):
+        return zone
+    return _("%(city)s time") % {"city": get_timezone_location(zone, locale=_locale(), return_city=True)}
+
+
+def _locale() -> str:
+    return "pl" if (get_language() or "en")[:2] == "pl" else "en_GB"
+
+
 def _when(local: datetime | None, now: datetime, zone: str) -> str:
     """“Mon 7 Dec, 08:00”; with the year where it is not this one."""
     if local is None:
         return ""
-    language = get_language() or "en"
     is_this_year = local.year == schedule.to_local(now, zone).year
-    day = format_skeleton(
-        "MMMEd" if is_this_year else "yMMMEd", local, locale="pl" if language[:2] == "pl" else "en_GB"
-    )
+    day = format_skeleton("MMMEd" if is_this_year else "yMMMEd", local, locale=_locale())
     return f"{day}, {local:%H:%M}"
 
 

@@ -1,40 +1,77 @@
 """The panel's pages. Every queryset starts in `mailboxes.access`; the clock is the database's, read once a request."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from mailboxes import access
 from mailboxes.forms import MailboxSearchForm
 from mailboxes.models import Mailbox, User
-from responders import services
+from responders import history, services
 from responders.core.facts import Reason
 from responders.forms import PLACEHOLDER_WORDS, ResponderForm, warnings_about
-from responders.models import Decision, Responder
+from responders.models import Decision, Responder, ResponderEvent
 from responders.reasons import SENTENCES
 
 PAGE_SIZE = 30
-EVENTS_SHOWN = 15
+EVENTS_SHOWN = 30
 OUTBOX_SHOWN = 20
+LETTER_OCTETS = 200_000
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A responder as a page shows it."""
+    """A responder as a page shows it: its state, and from when to when it answers, in words and in which zone."""
 
     row: Responder
     state: str
     sentence: str
+    window: str
+    zone: str
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A reply that the demo relay kept."""
+
+    fields: list[tuple[str, str]]
+    text: str
+    source: str
+
+
+ResponderView = Callable[[HttpRequest, Responder], HttpResponse]
+
+
+def changes_responder(view: ResponderView) -> Callable[[HttpRequest, int], HttpResponse]:
+    """Changes by POST alone. A GET (a sign-in that came in between leads back here) shows the mailbox's page."""
+
+    @require_http_methods(["GET", "HEAD", "POST"])
+    @login_required
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, pk: int) -> HttpResponse:
+        row = _responder(request, pk)
+        if request.method == "POST":
+            return view(request, row)
+        return redirect("mailbox", row.mailbox_id)
+
+    return wrapped
 
 
 @require_safe
@@ -48,7 +85,9 @@ def mailbox_list(request: HttpRequest) -> HttpResponse:
     rows = list(mailboxes.order_by("address").prefetch_related("responders")[: PAGE_SIZE + 1])
     now = services.database_now()
     context = {
-        "mailboxes": [(mailbox, _foremost(mailbox, now)) for mailbox in rows[:PAGE_SIZE]],
+        "mailboxes": [
+            (mailbox, _foremost([_shown(row, now) for row in mailbox.responders.all()])) for mailbox in rows[:PAGE_SIZE]
+        ],
         "after": rows[PAGE_SIZE - 1].address if len(rows) > PAGE_SIZE else "",
         "form": form,
         "is_support": access.is_support(request.user),
@@ -62,17 +101,20 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
     """State, responders, whom it answered and whom not, and the history."""
     mailbox = _mailbox(request, pk)
     now = services.database_now()
+    responders = [_shown(row, now) for row in mailbox.responders.order_by("position")]
     show = request.GET.get("show", "")
     decisions, before = _decisions(mailbox, show, request.GET.get("before", ""))
     context = {
         "mailbox": mailbox,
-        "responders": [_shown(row, now) for row in mailbox.responders.order_by("position")],
-        "foremost": _foremost(mailbox, now),
+        "is_support": access.is_support(request.user),
+        "no_sender": _("(no sender address)"),
+        "responders": responders,
+        "foremost": _foremost(responders),
         "decisions": [(row, _sentence(row)) for row in decisions],
         "before": before,
         "show": show,
         "is_later_page": bool(request.GET.get("before")),
-        "events": mailbox.responder_events.select_related("actor", "responder")[:EVENTS_SHOWN],
+        "events": [(event, history.subject(event), history.changes(event)) for event in _events(mailbox)],
     }
     return render(request, "mailboxes/mailbox.html", context)
 
@@ -92,32 +134,26 @@ def responder_edit(request: HttpRequest, pk: int) -> HttpResponse:
     return _responder_form(request, row.mailbox, row)
 
 
-@require_POST
-@login_required
-def responder_switch(request: HttpRequest, pk: int) -> HttpResponse:
+@changes_responder
+def responder_switch(request: HttpRequest, row: Responder) -> HttpResponse:
     """On or off by hand: POST `on` with 1 or 0."""
-    row = _responder(request, pk)
     now = services.database_now()
     row = services.switch(row, on=request.POST.get("on") == "1", actor=_actor(request), now=now)
-    messages.success(request, services.state_sentence(row, now))
+    messages.success(request, f"{row.subject}: {services.state_sentence(row, now)}")
     return redirect("mailbox", row.mailbox_id)
 
 
-@require_POST
-@login_required
-def responder_move(request: HttpRequest, pk: int) -> HttpResponse:
+@changes_responder
+def responder_move(request: HttpRequest, row: Responder) -> HttpResponse:
     """One place up or down: POST `direction`."""
-    row = _responder(request, pk)
     up = request.POST.get("direction") == "up"
     services.move(row, up=up, actor=_actor(request), now=services.database_now())
     return redirect("mailbox", row.mailbox_id)
 
 
-@require_POST
-@login_required
-def responder_answer_again(request: HttpRequest, pk: int) -> HttpResponse:
+@changes_responder
+def responder_answer_again(request: HttpRequest, row: Responder) -> HttpResponse:
     """Forget whom it answered."""
-    row = _responder(request, pk)
     services.answer_everyone_again(row, actor=_actor(request), now=services.database_now())
     messages.success(request, _("Everybody who writes from now on gets this reply once more."))
     return redirect("mailbox", row.mailbox_id)
@@ -142,7 +178,7 @@ def outbox(request: HttpRequest) -> HttpResponse:
     if not settings.DEBUG:
         raise Http404
     files = sorted(settings.OUTBOX_DIR.glob("*.eml"), reverse=True)[:OUTBOX_SHOWN]
-    letters = [path.read_bytes()[:20_000].decode("utf-8", "replace") for path in files]
+    letters = [_letter(path.read_bytes()[:LETTER_OCTETS]) for path in files]
     return render(request, "responders/outbox.html", {"letters": letters})
 
 
@@ -182,7 +218,7 @@ def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | Non
         typed["version"] = str(conflict.current.version)
         form = ResponderForm(typed, mailbox=mailbox, responder=row)
         return _show_form(request, form, mailbox, row, conflict=conflict.current)
-    messages.success(request, _("Saved. %(state)s.") % {"state": services.state_sentence(saved, now)})
+    messages.success(request, _saved_sentence(saved))
     for warning in warnings_about(form.as_input()):
         messages.warning(request, str(warning))
     return redirect("mailbox", mailbox.pk)
@@ -199,7 +235,8 @@ def _show_form(
         "form": form,
         "mailbox": mailbox,
         "responder": row,
-        "conflict": conflict,
+        "conflict": conflict and _shown(conflict, services.database_now()),
+        "zone": services.zone_name(form.time_zone),
         "placeholders": PLACEHOLDER_WORDS.items(),
     }
     status = 409 if conflict else 422 if form.errors else 200
@@ -207,17 +244,49 @@ def _show_form(
 
 
 def _shown(row: Responder, now: datetime) -> Shown:
-    return Shown(row, row.state_at(now).value, services.state_sentence(row, now))
+    window, zone = services.window_sentence(row), services.zone_name(row.time_zone)
+    return Shown(row, row.state_at(now).value, services.state_sentence(row, now), window, zone)
 
 
-def _foremost(mailbox: Mailbox, now: datetime) -> Shown | None:
-    """The responder that says most about the mailbox: the one that answers, else the next to start, else the last."""
-    rows = sorted(mailbox.responders.all(), key=lambda row: row.position)
-    for state in ("active", "scheduled", "ended", "off"):
-        for row in rows:
-            if row.state_at(now) == state:
-                return _shown(row, now)
-    return None
+def _foremost(responders: list[Shown]) -> Shown | None:
+    """What says most about the mailbox: the responder that answers, else the next to start, else one that ended."""
+    in_order = sorted(responders, key=lambda shown: shown.row.position)
+    active = [shown for shown in in_order if shown.state == "active"]
+    coming = [shown for shown in in_order if shown.state == "scheduled"]
+    coming.sort(key=lambda shown: shown.row.from_utc or NEVER)
+    over = [shown for shown in in_order if shown.state == "ended"]
+    over.sort(key=lambda shown: shown.row.to_utc or NEVER, reverse=True)
+    return next(iter(active + coming + over + in_order), None)
+
+
+def _saved_sentence(row: Responder) -> str:
+    if not row.is_enabled:
+        return _("Saved, but switched off: nobody gets an answer until you switch it on.")
+    words = {"window": services.window_sentence(row), "zone": services.zone_name(row.time_zone)}
+    if row.from_date or row.to_date:
+        return _("Saved. It answers %(window)s (%(zone)s).") % words
+    return _("Saved. It answers %(window)s.") % words
+
+
+def _events(mailbox: Mailbox) -> QuerySet[ResponderEvent]:
+    return mailbox.responder_events.select_related("actor", "responder")[:EVENTS_SHOWN]
+
+
+def _letter(content: bytes) -> Letter:
+    """A kept reply to read. Whatever it holds is shown as text."""
+    parsed = message_from_bytes(content)  # compat32: the other policies raise on access to a malformed field
+    fields = [(name, _decoded(str(parsed[name]))) for name in ("From", "To", "Subject", "Date") if parsed[name]]
+    plain = next((part for part in parsed.walk() if part.get_content_type() == "text/plain"), parsed)
+    octets = plain.get_payload(decode=True)
+    text = octets.decode("utf-8", "replace") if isinstance(octets, bytes) else ""
+    return Letter(fields, text, content.decode("utf-8", "replace"))
+
+
+def _decoded(field: str) -> str:
+    try:
+        return str(make_header(decode_header(field)))
+    except (LookupError, ValueError, HeaderParseError):
+        return field
 
 
 def _decisions(mailbox: Mailbox, show: str, before: str) -> tuple[list[Decision], int | None]:

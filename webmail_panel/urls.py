@@ -1,6 +1,7 @@
 """Every address of the panel."""
 
 from allauth.account import views as account
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
@@ -12,6 +13,9 @@ def closed(_request: HttpRequest) -> HttpResponse:
     """Pages that allauth names in its own views and that the panel does not offer."""
     raise Http404
 
+
+# One way in for everybody: the brake on wrong passwords holds for administrators too.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("responders.urls")),

@@ -1,11 +1,15 @@
 """What owners and support staff see, and what they do not."""
 
+import base64
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from mailboxes.models import Mailbox, User
 from responders.core.facts import Reason
@@ -14,6 +18,14 @@ from responders.reasons import SENTENCES
 from tests.conftest import PASSWORD
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _no_earlier_attempts() -> Iterator[None]:
+    """The brake on sign-ins counts in the cache, which outlives a test."""
+    cache.clear()
+    yield
+    cache.clear()
 
 
 def decided(mailbox: Mailbox, reason: str, sender: str = "jan@example.com") -> Decision:
@@ -146,3 +158,62 @@ def test_the_language_is_the_browsers_and_can_be_switched(client: Client, db: No
 
 def test_the_outbox_is_for_the_demo_only(as_anna: Client) -> None:
     assert as_anna.get(reverse("outbox")).status_code == 404
+
+
+def test_in_the_demo_the_outbox_shows_replies_as_text(
+    as_anna: Client, settings: Settings, tmp_path: Path, mailbox: Mailbox
+) -> None:
+    settings.DEBUG, settings.OUTBOX_DIR = True, tmp_path
+    head = b"X-Envelope-From: <>\r\nSubject: =?utf-8?q?Urlop=3A_za=C5=BC=C3=B3=C5=82=C4=87?=\r\n"
+    body = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    (tmp_path / "1.eml").write_bytes(head + body + base64.b64encode(b"Wracam <b>jutro</b>"))
+    (tmp_path / "2.eml").write_bytes(b"\xff\x00 no header at all")
+    (tmp_path / "3.eml").write_bytes(b"Content-Type: text/plain; charset=no-such\r\nTo: <[abc]@x>\r\n\r\nx")
+    page = as_anna.get(reverse("outbox"))
+    assert page.status_code == 200
+    assert "Urlop: zażółć" in page.text
+    assert "Wracam &lt;b&gt;jutro&lt;/b&gt;" in page.text
+
+
+def test_after_many_wrong_passwords_nobody_comes_in_for_a_while(client: Client, mailbox: Mailbox) -> None:
+    typed = {"login": "anna@firma.example", "password": "wrong"}
+    for _attempt in range(6):
+        client.post(reverse("account_login"), typed)
+    page = client.post(reverse("account_login"), typed | {"password": PASSWORD}, headers={"accept-language": "pl"})
+    assert "Zbyt wiele nieudanych prób" in page.text
+    assert client.get("/").status_code == 302
+
+
+def test_who_tries_without_end_gets_a_page_that_says_so(client: Client, db: None) -> None:
+    for number in range(31):
+        page = client.post(reverse("account_login"), {"login": f"a{number}@firma.example", "password": "x"})
+    assert page.status_code == 429
+    assert "Please wait a moment" in page.text
+
+
+def test_administrators_sign_in_where_everybody_does(client: Client, mailbox: Mailbox) -> None:
+    page = client.get(reverse("admin:login"), {"next": "/admin/"})
+    assert page["Location"].startswith(reverse("account_login"))
+    assert client.post(reverse("admin:login"), {"username": "a", "password": "b"}).status_code == 302
+
+
+def test_the_banner_names_the_responder_that_answers_or_comes_next(as_anna: Client, mailbox: Mailbox) -> None:
+    address = reverse("mailbox", args=[mailbox.pk])
+    assert as_anna.get(address).context["foremost"] is None
+    rows = [
+        Responder.objects.create(
+            mailbox=mailbox, position=position, subject=subject, text_body="x", type=type_, is_enabled=is_enabled,
+            from_date=start and start.replace(tzinfo=None), from_utc=start,
+        )
+        for position, (subject, type_, is_enabled, start) in enumerate(
+            [
+                ("off", "standing", False, None),
+                ("later", "absence", True, datetime(2099, 8, 1, tzinfo=UTC)),
+                ("sooner", "absence", True, datetime(2099, 7, 1, tzinfo=UTC)),
+                ("on", "standing", True, None),
+            ]
+        )
+    ]  # fmt: skip
+    assert as_anna.get(address).context["foremost"].row == rows[3]
+    rows[3].delete()
+    assert as_anna.get(address).context["foremost"].row == rows[2]

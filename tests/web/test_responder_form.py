@@ -1,5 +1,6 @@
 """Writing a responder in the browser."""
 
+from dataclasses import fields
 from datetime import datetime
 
 import pytest
@@ -7,9 +8,11 @@ from django.test import Client
 from django.urls import reverse
 
 from mailboxes.models import Mailbox
+from responders import history
 from responders.core.rendering import PLACEHOLDERS
 from responders.forms import PLACEHOLDER_WORDS
 from responders.models import Responder
+from responders.services import ResponderInput
 
 TYPED = {
     "type": "absence",
@@ -30,6 +33,7 @@ def new(mailbox: Mailbox) -> str:
 def test_an_absence_message_is_saved_as_typed(as_anna: Client, mailbox: Mailbox) -> None:
     page = as_anna.post(new(mailbox), TYPED, follow=True)
     assert page.status_code == 200
+    assert "Saved. It answers from Thu, 24 Dec 2099, 17:00 until Mon, 4 Jan 2100, 08:00 (Warsaw time)." in page.text
     assert "Starts Thu, 24 Dec 2099, 17:00" in page.text
     row = Responder.objects.get()
     assert (row.from_date, row.to_date) == (datetime(2099, 12, 24, 17, 0), datetime(2100, 1, 4, 8, 0))
@@ -38,6 +42,7 @@ def test_an_absence_message_is_saved_as_typed(as_anna: Client, mailbox: Mailbox)
 
 def test_it_says_so_in_polish(as_anna: Client, mailbox: Mailbox) -> None:
     page = as_anna.post(new(mailbox), TYPED, follow=True, headers={"accept-language": "pl"})
+    assert "Odpowiada od czw., 24 gru 2099, 17:00 do pon., 4 sty 2100, 08:00 (czas: Warszawa)." in page.text
     assert "Włączy się: czw., 24 gru 2099, 17:00" in page.text
 
 
@@ -126,9 +131,53 @@ def test_it_is_switched_moved_and_deleted(as_anna: Client, mailbox: Mailbox) -> 
     assert list(mailbox.responders.all()) == [two]
 
 
-def test_a_get_changes_nothing(as_anna: Client, standing_reply: Responder) -> None:
+def test_a_get_changes_nothing_and_leads_to_the_mailbox(as_anna: Client, standing_reply: Responder) -> None:
     for name in ("responder_switch", "responder_move", "responder_answer_again"):
-        assert as_anna.get(reverse(name, args=[standing_reply.pk])).status_code == 405
+        page = as_anna.get(reverse(name, args=[standing_reply.pk]), {"on": "0"})
+        assert page["Location"] == reverse("mailbox", args=[standing_reply.mailbox_id])
+    row = Responder.objects.get()
+    assert (row.is_enabled, row.activation, row.version) == (True, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"from_date": ""}, "It answers until Mon, 4 Jan 2100, 08:00 (Warsaw time)."),
+        ({"to_date": "", "text_body": "x"}, "from Thu, 24 Dec 2099, 17:00 until you switch it off (Warsaw time)."),
+        ({"type": "standing", "text_body": "x"}, "Saved. It answers until you switch it off."),
+        ({"is_enabled": ""}, "Saved, but switched off: nobody gets an answer until you switch it on."),
+    ],
+)
+def test_saving_says_in_words_when_it_answers(
+    as_anna: Client, mailbox: Mailbox, typed: dict[str, str], sentence: str
+) -> None:
+    page = as_anna.post(new(mailbox), TYPED | typed, follow=True)
+    assert sentence in page.text
+
+
+def test_formatted_text_is_kept_without_what_could_harm(as_anna: Client, mailbox: Mailbox) -> None:
+    as_anna.post(new(mailbox), TYPED | {"html_body": "<p onclick=x>Hi <script>alert(1)</script><b>you</b></p>"})
+    assert Responder.objects.get().html_body == "<p>Hi <b>you</b></p>"
+
+
+def test_the_history_tells_what_changed(as_anna: Client, mailbox: Mailbox) -> None:
+    as_anna.post(new(mailbox), TYPED | {"subject": "Before"})
+    row = Responder.objects.get()
+    as_anna.post(
+        reverse("responder_edit", args=[row.pk]),
+        TYPED | {"subject": "After", "to_date": "2100-01-05T08:00", "version": row.version},
+    )
+    page = as_anna.get(reverse("mailbox", args=[mailbox.pk]))
+    _event, subject, changes = page.context["events"][0]
+    assert subject == "After"
+    assert [(str(change.field), change.before, change.after) for change in changes] == [
+        ("end", "Mon, 4 Jan 2100, 08:00", "Tue, 5 Jan 2100, 08:00"),
+        ("subject", "Before", "After"),
+    ]
+    as_anna.post(reverse("responder_delete", args=[row.pk]))
+    _event, subject, changes = as_anna.get(reverse("mailbox", args=[mailbox.pk])).context["events"][0]
+    assert subject == "After"
+    assert changes[0].before == "Absence message"
 
 
 def test_every_placeholder_is_documented_in_the_form(as_anna: Client, mailbox: Mailbox) -> None:
@@ -136,3 +185,7 @@ def test_every_placeholder_is_documented_in_the_form(as_anna: Client, mailbox: M
     page = as_anna.get(new(mailbox)).text
     for name in PLACEHOLDERS:
         assert f"&#123;&#123; {name} &#125;&#125;" in page
+
+
+def test_every_field_of_a_responder_has_a_word_in_the_history() -> None:
+    assert {field.name for field in fields(ResponderInput)} | {"position"} == set(history.LABELS)
