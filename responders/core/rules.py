@@ -51,7 +51,7 @@ def bad_reverse_path(case: Case) -> str | None:
 _SYSTEM_LOCAL_PARTS = frozenset(
     ["mailer-daemon", "listserv", "majordomo", "listproc", "autoresponder", "bounce", "bounces"]
 )  # fmt: skip
-_NO_REPLY = re.compile(r"(?:do-?not|no|nie)[-_.]?(?:reply|replay|respond|odpowiadaj)(?:[-_.+=].*)?")
+_NO_REPLY = re.compile(r"(?:do[-_.]?not|no|nie)[-_.]?(?:reply|replay|respond|odpowiadaj)(?:[-_.+=].*)?")
 _SYSTEM_AFFIX = re.compile(r"owner-.+|.+-owner|.+-request|.+-bounces(?:\+.*)?|bounces?[-+=].+")
 
 

@@ -1,0 +1,128 @@
+"""Bytes become facts, whatever the bytes."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from responders.core.decision import Policy, Reason, decide
+from responders.core.message import header_block, read_message
+from responders.core.rendering import render
+from responders.core.reply import compose
+from tests.core.facts import LETTER, NOW, mailbox, responder
+
+NAMES = b"From To Cc Subject Message-ID References Received Date Content-Type Auto-Submitted List-Id X-Loop Precedence"
+FIELDS = st.sampled_from(NAMES.split())
+HOSTILE = [b"=?utf-8?q?", b"<a@b>", b'"', b"(", b"\\", b",", b";", b"\r\n ", b"anna@firma.example"]
+PIECES = st.lists(st.one_of(st.binary(max_size=60), st.sampled_from(HOSTILE)), max_size=8)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    fields=st.lists(st.tuples(FIELDS, PIECES), max_size=12),
+    end=st.sampled_from([b"\r\n", b"\n", b"\r"]),
+    body=st.binary(max_size=200),
+    sender=st.one_of(st.just("jan@example.com"), st.text(max_size=80)),
+)
+def test_any_message_is_decided_and_any_reply_is_valid(
+    fields: list[tuple[bytes, list[bytes]]], end: bytes, body: bytes, sender: str
+) -> None:
+    head = b"".join(name + b": " + b"".join(pieces) + end for name, pieces in fields)
+    message = read_message(head + b"To: anna@firma.example" + end + end + body, sender)
+    row = responder(text_body="{{ sender.name }} {{ subject }}", html_body="<p>{{ subject }}</p>")
+    anna = mailbox(row)
+    decided = decide(message, anna, Policy(), NOW)
+    if decided.reason is Reason.REPLIED:
+        reply = compose(
+            render(row, anna, message), anna, message, now=NOW, hostname="panel.example", from_address=anna.address
+        )
+        assert all(
+            len(line) <= 998 and b"\n" not in line and b"\r" not in line for line in reply.content.split(b"\r\n")
+        )
+        assert reply.content.count(b"\r\nTo: ") == 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(content=st.binary(max_size=2000), sender=st.text(max_size=50))
+def test_reading_never_fails(content: bytes, sender: str) -> None:
+    message = read_message(content, sender)
+    for text in (message.subject, message.from_name):
+        assert not set(text) & set("\r\n\0")
+    text = "".join(value for values in message.fields.values() for value in values)
+    assert "\0" not in text
+    text.encode("utf-8")
+
+
+@pytest.mark.parametrize("cut", range(0, len(LETTER), 7))
+def test_a_message_may_be_cut_off_anywhere(cut: int) -> None:
+    read_message(LETTER[:cut], "jan@example.com")
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_either_line_end_will_do(end: bytes) -> None:
+    content = (LETTER + b"\r\nSubject: in the body\r\n").replace(b"\r\n", end)
+    message = read_message(content, "jan@example.com")
+    assert (message.subject, message.message_id) == ("Oferta", "<1@example.com>")
+    assert message.addressed_to == ("anna@firma.example",)
+
+
+def test_the_body_is_not_read_for_fields() -> None:
+    assert read_message(b"\r\nAuto-Submitted: auto-replied\r\n", "a@b.example").fields == {}
+    assert header_block(b"\n\nx") == b""
+
+
+@pytest.mark.parametrize(
+    ("received", "queue_id", "received_at"),
+    [
+        (
+            "from a (a [192.0.2.1])\r\n\tby mx.firma.example (Postfix) with ESMTPS id 4bKx7Y2mZQz1; Mon, 28 Dec 2026 12:00:00 +0100 (CET)",
+            "4bKx7Y2mZQz1", datetime(2026, 12, 28, 11, tzinfo=UTC),
+        ),
+        ("by mx.firma.example (Postfix, from userid 0) id 9F2AB1C0DE; Mon, 28 Dec 2026 12:00:00 +0000", "9F2AB1C0DE",
+         datetime(2026, 12, 28, 12, tzinfo=UTC)),
+        ("from a by mx.firma.example (Postfix) with ESMTP id 4ABC; sometime", "4ABC", None),
+        ("from a by relay.example.org with ESMTP id 4ABC; Mon, 28 Dec 2026 12:00:00 +0000", None, None),
+        ("nonsense", None, None),
+    ],
+)  # fmt: skip
+def test_the_topmost_received_field_of_ours_names_the_copy(
+    received: str, queue_id: str | None, received_at: datetime | None
+) -> None:
+    content = f"Received: {received}\r\nReceived: from x by mx.firma.example id OLD; Mon, 1 Jan 2024 00:00:00 +0000\r\n"
+    message = read_message(content.encode() + LETTER, "jan@example.com", received_by=["mx.firma.example"])
+    assert (message.queue_id, message.received_at) == (queue_id, received_at)
+
+
+@pytest.mark.parametrize(
+    ("to", "addresses"),
+    [
+        ("Anna <anna@firma.example>, ewa@firma.example", ("anna@firma.example", "ewa@firma.example")),
+        ('"Nowak, Anna" <anna@firma.example>', ("anna@firma.example",)),
+        ("Team: a@x.example, B <b@x.example>;, c@x.example", ("a@x.example", "b@x.example", "c@x.example")),
+        ("a@x.example (b@x.example (c@x.example))", ("a@x.example",)),
+        ("<@relay.example:a@x.example>", ("a@x.example",)),
+        ("undisclosed-recipients:;", ()),
+        ("a@x.example, a@X.EXAMPLE", ("a@x.example",)),
+        ("anna@bücher.example", ("anna@xn--bcher-kva.example",)),
+        ("=?utf-8?q?anna=40firma.example?= <a@x.example>", ("a@x.example",)),
+        ("anna", ()),
+    ],
+)
+def test_recipients_are_read_as_people_write_them(to: str, addresses: tuple[str, ...]) -> None:
+    assert read_message(f"To: {to}\r\n".encode(), "a@b.example").addressed_to == addresses
+
+
+def test_an_author_has_a_name_and_an_address() -> None:
+    content = "From: =?utf-8?q?=C5=BB=C3=B3=C5=82w?= <Zolw@x.example>, b@x.example\r\n"
+    message = read_message(content.encode(), "")
+    assert (message.from_name, message.from_address) == ("Żółw", "zolw@x.example")
+    quoted = read_message(b'From: "Nowak, \\"Ania\\" <x>" <a@x.example>\r\n', "")
+    assert (quoted.from_name, quoted.from_address) == ('Nowak, "Ania" <x>', "a@x.example")
+
+
+def test_a_header_block_of_a_megabyte_and_fifty_thousand_recipients_are_read() -> None:
+    many = b"To: " + b",\r\n ".join(b"u%d@x.example" % number for number in range(50_000)) + b"\r\n"
+    message = read_message(many + b"X-A: " + b"x" * 1_000_000 + b"\r\nSubject: ok\r\n", "a@b.example")
+    assert message.subject == "ok"
+    assert "u7@x.example" in message.addressed_to
