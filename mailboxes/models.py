@@ -29,6 +29,8 @@ def validate_domain_name(name: str) -> None:
         is_normal = addresses.normalise_domain(name) == name
     except addresses.AddressError as error:
         raise ValidationError(_("“%(name)s” is not a domain name."), params={"name": name}) from error
+    if name == settings.AUTOREPLY_DOMAIN:
+        raise ValidationError(_("This domain is the panel's own, for copies of messages."), code="internal")
     if not is_normal:
         raise ValidationError(_("Write the domain in lower case; an international one as xn--…"), code="form")
 

@@ -72,12 +72,14 @@ def _normalise(address: str) -> str:
 
 def _domain_and_local_part(address: str, *, create_domain: bool) -> tuple[Domain, str]:
     local_part, name = addresses.split(_normalise(address))
-    if create_domain:
-        return Domain.objects.get_or_create(name=name)[0], local_part
-    try:
-        return Domain.objects.get(name=name), local_part
-    except Domain.DoesNotExist:
-        raise MailboxesError(f"{name} is not a domain of this panel") from None
+    domain = Domain.objects.filter(name=name).first()
+    if domain is None and not create_domain:
+        raise MailboxesError(f"{name} is not a domain of this panel")
+    if domain is None:
+        domain = Domain(name=name)
+        _clean(domain)
+        domain.save()
+    return domain, local_part
 
 
 def _refuse_taken(local_part: str, domain: Domain) -> None:
@@ -111,8 +113,8 @@ def _add_target(alias: Alias, target: str) -> None:
     AliasTarget.objects.create(alias=alias, mailbox=mailbox, outside_address="" if mailbox else target)
 
 
-def _clean(row: Mailbox | Alias) -> None:
+def _clean(row: Mailbox | Alias | Domain) -> None:
     try:
-        row.full_clean(exclude=["address"])  # made by the database
+        row.full_clean(exclude=["address"])  # an address is made by the database
     except ValidationError as error:
         raise MailboxesError(" ".join(error.messages)) from error

@@ -176,7 +176,8 @@ class PreviousResponse(models.Model):
         REPLIED = "replied", _("answered")
         REFUSED = "refused", _("reply refused")
 
-    responder = models.ForeignKey(Responder, models.CASCADE, related_name="previous_responses")
+    # The constraint's index below begins with it.
+    responder = models.ForeignKey(Responder, models.CASCADE, related_name="previous_responses", db_index=False)
     text_revision = models.PositiveIntegerField()
     activation = models.PositiveIntegerField()
     reverse_path_key = models.CharField(_("sender"), max_length=320)

@@ -7,14 +7,15 @@ CLOCK = """
 CREATE FUNCTION panel_now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT statement_timestamp()';
 """
 
-# The lock makes two transactions that take one address wait for each other, whichever table they write.
+# The lock makes two transactions that take one address wait for each other, whichever table they write. There are
+# only 256 of them, so that a bulk change of any size stays within the server's lock table.
 ADDRESS_IS_TAKEN_ONCE = """
 CREATE FUNCTION mailboxes_address_is_taken_once() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     wanted text := NEW.local_part || '@' || NEW.domain_id;
     taken boolean;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended(wanted, 0));
+    PERFORM pg_advisory_xact_lock(7251, abs(hashtext(wanted) % 256));
     IF TG_TABLE_NAME = 'mailboxes_mailbox' THEN
         SELECT EXISTS (SELECT FROM mailboxes_alias WHERE address = wanted) INTO taken;
     ELSE

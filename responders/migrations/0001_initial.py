@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                 ('claimed_at', models.DateTimeField(verbose_name='claimed')),
                 ('lease_until', models.DateTimeField()),
                 ('replied_at', models.DateTimeField(null=True, verbose_name='answered')),
-                ('responder', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='previous_responses', to='responders.responder')),
+                ('responder', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='previous_responses', to='responders.responder')),
             ],
             options={
                 'verbose_name': 'previous response',

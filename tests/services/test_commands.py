@@ -39,6 +39,7 @@ def test_a_mailbox_is_added_with_its_sign_in(monkeypatch: pytest.MonkeyPatch) ->
     [
         (["mailbox", "add", "ewa@elsewhere.example"], "not a domain of this panel"),
         (["mailbox", "add", "no address"], "name@domain"),
+        (["mailbox", "add", "ewa@autoreply.invalid", "--create-domain"], "the panel's own"),
         (["mailbox", "add", "anna@firma.example"], "is a mailbox already"),
         (["mailbox", "add", "ewa@firma.example", "--time-zone", "Warsaw"], "not a time zone"),
         (["alias", "add", "anna@firma.example", "x@elsewhere.example"], "is a mailbox already"),
