@@ -12,7 +12,7 @@ CONTENT_SECURITY_POLICY = (
 # django-unfold needs inline style attributes and Alpine's evaluation of expressions.
 ADMIN_CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
-    "script-src 'self' 'unsafe-inline' 'unsafe-eval'; object-src 'none'; base-uri 'none'; "
+    "script-src 'self' 'unsafe-eval'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
 

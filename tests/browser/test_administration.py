@@ -34,3 +34,20 @@ def test_an_administrator_makes_a_responder(
     page.locator("[name=_save]").click()
     page.wait_for_url("**/admin/responders/responder/")
     assert ResponderEvent.objects.get().responder == Responder.objects.get(subject="Urlop")
+
+
+def test_no_page_of_the_administration_breaks_its_policy(
+    open_panel: Callable[..., Page], mailbox: Mailbox, standing_reply: Responder
+) -> None:
+    User.objects.create_superuser("admin@hosting.example", PASSWORD)
+    page = open_panel(1280, "en-GB", address="admin@hosting.example")
+    owner, reply = mailbox.owner_id, standing_reply.pk
+    paths = [f"mailboxes/{name}/" for name in ("user", "customer", "domain", "mailbox", "alias", "aliastarget")]
+    paths += [f"responders/{name}/" for name in ("responder", "decision", "previousresponse", "responderevent")]
+    paths += [f"mailboxes/user/{owner}/change/", f"mailboxes/user/{owner}/password/", "mailboxes/alias/add/"]
+    paths += [f"responders/responder/{reply}/change/", f"responders/responder/{reply}/delete/", "password_change/"]
+    for path in paths:
+        answer = page.goto(f"/admin/{path}")
+        assert answer is not None
+        assert answer.status == 200, path
+        page.wait_for_load_state("networkidle")
