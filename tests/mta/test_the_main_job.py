@@ -1,6 +1,7 @@
 """A message comes in over SMTP: it is stored, and an answer goes out."""
 
 import imaplib
+import smtplib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from email import message_from_bytes
@@ -206,6 +207,15 @@ def test_a_sender_with_an_international_address_is_answered(stack: Stack, hostin
     [reply] = stack.sink.wait_for(sender)
     assert "SMTPUTF8" in reply.mail_options
     stack.wait_until_stored(anna)
+
+
+def test_what_dovecot_cannot_take_is_refused_and_not_returned_later(stack: Stack, hosting: Hosting) -> None:
+    """Dovecot 2.3 has no SMTPUTF8, and Postfix has no ASCII form for such a domain."""
+    anna = hosting.away("anna")
+    with pytest.raises(smtplib.SMTPSenderRefused) as refused:
+        stack.send("jan@bücher.example", anna)
+    assert refused.value.smtp_code == 501
+    assert stack.queue() == []
 
 
 def test_a_message_of_fifty_megabytes_is_stored_and_answered(stack: Stack, hosting: Hosting, sender: str) -> None:

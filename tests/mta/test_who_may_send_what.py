@@ -2,6 +2,7 @@
 
 import smtplib
 import ssl
+import time
 from collections.abc import Callable
 
 import pytest
@@ -139,6 +140,19 @@ def test_only_the_hook_uses_the_way_of_the_replies(stack: Stack, hosting: Hostin
     with stack.smtp(TRUSTED, stack.reply_port) as smtp:
         smtp.sendmail("", outside, b"Subject: x\r\n\r\nx\r\n")
     stack.sink.wait_for(outside)
+
+
+def test_the_hook_is_answered_quickly_however_many_replies_are_refused(stack: Stack, hosting: Hosting) -> None:
+    """Senders of spam forge addresses of ours that do not exist."""
+    hosting.mailbox("anna")
+    with stack.smtp(TRUSTED, stack.reply_port) as smtp:
+        smtp.ehlo()
+        began = time.monotonic()
+        for number in range(50):
+            smtp.docmd("RSET")
+            smtp.mail("")
+            assert smtp.rcpt(f"nikt{number}@{hosting.domain}")[0] == 550
+    assert time.monotonic() - began < 5
 
 
 def test_bytes_that_are_no_text_do_not_take_the_database_away(stack: Stack, hosting: Hosting) -> None:
