@@ -1,8 +1,13 @@
 """The database role of the mail servers reads five views and nothing else."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -11,7 +16,8 @@ from django.db import connection
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.mta.conftest import Hosting
-from tests.mta.stack import ROLE_PASSWORD, Stack
+from tests.mta.stack import ROLE_PASSWORD, ROOT, Stack
+from webmail_panel import embedded
 
 VIEWS = {"mail_domains", "mail_mailboxes", "mail_aliases", "mail_accounts", "responder_copy"}
 Reader = psycopg.Connection[tuple[Any, ...]]
@@ -82,6 +88,27 @@ def test_asked_again_it_changes_the_password(stack: Stack, hosting: Hosting, mon
         made.execute("SELECT * FROM mail_domains")
     with connection.cursor() as cursor:
         cursor.execute(f"DROP ROLE {role}")
+
+
+def test_an_owner_who_may_only_make_roles_can_make_it() -> None:
+    """Set up as docs/operate.md says: the panel's own role is no superuser."""
+    folder = Path(os.environ["PANEL_TESTS_VAR_DIR"]) / "mta-modest-owner"
+    server = embedded.start_postgres(folder, durable=False)
+    try:
+        with psycopg.connect(server.url(), autocommit=True) as superuser:
+            superuser.execute("CREATE ROLE modest LOGIN CREATEROLE PASSWORD 'modest'")
+            superuser.execute("CREATE DATABASE modest OWNER modest")
+        url = urlsplit(server.url("modest"))
+        env = {
+            **os.environ,
+            "DATABASE_URL": urlunsplit(url._replace(netloc="modest:modest@")),
+            "MAIL_DATABASE_USER": "modest_reader",
+            "MAIL_DATABASE_PASSWORD": ROLE_PASSWORD,
+        }
+        for command in (["migrate", "--verbosity=0"], ["mailrole"], ["mailrole"]):
+            subprocess.run([sys.executable, ROOT / "manage.py", *command], env=env, cwd=ROOT, check=True)
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("name", ["webmail_panel", "webmail_panel_mail", "pg_monitor"])
