@@ -1,5 +1,6 @@
 """Fixtures that more than one folder of tests uses."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -69,6 +70,12 @@ def plain_static_files(settings: Settings) -> None:
     """Pages of a checkout whose static files were not collected."""
     backend = "django.contrib.staticfiles.storage.StaticFilesStorage"
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
+
+
+@pytest.fixture
+def own_cache(settings: Settings) -> None:
+    """Keys of the test's own: the brake on sign-ins counts by IP address, and every test has the same."""
+    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid.uuid4().hex}}
 
 
 @pytest.fixture

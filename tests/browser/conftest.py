@@ -41,7 +41,7 @@ def screenshots(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_panel(
-    browser: Browser, live_server: LiveServer, mailbox: Mailbox, plain_static_files: None
+    browser: Browser, live_server: LiveServer, mailbox: Mailbox, plain_static_files: None, own_cache: None
 ) -> Iterator[Callable[..., Page]]:
     """Opens the panel at a width and in a language, signed in as the owner unless another address is given.
 

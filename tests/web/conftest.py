@@ -7,8 +7,8 @@ from mailboxes.models import Domain, Mailbox, User
 
 
 @pytest.fixture(autouse=True)
-def _static(plain_static_files: None) -> None:
-    """Every page names static files."""
+def _surroundings(plain_static_files: None, own_cache: None) -> None:
+    """Every page names static files; sign-ins are counted."""
 
 
 @pytest.fixture

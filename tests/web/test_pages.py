@@ -1,12 +1,10 @@
 """What owners and support staff see, and what they do not."""
 
 import base64
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -18,14 +16,6 @@ from responders.reasons import SENTENCES
 from tests.conftest import PASSWORD
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _no_earlier_attempts() -> Iterator[None]:
-    """The brake on sign-ins counts in the cache, which outlives a test."""
-    cache.clear()
-    yield
-    cache.clear()
 
 
 def decided(mailbox: Mailbox, reason: str, sender: str = "jan@example.com") -> Decision:
