@@ -48,8 +48,7 @@ messages: .venv/dev.stamp  ## Collect the texts to translate into locale/*/LC_ME
 .PHONY: lock
 lock: .venv/dev.stamp  ## Pin every dependency with its hashes, from pyproject.toml
 	@for want in base: run:--extra=embedded "dev:--extra=embedded --extra=dev"; do \
-		$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
-			--no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header \
+		$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-options --no-header \
 			$${want#*:} --output-file=requirements/$${want%%:*}.txt pyproject.toml || exit 1; \
 	done
 

@@ -26,7 +26,7 @@ sh tests/production-settings.sh "$BIN/python" manage.py check --deploy --fail-le
 
 say "no package registry by name"
 # What the pages and the code need is in the repository or comes through the ordinary clients as they are set up.
-if git grep -nIE '(pypi|pythonhosted|npmjs|yarnpkg|jsdelivr|unpkg)[.](org|com|net)|(deb|ftp)[.]debian[.]org|--(extra-)?index-url|--find-link[s]|--trusted-hos[t]'; then
+if git grep -nIE '(pypi|pythonhosted|npmjs|yarnpkg|jsdelivr|unpkg)[.](org|com|net)|(deb|ftp)[.]debian[.]org|--(extra-)?index-ur[l]|--find-link[s]|--trusted-hos[t]'; then
     echo "These lines name a registry." >&2
     exit 1
 fi
