@@ -181,6 +181,19 @@ def test_who_tries_without_end_gets_a_page_that_says_so(client: Client, db: None
     assert "Please wait a moment" in page.text
 
 
+def test_behind_a_proxy_one_guesser_does_not_stop_everybody(
+    client: Client, mailbox: Mailbox, settings: Settings
+) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    for number in range(31):
+        typed = {"login": f"a{number}@firma.example", "password": "x"}
+        page = client.post(reverse("account_login"), typed, headers={"x-forwarded-for": "198.51.100.7"})
+    assert page.status_code == 429
+    typed = {"login": "anna@firma.example", "password": PASSWORD}
+    page = client.post(reverse("account_login"), typed, headers={"x-forwarded-for": "192.0.2.1"})
+    assert page["Location"] == "/"
+
+
 def test_administrators_sign_in_where_everybody_does(client: Client, mailbox: Mailbox) -> None:
     page = client.get(reverse("admin:login"), {"next": "/admin/"})
     assert page["Location"].startswith(reverse("account_login"))
