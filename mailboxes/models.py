@@ -45,6 +45,13 @@ def validate_local_part(local_part: str) -> None:
         ) from error
     if not is_normal:
         raise ValidationError(_("Write the part before the @ in lower case."), code="form")
+    if set(local_part) & set("%!/") or not local_part.isascii():
+        # Postfix refuses the percent hack and bang paths from strangers; Dovecot 2.3 has no SMTPUTF8.
+        raise ValidationError(
+            _("Mail servers do not deliver to “%(name)s”: use letters without accents, digits and . _ + -"),
+            params={"name": local_part},
+            code="undeliverable",
+        )
 
 
 def default_time_zone() -> str:

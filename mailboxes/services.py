@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -105,6 +106,8 @@ def _owner(address: str, name: str, password: str | None) -> User:
 
 
 def _add_target(alias: Alias, target: str) -> None:
+    if addresses.split(target)[1] == settings.AUTOREPLY_DOMAIN:
+        raise MailboxesError(f"{target} is in the panel's own domain, for copies of messages")
     mailbox = Mailbox.objects.filter(address=target).first()
     if mailbox is None and Alias.objects.filter(address=target).exists():
         raise MailboxesError(f"{target} is an alias itself; name the mailboxes behind it")

@@ -140,7 +140,7 @@ def test_it_starts_answers_mail_and_ends(panel: Panel) -> None:
     assert len(asleep.stderr.splitlines()) == 1
 
 
-def test_it_starts_again_within_seconds_also_after_it_was_killed(panel: Panel) -> None:
+def test_it_starts_again_also_after_it_was_killed(panel: Panel) -> None:
     panel.start()
     second_panel = subprocess.run(
         [sys.executable, "-m", "webmail_panel.run"],
@@ -151,7 +151,7 @@ def test_it_starts_again_within_seconds_also_after_it_was_killed(panel: Panel) -
     assert "already runs" in second_panel.stderr
     assert panel.end(signal.SIGTERM) == 0
     assert panel.processes() == {}
-    assert panel.start() < 15
+    panel.start()
     panel.end(signal.SIGKILL)
     panel.start()  # at once: what the killed one left behind may still be ending
     assert panel.manage("demomail").returncode == 0
