@@ -12,6 +12,7 @@ import idna
 
 MAX_LOCAL_OCTETS = 64  # RFC 5321 §4.5.3.1.1
 MAX_ADDRESS_OCTETS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+MAX_TYPED = 1_000  # characters: ordering a long run of combining marks takes time in the square of it
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]"
 _DOT_ATOM = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -46,6 +47,8 @@ def split(address: str) -> tuple[str, str]:
 
 def normalise_local_part(local_part: str) -> str:
     """Lower case, NFC; a dot-atom (RFC 5322 §3.2.3, RFC 6532 §3.2) of at most 64 octets. Raises AddressError."""
+    if len(local_part) > MAX_TYPED:
+        raise AddressError("the part before @ is longer than 64 octets")
     plain = unicodedata.normalize("NFC", local_part.strip()).lower()
     if _CONTROL.search(plain) or not _DOT_ATOM.fullmatch(plain):
         raise AddressError("the part before @ may hold letters, digits and .!#$%&'*+/=?^_`{|}~-")
@@ -56,6 +59,8 @@ def normalise_local_part(local_part: str) -> str:
 
 def normalise_domain(domain: str) -> str:
     """Lower-case A-labels without a final dot (IDNA 2008, UTS 46 mapping). Raises AddressError."""
+    if len(domain) > MAX_TYPED:
+        raise AddressError("the domain is not a valid domain name")
     plain = domain.strip().rstrip(".").lower()
     if not plain.isascii():
         try:

@@ -121,6 +121,31 @@ def test_an_author_has_a_name_and_an_address() -> None:
     assert (quoted.from_name, quoted.from_address) == ('Nowak, "Ania" <x>', "a@x.example")
 
 
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("=?utf-8?q?Za=C5=BC=C3=B3=C5=82=C4=87?=", "Zażółć"),
+        ("=?ISO-8859-2?Q?Za=BF=F3=B3=E6_ja=BC=F1?=", "Zażółć jaźń"),
+        ("=?windows-1250?B?WmG/87PmIGphn/E=?=", "Zażółć jaźń"),
+        ("=?koi8-r?b?8NLJ18XU?=", "Привет"),
+        ("=?iso-2022-jp?b?GyRCRnxLXBsoQg==?=", "日本"),
+        ("=?utf-8*pl?q?Za=C5=BC=C3=B3=C5=82=C4=87?=", "Zażółć"),  # RFC 2231 §5
+        ("=?utf-8?q?one?= =?utf-8?q?_two?=", "one two"),
+        ("=?utf-8?q?=C5?= =?utf-8?q?=BC?=", "ż"),  # a letter in two halves: not allowed, and common
+        ("Re: =?utf-8?q?=C5=BC?= 12 =?utf-8?q?=C5=BC?=", "Re: ż 12 ż"),
+        ("=?utf-8?b?YQ?=", "a"),  # without its padding
+        ("=?utf-8?b?a?=", "=?utf-8?b?a?="),
+        ("=?utf-8?x?a?=", "=?utf-8?x?a?="),
+        ("=?no-such-charset?q?a=E9?=", "aé"),
+        ("=?rot13?q?abc?= =?zip?b?YWJj?=", "abcabc"),
+        ("=?utf-8?q?a=0D=0ABcc:_x?=", "a Bcc: x"),
+        ("=?utf-8?q?not closed", "=?utf-8?q?not closed"),
+    ],
+)
+def test_encoded_words_become_text(field: str, text: str) -> None:
+    assert read_message(f"Subject: {field}\r\n".encode(), "").subject == text
+
+
 def test_a_header_block_of_a_megabyte_and_fifty_thousand_recipients_are_read() -> None:
     many = b"To: " + b",\r\n ".join(b"u%d@x.example" % number for number in range(50_000)) + b"\r\n"
     message = read_message(many + b"X-A: " + b"x" * 1_000_000 + b"\r\nSubject: ok\r\n", "a@b.example")

@@ -32,10 +32,10 @@ MAILBOXES = (
 )
 ALIASES = (
     ("a.nowak@firma.example", ["anna@firma.example"]),
-    ("zespół@firma.example", ["anna@firma.example", "piotr@firma.example"]),
+    ("zespol@firma.example", ["anna@firma.example", "piotr@firma.example"]),
     ("faktury@studio.example", ["maria@studio.example", "ksiegowa@biuro-rachunkowe.example"]),
 )
-GROUP_ALIAS = "zespół@firma.example"
+GROUP_ALIAS = "zespol@firma.example"
 
 ABSENCE_TEXT = """Dzień dobry,
 
