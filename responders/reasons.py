@@ -21,6 +21,8 @@ SENTENCES: dict[Reason, str | Promise] = {
     Reason.OWN_ADDRESS: _("The message came from this mailbox itself."),
     Reason.NOT_ADDRESSED: _("None of your addresses is in To or Cc: it was a blind copy or a redirected message."),
     Reason.INACTIVE: _("No autoresponder was on when the message came, or it was switched off before the reply."),
+    Reason.AUDIENCE: _("The autoresponder that was on is not meant for this sender."),
+    Reason.CONDITION: _("The autoresponder that was on is not meant for such messages."),
     Reason.ALREADY_REPLIED: _("This sender has had this reply lately."),
     Reason.REFUSED: _("The reply was sent, but the mail server refused to accept it for this address."),
     Reason.ERROR: _("Something went wrong on our side; the operator can see what."),

@@ -58,6 +58,8 @@ RULES: tuple[Rule, ...] = (
     Rule(Reason.OWN_ADDRESS, rules.own_address, Needs.MAILBOX),
     Rule(Reason.NOT_ADDRESSED, rules.not_addressed, Needs.MAILBOX),
     Rule(Reason.INACTIVE, rules.inactive, Needs.MAILBOX),
+    Rule(Reason.AUDIENCE, rules.audience, Needs.MAILBOX),
+    Rule(Reason.CONDITION, rules.condition, Needs.MAILBOX),
     Rule(Reason.ALREADY_REPLIED, rules.already_replied, Needs.MEMORY),
 )
 _BY_MESSAGE = tuple(rule for rule in RULES if rule.needs is Needs.MESSAGE)

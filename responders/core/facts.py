@@ -26,6 +26,8 @@ class Reason(enum.StrEnum):
     OWN_ADDRESS = "own-address"
     NOT_ADDRESSED = "not-addressed"
     INACTIVE = "inactive"
+    AUDIENCE = "audience"
+    CONDITION = "condition"
     ALREADY_REPLIED = "already-replied"
     REFUSED = "refused"
     ERROR = "error"
@@ -46,9 +48,47 @@ class Policy:
     recipient_delimiter: str = "+"
 
 
+class Audience(enum.StrEnum):
+    """Whom a responder answers. Colleagues write from a domain of the same customer."""
+
+    EVERYONE = "everyone"
+    COLLEAGUES = "colleagues"
+    OTHERS = "others"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a reply says in one language (a BCP 47 tag), to everyone or to colleagues."""
+
+    language: str
+    subject: str
+    text_body: str
+    html_body: str = ""
+    for_colleagues: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Which messages a responder is for; what is empty does not count, of what is given all must hold.
+
+    `words`: one of them stands in the subject, or with `in_body` in the text, as a whole word whatever the case and
+    the accents; with `word_forms` also in its inflected forms. `senders`: addresses or domains in normal form.
+    """
+
+    words: tuple[str, ...] = ()
+    in_body: bool = False
+    word_forms: bool = False
+    senders: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class ResponderFacts:
-    """A responder as stored. `from_date` and `to_date` are naive, as typed, in `time_zone`; the window is in UTC."""
+    """A responder as stored. `from_date` and `to_date` are naive, as typed, in `time_zone`; the window is in UTC.
+
+    `subject`, `text_body` and `html_body` are its own text, in `language`; `texts` are those for others. `addresses`
+    are those of the mailbox that it answers for, all of them where it is empty. With `answers_once` the interval
+    never ends within an activation.
+    """
 
     id: int
     mailbox_id: int
@@ -64,6 +104,14 @@ class ResponderFacts:
     text_revision: int
     activation: int
     interval_days: int
+    answers_once: bool = False
+    language: str = ""
+    texts: tuple[Text, ...] = ()
+    audience: Audience = Audience.EVERYONE
+    addresses: frozenset[str] = frozenset()
+    conditions: Conditions = Conditions()
+    deputy_name: str = ""
+    deputy_address: str = ""
 
     def is_active(self, at: datetime) -> bool:
         """Whether it answers at the moment."""
@@ -72,7 +120,10 @@ class ResponderFacts:
 
 @dataclass(frozen=True, slots=True)
 class MailboxFacts:
-    """A mailbox and its responders in the owner's order. Addresses are in normal form."""
+    """A mailbox and its responders in the owner's order. Addresses and domains are in normal form.
+
+    `colleague_domains`: those of the same customer, maybe only the ones that matter for the message.
+    """
 
     id: int
     address: str
@@ -81,6 +132,7 @@ class MailboxFacts:
     time_zone: str
     own_addresses: frozenset[str]
     responders: tuple[ResponderFacts, ...] = ()
+    colleague_domains: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

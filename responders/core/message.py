@@ -8,7 +8,7 @@ import codecs
 import itertools
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -41,6 +41,7 @@ class Message:
 
     `fields`: lower-case name → unfolded values in the order they stand, without NUL and lone surrogates.
     `received_at` (UTC) and `queue_id` are of our own topmost Received field, None where there is none.
+    `content`: what was read, header block and as much of the body as was kept.
     """
 
     reverse_path: str
@@ -54,6 +55,7 @@ class Message:
     queue_id: str | None
     received_at: datetime | None
     content_type: str
+    content: bytes = field(default=b"", repr=False)
 
     def first(self, name: str) -> str | None:
         """The first field of that (lower-case) name."""
@@ -86,6 +88,7 @@ def read_message(content: bytes, reverse_path: str, *, received_by: Collection[s
         queue_id=queue_id,
         received_at=received_at,
         content_type=fields.get("content-type", ("",))[0].strip().lower(),
+        content=content,
     )
 
 

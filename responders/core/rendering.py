@@ -13,10 +13,12 @@ from typing import Any
 
 import liquid
 import nh3
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from liquid.exceptions import LiquidError
 
 from responders.core.facts import MailboxFacts, ResponderFacts
+from responders.core.matching import choose_text
 from responders.core.message import Message
 
 PLACEHOLDERS = (
@@ -28,6 +30,8 @@ PLACEHOLDERS = (
     "absence.start",
     "absence.end",
     "absence.return_date",
+    "deputy.name",
+    "deputy.address",
 )
 DEFAULT_SUBJECT = "Auto: {{ subject }}"
 MAX_OUTPUT_OCTETS = 200_000
@@ -59,11 +63,12 @@ class TemplateProblem(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What the reply will say. The subject is one line; `html_body` is empty where the owner wrote none."""
+    """What the reply will say, in `language`. The subject is one line; no `html_body` where the owner wrote none."""
 
     subject: str
     text_body: str
     html_body: str
+    language: str
 
 
 class _Environment(liquid.Environment):
@@ -121,13 +126,15 @@ def placeholders_used(source: str) -> frozenset[str]:
 
 
 def render(responder: ResponderFacts, mailbox: MailboxFacts, message: Message) -> Rendered:
-    """Subject and texts for this sender. Never raises for what a text or a message holds:
-    a text that cannot be rendered goes out without its placeholders.
+    """Subject and texts for this sender, in the language and for the audience that `choose_text` says.
+
+    Never raises for what a text or a message holds: a text that cannot be rendered goes out without its placeholders.
     """
-    values = _values(responder, mailbox, message)
-    subject = _fill(responder.subject, values)
-    html_body = nh3.clean(_fill(responder.html_body, values, html=True)) if responder.html_body else ""
-    return Rendered(" ".join(subject.split())[:MAX_SUBJECT_CHARACTERS], _fill(responder.text_body, values), html_body)
+    text = choose_text(responder, message, mailbox)
+    values = _values(responder, mailbox, message, text.language)
+    subject = " ".join(_fill(text.subject, values).split())[:MAX_SUBJECT_CHARACTERS]
+    html_body = nh3.clean(_fill(text.html_body, values, html=True)) if text.html_body else ""
+    return Rendered(subject, _fill(text.text_body, values), html_body, text.language)
 
 
 def local_time(local: datetime | None, language: str) -> str:
@@ -139,12 +146,20 @@ def local_time(local: datetime | None, language: str) -> str:
 
 
 def local_date(local: datetime | None, language: str) -> str:
-    """“4 stycznia 2027”, “4 January 2027”."""
-    return format_date(local, "long", locale="pl" if language == "pl" else "en_GB") if local else ""
+    """“4 stycznia 2027”, “4 January 2027”, “4. Januar 2027”; English where the language's dates are not known."""
+    return format_date(local, "long", locale=_locale(language)) if local else ""
 
 
-def _values(responder: ResponderFacts, mailbox: MailboxFacts, message: Message) -> dict[str, Any]:
-    language = mailbox.language
+def _locale(language: str) -> Locale:
+    try:
+        return Locale.parse("en_GB" if language == "en" else language.replace("-", "_"))
+    except (UnknownLocaleError, ValueError):
+        return Locale("en", "GB")
+
+
+def _values(
+    responder: ResponderFacts, mailbox: MailboxFacts, message: Message, language: str
+) -> dict[str, dict[str, str] | str]:
     return {
         "sender": {
             "name": (message.from_name or message.reverse_path)[:_MAX_VALUE_CHARACTERS],
@@ -157,6 +172,7 @@ def _values(responder: ResponderFacts, mailbox: MailboxFacts, message: Message) 
             "end": local_time(responder.to_date, language),
             "return_date": local_date(responder.to_date, language),
         },
+        "deputy": {"name": responder.deputy_name or responder.deputy_address, "address": responder.deputy_address},
     }
 
 

@@ -57,7 +57,7 @@ def compose(
         "X-Auto-Response-Suppress: All",
         "Precedence: bulk",
         f"X-Loop: {LOOP_MARK}",
-        f"Content-Language: {mailbox.language}",
+        f"Content-Language: {rendered.language}",
         "MIME-Version: 1.0",
     ]
     head = "\r\n".join(fields).encode("utf-8")

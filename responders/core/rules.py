@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from mailboxes.addresses import AddressError, normal_form_or_none, split, without_subaddress
 from responders.core.facts import MailboxFacts, Policy, PreviousResponses, ResponderFacts
+from responders.core.matching import fits, is_meant_for_sender, own_addresses_written_to
 from responders.core.message import Message
 
 LOOP_FIELD = "x-loop"
@@ -30,11 +31,31 @@ class Case:
     previous: PreviousResponses | None = None
 
     @property
-    def responder(self) -> ResponderFacts | None:
-        """The first responder, in the owner's order, that was active when the message came and still is."""
+    def active(self) -> list[ResponderFacts]:
+        """The responders, in the owner's order, that were active when the message came and still are."""
         moments = {self.now, self.message.received_at or self.now}
         rows = self.mailbox.responders if self.mailbox else ()
-        return next((row for row in rows if all(row.is_active(at) for at in moments)), None)
+        return [row for row in rows if all(row.is_active(at) for at in moments)]
+
+    @property
+    def for_sender(self) -> list[ResponderFacts]:
+        """Of the active ones those whose audience the sender belongs to."""
+        return [row for row in self.active if self.mailbox and is_meant_for_sender(row, self.message, self.mailbox)]
+
+    @property
+    def responder(self) -> ResponderFacts | None:
+        """The first that is active and meant for this sender and this message."""
+        return next((row for row in self.for_sender if self.is_for_message(row)), None)
+
+    def is_for_message(self, row: ResponderFacts) -> bool:
+        """Whether the message was written to an address that the responder answers for, and meets its conditions."""
+        return self.is_written_to(row) and fits(row.conditions, self.message)
+
+    def is_written_to(self, row: ResponderFacts) -> bool:
+        delimiter = self.policy.recipient_delimiter
+        return not row.addresses or bool(
+            self.mailbox and own_addresses_written_to(self.message, self.mailbox, delimiter, row.addresses)
+        )
 
 
 def null_reverse_path(case: Case) -> str | None:
@@ -189,7 +210,7 @@ def own_address(case: Case) -> str | None:
 
 def not_addressed(case: Case) -> str | None:
     """None of the mailbox's own addresses is in To or Cc: blind copy, redirection. RFC 3834 §2, RFC 5230 §4.5."""
-    if any(_is_own(address, case) for address in case.message.addressed_to):
+    if case.mailbox and own_addresses_written_to(case.message, case.mailbox, case.policy.recipient_delimiter):
         return None
     shown = [name for name in ("To", "Cc", "Resent-To", "Resent-Cc") if case.message.first(name.lower()) is not None]
     return ", ".join(f"{name}: {case.message.first(name.lower())}" for name in shown)[:500]
@@ -202,10 +223,33 @@ def _is_own(address: str, case: Case) -> bool:
 
 def inactive(case: Case) -> str | None:
     """No autoresponder of the mailbox was on when the message came, or none is any more."""
-    if case.responder is not None:
+    if case.active:
         return None
     received_at = case.message.received_at
     return f"received {received_at.isoformat()}" if received_at else ""
+
+
+def audience(case: Case) -> str | None:
+    """The autoresponder is for other senders: for colleagues alone, or for everyone but them. Exchange's audience."""
+    if not case.active or case.for_sender:
+        return None
+    whom = ", ".join(sorted({row.audience.value for row in case.active}))
+    return f"MAIL FROM:<{case.message.reverse_path}>, answers {whom}"[:500]
+
+
+def condition(case: Case) -> str | None:
+    """The autoresponder is for messages to other addresses, from other senders or with other words. RFC 5230 §4.3."""
+    rows = case.for_sender
+    if not rows or any(case.is_for_message(row) for row in rows):
+        return None
+    return "; ".join(_unmet(row, case) for row in rows)[:500]
+
+
+def _unmet(row: ResponderFacts, case: Case) -> str:
+    if not case.is_written_to(row):
+        return "answers for " + ", ".join(sorted(row.addresses))
+    wanted = [*row.conditions.senders, *(f"“{word}”" for word in row.conditions.words)]
+    return "answers only " + ", ".join(wanted)
 
 
 def already_replied(case: Case) -> str | None:
@@ -214,7 +258,7 @@ def already_replied(case: Case) -> str | None:
     previous = (case.previous or {}).get(responder.id) if responder else None
     if responder is None or previous is None:
         return None
-    is_recent = case.now < previous.replied_at + timedelta(days=responder.interval_days)
+    is_recent = responder.answers_once or case.now < previous.replied_at + timedelta(days=responder.interval_days)
     return f"answered {previous.replied_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if is_recent else None
 
 

@@ -3,12 +3,14 @@
 import email
 import email.policy
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from responders.core.decision import RULES, Policy, Previous, Reason, decide, decide_by_message
+from responders.core.facts import Audience, Conditions
 from responders.core.message import Message, read_message
 from responders.core.rendering import render
 from responders.core.reply import compose
@@ -34,6 +36,11 @@ AWAY = responder(
     html_body="<p>{{ sender.name }}: {{ subject }}</p>",
 )
 ANNA = mailbox(AWAY)
+# Mailboxes whose responders are not for everyone and everything.
+OTHERS = {
+    "audience": mailbox(replace(AWAY, audience=Audience.COLLEAGUES), colleague_domains=frozenset(["firma.example"])),
+    "condition": mailbox(replace(AWAY, conditions=Conditions(words=("reklamacja",), in_body=True, word_forms=True))),
+}
 
 
 def read(path: Path) -> Message:
@@ -51,8 +58,9 @@ def remembered(message: Message) -> dict[int, Previous]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_message_is_decided_as_its_name_says(path: Path) -> None:
     message = read(path)
-    decided = decide(message, ANNA, POLICY, NOW, remembered(message))
-    assert decided.reason.value == path.name.split("--")[0], decided
+    reason = path.name.split("--")[0]
+    decided = decide(message, OTHERS.get(reason, ANNA), POLICY, NOW, remembered(message))
+    assert decided.reason.value == reason, decided
     order = [rule.reason.value for rule in RULES]
     place = len(order) if decided.reason is Reason.REPLIED else order.index(decided.reason.value)
     assert list(decided.misses) == order[:place]

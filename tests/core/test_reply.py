@@ -23,7 +23,7 @@ def reply(
     name: str = "Anna Nowak",
 ) -> Reply:
     return compose(
-        Rendered(subject, text, html), mailbox(name=name), message(*fields, sender=sender), now=NOW,
+        Rendered(subject, text, html, "pl"), mailbox(name=name), message(*fields, sender=sender), now=NOW,
         hostname="panel.example", from_address="anna@firma.example",
     )  # fmt: skip
 
@@ -85,7 +85,8 @@ def test_of_a_long_conversation_the_first_and_the_last_are_kept() -> None:
 def test_a_broken_message_id_is_not_passed_on(broken: str) -> None:
     read = parsed(
         compose(
-            Rendered("x", "x", ""), mailbox(), message(f"Message-ID: {broken}", letter=b"To: anna@firma.example\r\n"),
+            Rendered("x", "x", "", "pl"), mailbox(),
+            message(f"Message-ID: {broken}", letter=b"To: anna@firma.example\r\n"),
             now=NOW, hostname="panel.example", from_address="anna@firma.example",
         )
     )  # fmt: skip
