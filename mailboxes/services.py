@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from mailboxes import addresses
 from mailboxes.models import Alias, AliasTarget, Domain, Mailbox, User
@@ -89,6 +90,19 @@ def _refuse_taken(local_part: str, domain: Domain) -> None:
         raise MailboxesError(f"{address} is a mailbox already")
     if Alias.objects.filter(address=address).exists():
         raise MailboxesError(f"{address} is an alias already")
+
+
+def group_targets(mailbox: Mailbox) -> list[AliasTarget]:
+    """Where aliases of several recipients lead to the mailbox: those whose owner must say whether they count as own."""
+    targets = mailbox.alias_targets.select_related("alias").order_by("alias__address")
+    others = AliasTarget.objects.filter(alias=OuterRef("alias")).exclude(pk=OuterRef("pk"))
+    return list(targets.filter(Exists(others)))
+
+
+def count_as_own(target: AliasTarget, *, is_own: bool) -> None:
+    """Whether mail to a group alias may be answered by the mailbox's responders (RFC 5230 §4.5)."""
+    target.is_own_address = is_own
+    target.save(update_fields=["is_own_address"])
 
 
 def _owner(address: str, name: str, password: str | None) -> User:

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import INPUT_CLASSES
 
-from responders import services
-from responders.forms import LocalDateTimeField
+from responders import services, validation
+from responders.fields import LocalDateTimeField
 from responders.models import Decision, PreviousResponse, QuarantinedMessage, Responder, ResponderEvent
 
 
@@ -31,15 +31,18 @@ class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
         model = Responder
         fields = (
             "mailbox", "type", "is_enabled", "from_date", "to_date", "time_zone", "subject", "text_body", "html_body",
-            "interval_days",
+            "interval_days", "answers_once", "language", "audience", "addresses", "words", "words_in_body",
+            "word_forms", "senders", "deputy_name", "deputy_address", "deputy_gets_copy",
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if not self.errors:
             try:
-                services.check(self.as_input(), services.database_now(), self.instance if self.instance.pk else None)
-            except services.ResponderInvalid as invalid:
+                stored = self.instance if self.instance.pk else None
+                mailbox = stored.mailbox if stored else values["mailbox"]
+                services.check(mailbox, self.as_input(), services.database_now(), stored)
+            except validation.ResponderInvalid as invalid:
                 for name, sentences in invalid.errors.items():
                     self.add_error(name, sentences)
         return values
@@ -47,8 +50,12 @@ class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
     def _post_clean(self) -> None:
         """Only the fields' own checks: the window's constraints hold for what the services compute."""
 
-    def as_input(self) -> services.ResponderInput:
-        return services.ResponderInput(**{k: v for k, v in self.cleaned_data.items() if k != "mailbox"})
+    def as_input(self) -> validation.ResponderInput:
+        """What was typed here; the further texts stay as they are."""
+        typed = {name: value for name, value in self.cleaned_data.items() if name != "mailbox"}
+        typed |= {name: tuple(value) for name, value in typed.items() if isinstance(value, list)}
+        stored = validation.as_input(self.instance).texts if self.instance.pk else ()
+        return validation.ResponderInput(**typed, texts=stored)
 
 
 @admin.register(Responder)

@@ -12,7 +12,8 @@ from django.db import connection
 
 from mailboxes import addresses
 from mailboxes.models import Mailbox
-from responders.core import decision, rendering, reply, schedule
+from responders import validation
+from responders.core import decision, matching, rendering, reply, schedule
 from responders.core.message import Message, read_message
 from responders.models import PreviousResponse
 from responders.policy import policy_from_settings
@@ -53,23 +54,28 @@ def explain_message(content: bytes, reverse_path: str, recipient: str, *, at: da
     """
     message = read_message(content, reverse_path, received_by=["explain.invalid"])
     mailboxes = _mailboxes_behind(recipient)
-    return [_explain(message, mailbox, at) for mailbox in mailboxes] or [_explain(message, None, at)]
+    if not mailboxes:
+        return [_explain(message, None, at, recipient)]
+    return [_explain(message, mailbox, at, recipient) for mailbox in mailboxes]
 
 
 def mailbox_facts(mailbox: Mailbox) -> decision.MailboxFacts:
     """What the decision needs to know of a mailbox."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT address FROM mail_recipients WHERE mailbox_id = %s AND is_own", [mailbox.pk])
-        own_addresses = frozenset(address for (address,) in cursor.fetchall())
     return decision.MailboxFacts(
         id=mailbox.pk,
         address=mailbox.address,
         name=mailbox.name,
         language=mailbox.language,
         time_zone=mailbox.time_zone,
-        own_addresses=own_addresses,
+        own_addresses=frozenset(validation.own_addresses(mailbox)),
         responders=tuple(row.facts for row in mailbox.responders.order_by("position")),
+        colleague_domains=frozenset(_colleague_domains(mailbox)),
     )
+
+
+def _colleague_domains(mailbox: Mailbox) -> set[str]:
+    customer = mailbox.domain.customer
+    return {mailbox.domain_id} | set(customer.domains.values_list("name", flat=True) if customer else ())
 
 
 def _mailboxes_behind(recipient: str) -> list[Mailbox]:
@@ -83,7 +89,7 @@ def _mailboxes_behind(recipient: str) -> list[Mailbox]:
     return []
 
 
-def _explain(message: Message, mailbox: Mailbox | None, at: datetime) -> Explanation:
+def _explain(message: Message, mailbox: Mailbox | None, at: datetime, recipient: str) -> Explanation:
     zone = mailbox.time_zone if mailbox else settings.DEFAULT_MAILBOX_TIME_ZONE
     moment = at if at.tzinfo else schedule.to_utc(at, zone)
     facts = mailbox_facts(mailbox) if mailbox else None
@@ -98,7 +104,7 @@ def _explain(message: Message, mailbox: Mailbox | None, at: datetime) -> Explana
         sentence=str(SENTENCES[decided.reason]),
         evidence=decided.evidence,
         rules=[(row.rule, row.outcome, row.evidence) for row in rules],
-        reply=_reply(decided, facts, message, moment),
+        reply=_reply(decided, facts, message, moment, recipient),
     )
 
 
@@ -118,12 +124,18 @@ def _previous_responses(facts: decision.MailboxFacts | None, message: Message) -
 
 
 def _reply(
-    decided: decision.Decision, facts: decision.MailboxFacts | None, message: Message, now: datetime
+    decided: decision.Decision,
+    facts: decision.MailboxFacts | None,
+    message: Message,
+    now: datetime,
+    recipient: str,
 ) -> str | None:
     if decided.responder is None or facts is None or decided.reason is not decision.Reason.REPLIED:
         return None
     rendered = rendering.render(decided.responder, facts, message)
+    delimiter = settings.RECIPIENT_DELIMITER
+    from_address = matching.answering_address(message, facts, decided.responder, delimiter, recipient)
     composed = reply.compose(
-        rendered, facts, message, now=now, hostname=settings.MAIL_HOSTNAME, from_address=facts.address
+        rendered, facts, message, now=now, hostname=settings.MAIL_HOSTNAME, from_address=from_address
     )
     return composed.content.decode("utf-8", "replace").replace("\r\n", "\n")

@@ -1,6 +1,7 @@
-"""The responder form: what a person types, and how it becomes `services.ResponderInput`."""
+"""The responder form: what a person types, and how it becomes `validation.ResponderInput`."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -12,10 +13,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from mailboxes.addresses import display
 from mailboxes.models import Mailbox
+from responders.core.facts import Audience, Text
 from responders.core.rendering import DEFAULT_SUBJECT, placeholders_used
-from responders.models import Responder, ResponderType
-from responders.services import ResponderInput, as_input
+from responders.fields import ListField, LocalDateTimeField
+from responders.models import AudienceChoices, Responder, ResponderType
+from responders.sentences import language_name
+from responders.validation import TEXT_LANGUAGES, ResponderInput, all_texts, as_input, own_addresses
+
+TEXTS = "texts"
 
 # Placeholder → what it stands for, and an example.
 PLACEHOLDER_WORDS: dict[str, tuple[str | Promise, str | Promise]] = {
@@ -27,44 +34,75 @@ PLACEHOLDER_WORDS: dict[str, tuple[str | Promise, str | Promise]] = {
     "absence.start": (_("when the absence begins"), _("24 December 2026, 17:00")),
     "absence.end": (_("when the absence ends"), _("4 January 2027, 08:00")),
     "absence.return_date": (_("the day on which the absence ends"), _("4 January 2027")),
+    "deputy.name": (_("the deputy's name, or the address where there is none"), "Ewa Lis"),
+    "deputy.address": (_("the deputy's address"), "ewa@example.com"),
 }
-
-
-class LocalDateTimeField(forms.DateTimeField):
-    """A wall-clock time: naive in, naive out, whatever zone is active."""
-
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-
-    def to_python(self, value: Any) -> datetime | None:
-        if not value or isinstance(value, datetime):
-            return value or None
-        try:
-            local = datetime.fromisoformat(value.strip())
-        except ValueError:
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
-        return local.replace(tzinfo=None)
-
-    def prepare_value(self, value: Any) -> Any:
-        return value
 
 
 _card = lazy(partial(format_html, "<strong>{}</strong> <span>{}</span>"), SafeString)
 
 
 class Folded(Div):
-    """Fields that most people leave alone; open where one of them needs a look."""
+    """Fields that most people leave alone; open where one of them holds something unusual or needs a look."""
 
     template = "responders/folded.html"
 
-    def __init__(self, form: "ResponderForm", *fields: str) -> None:
-        super().__init__(*fields)
+    def __init__(self, form: "ResponderForm", title: str | Promise, *fields: str, css_class: str = "") -> None:
+        super().__init__(*fields, css_class=css_class)
+        self.title = title
         self._form = form
-        self._names = fields
+        self._names = [name for name in fields if name in form.fields]
 
     @property
     def is_open(self) -> bool:
-        form = self._form
-        return any(name in form.errors for name in self._names) or not form["is_enabled"].value()
+        return any(name in self._form.errors or self._is_unusual(name) for name in self._names)
+
+    def _is_unusual(self, name: str) -> bool:
+        value, usual = self._form[name].value(), self._form.fields[name].initial
+        return bool(value) != bool(usual) if isinstance(usual, bool) else (value or usual) != usual
+
+
+class TextForm(forms.Form):
+    """One more text of a responder: in another language, or for colleagues."""
+
+    language = forms.ChoiceField(label=_("Language"))
+    for_colleagues = forms.ChoiceField(
+        label=_("Who reads it"),
+        choices=[("", _("Everyone")), ("True", _("Only colleagues"))],
+        required=False,
+        help_text=_("Colleagues write from a domain of your company."),
+    )
+    subject = forms.CharField(label=_("Subject"), max_length=500)
+    text_body = forms.CharField(label=_("Text of the reply"), widget=forms.Textarea(attrs={"rows": 6}))
+    html_body = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["language"].choices = [("", "–"), *_languages()]  # type: ignore[attr-defined]
+        self.helper = FormHelper()
+        self.helper.form_tag = False
+        self.helper.disable_csrf = True
+
+    @property
+    def title(self) -> str | Promise:
+        """What the text is, for its folded head."""
+        code = self["language"].value()
+        if not code or code not in TEXT_LANGUAGES:
+            return _("Add a text in another language, or for colleagues")
+        name = language_name(code)
+        return _("%(language)s, for colleagues") % {"language": name} if self["for_colleagues"].value() else name
+
+    def as_text(self) -> Text:
+        """What was typed; the form is valid."""
+        values = {name: value for name, value in self.cleaned_data.items() if name != "DELETE"}
+        return Text(**values | {"for_colleagues": bool(values["for_colleagues"])})
+
+
+TextFormSet = forms.formset_factory(TextForm, extra=1, can_delete=True, can_delete_extra=False, max_num=20)
+
+
+def _languages() -> list[tuple[str, str]]:
+    return sorted(((code, language_name(code)) for code in TEXT_LANGUAGES), key=lambda pair: pair[1])
 
 
 class ResponderForm(forms.Form):
@@ -92,18 +130,85 @@ class ResponderForm(forms.Form):
     interval_days = forms.IntegerField(
         label=_("Answer the same sender again after (days)"), min_value=1, max_value=365, initial=7
     )
+    answers_once = forms.BooleanField(
+        label=_("Answer each sender only once"),
+        required=False,
+        initial=False,
+        help_text=_("Once an absence, however many days pass."),
+    )
+    language = forms.ChoiceField(label=_("Language of the text above"), required=False)
+    audience = forms.ChoiceField(
+        label=_("Who gets a reply"),
+        choices=AudienceChoices.choices,
+        required=False,
+        initial=Audience.EVERYONE.value,
+        help_text=_("Colleagues write from a domain of your company."),
+    )
+    addresses = forms.MultipleChoiceField(
+        label=_("Only for mail to"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Nothing chosen: for mail to any of these addresses."),
+    )
+    words = ListField(
+        label=_("Only for messages with one of these words"),
+        required=False,
+        help_text=_("With commas between them: complaint, refund. Capitals and accents do not matter."),
+    )
+    words_in_body = forms.BooleanField(
+        label=_("Look for them in the text, too, not only in the subject"), required=False, initial=False
+    )
+    word_forms = forms.BooleanField(
+        label=_("Find other forms of these words, too"),
+        required=False,
+        initial=False,
+        help_text=_("“reklamacja” then finds “reklamację” and “reklamacji”."),
+    )
+    senders = ListField(
+        label=_("Only for messages from"),
+        required=False,
+        help_text=_("Addresses or domains with commas between them: jan@example.com, example.org."),
+    )
+    deputy_name = forms.CharField(label=_("Deputy's name"), required=False, max_length=200)
+    deputy_address = forms.CharField(label=_("Deputy's address"), required=False, max_length=320)
+    deputy_gets_copy = forms.BooleanField(
+        label=_("The deputy gets a copy of each message while I am away"),
+        required=False,
+        initial=False,
+        help_text=_("Only to a mailbox of your own company; it ends together with the absence."),
+    )
     is_enabled = forms.BooleanField(label=_("Switched on"), required=False, initial=True)
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, mailbox: Mailbox, responder: Responder | None = None, **kwargs: Any) -> None:
         self.time_zone = responder.time_zone if responder else mailbox.time_zone
+        self._language = (responder and responder.language) or mailbox.language
+        self._stored_texts = as_input(responder).texts if responder else ()
         if responder is not None:
-            kwargs["initial"] = {**vars(as_input(responder)), "version": responder.version}
+            kwargs["initial"] = {**vars(as_input(responder)), "version": responder.version, "language": self._language}
         super().__init__(*args, **kwargs)
+        self._choose_from(mailbox)
+        typed_texts = self.data if f"{TEXTS}-TOTAL_FORMS" in self.data else None
+        self.texts = TextFormSet(typed_texts, prefix=TEXTS, initial=[asdict(text) for text in self._stored_texts])
         self.fields["text_body"].widget.attrs["placeholder"] = _("Thank you for your message. I am away until…")
         self.helper = FormHelper()
         self.helper.attrs = {"novalidate": ""}  # our own words stand beside the fields, in the panel's language
         self.helper.layout = self._layout()
+
+    def _choose_from(self, mailbox: Mailbox) -> None:
+        """The choices that depend on the mailbox and the active language; with one address there is none."""
+        self.fields["language"].choices = _languages()  # type: ignore[attr-defined]
+        self.fields["language"].initial = self._language
+        own = own_addresses(mailbox)
+        chosen = [address for address in self.initial.get("addresses", ()) if address not in own]
+        self.fields["addresses"].choices = [  # type: ignore[attr-defined]
+            (address, display(address)) for address in [*own, *chosen]
+        ]
+        if len(own) + len(chosen) < 2:
+            del self.fields["addresses"]
+
+    def is_valid(self) -> bool:
+        return super().is_valid() and (not self.texts.is_bound or self.texts.is_valid())
 
     def _layout(self) -> Layout:
         return Layout(
@@ -115,7 +220,19 @@ class ResponderForm(forms.Form):
                 css_class="sheet only-absence",
             ),
             Div("subject", "text_body", HTML('{% include "responders/placeholders.html" %}'), css_class="sheet"),
-            Folded(self, "html_body", "interval_days", "is_enabled"),
+            HTML('{% include "responders/texts.html" %}'),
+            Folded(
+                self,
+                _("Which messages it answers"),
+                "audience",
+                "addresses",
+                "words",
+                "words_in_body",
+                "word_forms",
+                "senders",
+            ),
+            Folded(self, _("Deputy"), "deputy_name", "deputy_address", "deputy_gets_copy", css_class="only-absence"),
+            Folded(self, _("More settings"), "html_body", "language", "interval_days", "answers_once", "is_enabled"),
             Div(
                 Submit("save", _("Save")),
                 HTML('{% include "responders/cancel.html" %}'),
@@ -126,15 +243,47 @@ class ResponderForm(forms.Form):
     def as_input(self) -> ResponderInput:
         """What was typed; `clean` has run."""
         values = {name: value for name, value in self.cleaned_data.items() if name != "version"}
-        return ResponderInput(time_zone=self.time_zone, **values)
+        values["addresses"] = tuple(values.get("addresses", ()))
+        values["language"] = values["language"] or self._language
+        values["audience"] = values["audience"] or Audience.EVERYONE.value
+        return ResponderInput(time_zone=self.time_zone, texts=self._texts(), **values)
+
+    def _texts(self) -> tuple[Text, ...]:
+        if not self.texts.is_bound:
+            return self._stored_texts
+        return tuple(form.as_text() for form in self._kept_texts())
+
+    def _kept_texts(self) -> list[TextForm]:
+        deleted = self.texts.deleted_forms
+        initial = self.texts.initial_form_count()
+        return [
+            form
+            for place, form in enumerate(self.texts)
+            if form not in deleted and (place < initial or form.has_changed())
+        ]
+
+    def show(self, errors: Mapping[str, list[str]]) -> None:
+        """Put each error beside its field; those of a further text beside that text's."""
+        for name, sentences in errors.items():
+            prefix, _dash, rest = name.partition("-")
+            place, _dash, field = rest.partition("-")
+            if prefix == TEXTS:
+                self._kept_texts()[int(place)].add_error(field, sentences)
+            else:
+                self.add_error(name, sentences)
 
 
 def warnings_about(values: ResponderInput) -> list[str | Promise]:
     """What a person should know about a text that was saved all the same."""
-    used = placeholders_used(values.subject) | placeholders_used(values.text_body) | placeholders_used(values.html_body)
+    pieces = [piece for text in all_texts(values) for piece in (text.subject, text.text_body, text.html_body)]
+    used = frozenset[str]().union(*map(placeholders_used, pieces))
     found: list[str | Promise] = []
     if used & {"absence.end", "absence.return_date"} and values.to_date is None:
         found.append(_("The text names the end of the absence, but no end is set: its place stays empty."))
     if "absence.start" in used and values.from_date is None:
         found.append(_("The text names the start of the absence, but no start is set: its place stays empty."))
+    if used & {"deputy.name", "deputy.address"} and not values.deputy_address:
+        found.append(_("The text names the deputy, but no deputy is set: its place stays empty."))
+    if any(text.for_colleagues for text in values.texts):
+        found.append(_("Colleagues get a text of their own; everyone else, strangers too, gets the first one."))
     return found

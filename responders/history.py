@@ -8,8 +8,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from responders import services
-from responders.models import ResponderEvent, ResponderType
+from responders import sentences
+from responders.models import AudienceChoices, ResponderEvent, ResponderType
 
 LABELS: dict[str, str | Promise] = {
     "type": gettext_lazy("type"),
@@ -21,8 +21,23 @@ LABELS: dict[str, str | Promise] = {
     "text_body": gettext_lazy("text"),
     "html_body": gettext_lazy("formatted text"),
     "interval_days": gettext_lazy("answer the same sender again after (days)"),
+    "answers_once": gettext_lazy("answer each sender only once"),
+    "language": gettext_lazy("language of the text"),
+    "texts": gettext_lazy("further texts"),
+    "audience": gettext_lazy("who gets a reply"),
+    "addresses": gettext_lazy("only for mail to"),
+    "words": gettext_lazy("only with one of these words"),
+    "words_in_body": gettext_lazy("look for the words in the text, too"),
+    "word_forms": gettext_lazy("find other forms of the words, too"),
+    "senders": gettext_lazy("only from these addresses or domains"),
+    "deputy_name": gettext_lazy("deputy's name"),
+    "deputy_address": gettext_lazy("deputy's address"),
+    "deputy_gets_copy": gettext_lazy("the deputy gets a copy of each message"),
     "position": gettext_lazy("position"),
 }
+
+
+_CHOICES = {"type": ResponderType.choices, "audience": AudienceChoices.choices}
 
 
 @dataclass(frozen=True)
@@ -50,10 +65,18 @@ def changes(event: ResponderEvent) -> list[Change]:
 def _in_words(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    if value in (None, ""):
+    if value in (None, "", []):
         return "–"
+    if name == "texts":
+        return "\n\n".join(_text_in_words(text) for text in value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     if name in {"from_date", "to_date"}:
-        return services.long_time(datetime.fromisoformat(value))
-    if name == "type" and value in ResponderType.values:
-        return str(ResponderType(value).label)
-    return str(value)
+        return sentences.long_time(datetime.fromisoformat(value))
+    choices = dict(_CHOICES.get(name, ()))
+    return str(choices.get(value, value))
+
+
+def _text_in_words(text: dict[str, Any]) -> str:
+    whose = _("for colleagues") if text["for_colleagues"] else _("for everyone")
+    return f"{sentences.language_name(text['language'])}, {whose}: {text['subject']}\n{text['text_body']}"

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -11,7 +12,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.models import Mailbox, default_time_zone, validate_time_zone
-from responders.core.facts import ResponderFacts
+from responders.core.facts import Audience, Conditions, ResponderFacts, Text
 from responders.core.schedule import State, Window, next_transition, state_at
 
 if TYPE_CHECKING:
@@ -51,11 +52,21 @@ class ResponderType(models.TextChoices):
     STANDING = "standing", _("Standing reply")
 
 
+class AudienceChoices(models.TextChoices):
+    EVERYONE = Audience.EVERYONE.value, _("Everyone")
+    COLLEAGUES = Audience.COLLEAGUES.value, _("Only colleagues")
+    OTHERS = Audience.OTHERS.value, _("Everyone but colleagues")
+
+
 class StateChoices(models.TextChoices):
     OFF = State.OFF.value, _("Off")
     SCHEDULED = State.SCHEDULED.value, _("Scheduled")
     ACTIVE = State.ACTIVE.value, _("Active")
     ENDED = State.ENDED.value, _("Ended")
+
+
+def _list_of(label: Any, *, max_length: int) -> "ArrayField[list[str], list[str]]":
+    return ArrayField(models.CharField(max_length=max_length), default=list, blank=True, verbose_name=label)
 
 
 class Responder(models.Model):
@@ -83,6 +94,22 @@ class Responder(models.Model):
     interval_days = models.PositiveSmallIntegerField(
         _("answer the same sender again after (days)"), default=7, validators=[MinValueValidator(1)]
     )
+    answers_once = models.BooleanField(_("answer each sender only once"), default=False)
+    # Of the three texts above; those in `texts` say their own. Empty: the mailbox's.
+    language = models.CharField(_("language of the text"), max_length=10, blank=True)
+    # Each an object: language, for_colleagues, subject, text_body, html_body.
+    texts = models.JSONField(_("further texts"), default=list, blank=True)
+    audience = models.CharField(
+        _("who gets a reply"), max_length=10, choices=AudienceChoices.choices, default=Audience.EVERYONE.value
+    )
+    addresses = _list_of(_("only for mail to"), max_length=320)
+    words = _list_of(_("only with one of these words"), max_length=100)
+    words_in_body = models.BooleanField(_("look for the words in the text, too"), default=False)
+    word_forms = models.BooleanField(_("find other forms of the words, too"), default=False)
+    senders = _list_of(_("only from these addresses or domains"), max_length=320)
+    deputy_name = models.CharField(_("deputy's name"), max_length=200, blank=True)
+    deputy_address = models.CharField(_("deputy's address"), max_length=320, blank=True)
+    deputy_gets_copy = models.BooleanField(_("the deputy gets a copy of each message"), default=False)
     # The memory of previous responses counts within one text and one activation.
     text_revision = models.PositiveIntegerField(default=1, editable=False)
     activation = models.PositiveIntegerField(default=1, editable=False)
@@ -119,6 +146,13 @@ class Responder(models.Model):
                 condition=~Q(type="standing") | Q(from_date__isnull=True, to_date__isnull=True),
                 name="standing_reply_has_no_dates",
             ),
+            models.CheckConstraint(
+                condition=Q(deputy_gets_copy=False) | Q(type="absence") & ~Q(deputy_address=""),
+                name="only_an_absence_has_a_deputy_who_gets_copies",
+            ),
+            models.CheckConstraint(
+                condition=Q(audience__in=[audience.value for audience in Audience]), name="responder_audience_is_known"
+            ),
             models.CheckConstraint(condition=Q(interval_days__gte=1), name="responder_interval_is_a_day_at_least"),
             models.CheckConstraint(
                 condition=Q(state__in=[state.value for state in State]), name="responder_state_is_known"
@@ -154,8 +188,16 @@ class Responder(models.Model):
     def facts(self) -> ResponderFacts:
         """This row as the value that the core decides on."""
         shared = ["id", "mailbox_id", "type", "is_enabled", "time_zone", "from_date", "to_date", "subject"]
-        shared += ["text_body", "html_body", "text_revision", "activation", "interval_days"]
-        return ResponderFacts(window=self.window, **{name: getattr(self, name) for name in shared})
+        shared += ["text_body", "html_body", "text_revision", "activation", "interval_days", "answers_once", "language"]
+        shared += ["deputy_name", "deputy_address"]
+        return ResponderFacts(
+            window=self.window,
+            texts=tuple(Text(**text) for text in self.texts),
+            audience=Audience(self.audience),
+            addresses=frozenset(self.addresses),
+            conditions=Conditions(tuple(self.words), self.words_in_body, self.word_forms, tuple(self.senders)),
+            **{name: getattr(self, name) for name in shared},
+        )
 
     def state_at(self, at: datetime) -> State:
         """What the responder is doing at the moment, computed from its fields."""

@@ -7,6 +7,7 @@ from responders import views
 urlpatterns = [
     path("", views.mailbox_list, name="mailbox_list"),
     path("mailboxes/<int:pk>/", views.mailbox_page, name="mailbox"),
+    path("mailboxes/<int:pk>/group-address/", views.group_address, name="group_address"),
     path("mailboxes/<int:pk>/responders/new/", views.responder_new, name="responder_new"),
     path("responders/<int:pk>/", views.responder_edit, name="responder_edit"),
     path("responders/<int:pk>/switch/", views.responder_switch, name="responder_switch"),

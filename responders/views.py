@@ -21,9 +21,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mailboxes import access
+from mailboxes.addresses import display
 from mailboxes.forms import MailboxSearchForm
 from mailboxes.models import Mailbox, User
-from responders import history, services
+from mailboxes.services import count_as_own, group_targets
+from responders import history, sentences, services, validation
 from responders.core.facts import Reason
 from responders.forms import PLACEHOLDER_WORDS, ResponderForm, warnings_about
 from responders.models import Decision, Responder, ResponderEvent
@@ -45,6 +47,7 @@ class Shown:
     sentence: str
     window: str
     zone: str
+    limits: list[str]
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "no_sender": _("(no sender address)"),
         "responders": responders,
         "foremost": _foremost(responders),
+        "groups": group_targets(mailbox),
         "decisions": [(row, _sentence(row)) for row in decisions],
         "before": before,
         "show": show,
@@ -139,7 +143,7 @@ def responder_switch(request: HttpRequest, row: Responder) -> HttpResponse:
     """On or off by hand: POST `on` with 1 or 0."""
     now = services.database_now()
     row = services.switch(row, on=request.POST.get("on") == "1", actor=_actor(request), now=now)
-    messages.success(request, f"{row.subject}: {services.state_sentence(row, now)}")
+    messages.success(request, f"{row.subject}: {sentences.state_sentence(row, now)}")
     return redirect("mailbox", row.mailbox_id)
 
 
@@ -157,6 +161,26 @@ def responder_answer_again(request: HttpRequest, row: Responder) -> HttpResponse
     services.answer_everyone_again(row, actor=_actor(request), now=services.database_now())
     messages.success(request, _("Everybody who writes from now on gets this reply once more."))
     return redirect("mailbox", row.mailbox_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def group_address(request: HttpRequest, pk: int) -> HttpResponse:
+    """Whether mail to a group alias is answered for this mailbox: POST `target` and `on` with 1 or 0."""
+    mailbox = _mailbox(request, pk)
+    if request.method == "POST":
+        wanted = [target for target in group_targets(mailbox) if str(target.pk) == request.POST.get("target")]
+        if not wanted:
+            raise Http404
+        [target] = wanted
+        is_own = request.POST.get("on") == "1"
+        count_as_own(target, is_own=is_own)
+        words = {"address": display(target.alias.address)}
+        sentence = (
+            _("Mail to %(address)s is answered now, too.") if is_own else _("Mail to %(address)s is not answered.")
+        )
+        messages.success(request, sentence % words)
+    return redirect("mailbox", mailbox.pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -209,9 +233,8 @@ def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | Non
             mailbox, form.as_input(), actor=_actor(request), now=now, responder=row,
             expected_version=form.cleaned_data["version"] if row else None,
         )  # fmt: skip
-    except services.ResponderInvalid as invalid:
-        for name, sentences in invalid.errors.items():
-            form.add_error(name, sentences)
+    except validation.ResponderInvalid as invalid:
+        form.show(invalid.errors)
         return _show_form(request, form, mailbox, row)
     except services.ResponderConflict as conflict:
         typed = request.POST.copy()
@@ -236,7 +259,7 @@ def _show_form(
         "mailbox": mailbox,
         "responder": row,
         "conflict": conflict and _shown(conflict, services.database_now()),
-        "zone": services.zone_name(form.time_zone),
+        "zone": sentences.zone_name(form.time_zone),
         "placeholders": PLACEHOLDER_WORDS.items(),
     }
     status = 409 if conflict else 422 if form.errors else 200
@@ -244,8 +267,9 @@ def _show_form(
 
 
 def _shown(row: Responder, now: datetime) -> Shown:
-    window, zone = services.window_sentence(row), services.zone_name(row.time_zone)
-    return Shown(row, row.state_at(now).value, services.state_sentence(row, now), window, zone)
+    window, zone = sentences.window_sentence(row), sentences.zone_name(row.time_zone)
+    limits = sentences.limits(row)
+    return Shown(row, row.state_at(now).value, sentences.state_sentence(row, now), window, zone, limits)
 
 
 def _foremost(responders: list[Shown]) -> Shown | None:
@@ -262,7 +286,7 @@ def _foremost(responders: list[Shown]) -> Shown | None:
 def _saved_sentence(row: Responder) -> str:
     if not row.is_enabled:
         return _("Saved, but switched off: nobody gets an answer until you switch it on.")
-    words = {"window": services.window_sentence(row), "zone": services.zone_name(row.time_zone)}
+    words = {"window": sentences.window_sentence(row), "zone": sentences.zone_name(row.time_zone)}
     if row.from_date or row.to_date:
         return _("Saved. It answers %(window)s (%(zone)s).") % words
     return _("Saved. It answers %(window)s.") % words

@@ -16,7 +16,16 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import psycopg
 from psycopg.rows import tuple_row
 
-from responders.core.facts import MailboxFacts, Previous, PreviousResponses, Reason, ResponderFacts
+from responders.core.facts import (
+    Audience,
+    Conditions,
+    MailboxFacts,
+    Previous,
+    PreviousResponses,
+    Reason,
+    ResponderFacts,
+    Text,
+)
 from responders.core.schedule import Window
 
 LEASE_SECONDS = 600  # longer than all time-outs of a submission together
@@ -48,11 +57,14 @@ class Outage(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to load: an address in normal form, the same without its subaddress, the sender's key, the copy's name."""
+    """What to load: an address in normal form, the same without its subaddress, the sender's key and domain (in
+    normal form, empty where it has none), the copy's name.
+    """
 
     address: str
     base: str
     reverse_path_key: str
+    sender_domain: str
     queue_id: str
 
 
@@ -113,12 +125,16 @@ _BEHIND = """
 _LOAD = f"""
 SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     ARRAY(SELECT o.address::text FROM mail_recipients o WHERE o.mailbox_id = m.id AND o.is_own),
+    ARRAY(SELECT s.name::text FROM mailboxes_domain s JOIN mailboxes_domain d ON d.name = m.domain_id
+        WHERE s.name = a.sender_domain AND (s.name = d.name OR s.customer_id = d.customer_id)),
     r.id, r.type, r.is_enabled, r.from_utc, r.to_utc, r.time_zone, r.from_date, r.to_date,
     CASE WHEN t.may_answer THEN r.subject ELSE '' END, CASE WHEN t.may_answer THEN r.text_body ELSE '' END,
     CASE WHEN t.may_answer THEN r.html_body ELSE '' END, r.text_revision, r.activation, r.interval_days,
+    r.answers_once, r.language, CASE WHEN t.may_answer THEN r.texts ELSE '[]' END, r.audience, r.addresses::text[],
+    r.words::text[], r.words_in_body, r.word_forms, r.senders::text[], r.deputy_name, r.deputy_address,
     p.replied_at
-FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(queue_id)s::text[])
-    WITH ORDINALITY AS a (address, base, key, queue_id, place)
+FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(sender_domain)s::text[], %(queue_id)s::text[])
+    WITH ORDINALITY AS a (address, base, key, sender_domain, queue_id, place)
 CROSS JOIN LATERAL ({_BEHIND}) b
 JOIN mailboxes_mailbox m ON m.id = b.mailbox_id
 LEFT JOIN responders_responder r ON r.mailbox_id = m.id
@@ -152,7 +168,8 @@ ON CONFLICT (responder_id, reverse_path_key, activation, text_revision) DO UPDAT
     lease_until = excluded.lease_until, replied_at = NULL
 WHERE (p.state = 'claimed' AND p.queue_id = excluded.queue_id AND p.lease_until <= excluded.claimed_at)
     OR (p.queue_id <> excluded.queue_id AND coalesce(p.replied_at, p.claimed_at) <= excluded.claimed_at
-        - make_interval(days => (SELECT interval_days FROM responders_responder WHERE id = p.responder_id)))
+        - (SELECT make_interval(days => interval_days) FROM responders_responder
+            WHERE id = p.responder_id AND NOT answers_once))
 RETURNING responder_id, reverse_path_key, activation, text_revision
 """
 
@@ -251,6 +268,7 @@ class Ledger:
                 "address": [clean(query.address) for query in queries],
                 "base": [clean(query.base) for query in queries],
                 "key": [clean(query.reverse_path_key) for query in queries],
+                "sender_domain": [query.sender_domain for query in queries],
                 "queue_id": [clean(query.queue_id) for query in queries],
             },
         )
@@ -441,20 +459,26 @@ def _columns(names: Sequence[str], rows: Sequence[Row]) -> dict[str, list[Any]]:
 
 def _behind(rows: list[Row]) -> Behind:
     """The rows of one mailbox, a responder each (or none, all NULL)."""
-    now, mailbox_id, address, name, language, zone, own = rows[0][:7]
-    with_responder = [row for row in rows if row[7] is not None]
+    now, mailbox_id, address, name, language, zone, own, colleague_domains = rows[0][:8]
+    with_responder = [row[8:] for row in rows if row[8] is not None]
     responders = tuple(_responder(mailbox_id, row) for row in with_responder)
-    mailbox = MailboxFacts(mailbox_id, address, name, language, zone, frozenset(own), responders)
-    return Behind(mailbox, now, {row[7]: Previous(row[21]) for row in with_responder if row[21] is not None})
+    domains = frozenset(colleague_domains)
+    mailbox = MailboxFacts(mailbox_id, address, name, language, zone, frozenset(own), responders, domains)
+    return Behind(mailbox, now, {row[0]: Previous(row[-1]) for row in with_responder if row[-1] is not None})
 
 
 def _responder(mailbox_id: int, row: Row) -> ResponderFacts:
     (number, kind, is_enabled, from_utc, to_utc, zone, from_date, to_date, subject, text_body, html_body, revision,
-     activation, interval_days) = row[7:21]  # fmt: skip
+     activation, interval_days, answers_once, language, texts, audience, addresses, words, in_body, word_forms,
+     senders, deputy_name, deputy_address, _replied_at) = row  # fmt: skip
     return ResponderFacts(
         id=number, mailbox_id=mailbox_id, type=kind, is_enabled=is_enabled, window=Window(from_utc, to_utc),
         time_zone=zone, from_date=from_date, to_date=to_date, subject=subject, text_body=text_body,
         html_body=html_body, text_revision=revision, activation=activation, interval_days=interval_days,
+        answers_once=answers_once, language=language, texts=tuple(Text(**text) for text in texts),
+        audience=Audience(audience), addresses=frozenset(addresses),
+        conditions=Conditions(tuple(words), in_body, word_forms, tuple(senders)),
+        deputy_name=deputy_name, deputy_address=deputy_address,
     )  # fmt: skip
 
 

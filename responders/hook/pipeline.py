@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from mailboxes import addresses
 from responders.core.decision import Decision, Policy, Reason, decide, decide_by_message
+from responders.core.matching import answering_address
 from responders.core.message import Message, header_block, read_message
 from responders.core.rendering import render
 from responders.core.reply import Reply, compose
@@ -148,7 +149,9 @@ class Pipeline:
         return None
 
     async def _load(self, copy: Copy) -> list[Behind]:
-        return await self._ledger.load(Query(copy.address, copy.base, copy.reverse_path_key, copy.queue_id))
+        sender = addresses.normal_form_or_none(copy.message.reverse_path) or ""
+        domain = sender.rpartition("@")[2]
+        return await self._ledger.load(Query(copy.address, copy.base, copy.reverse_path_key, domain, copy.queue_id))
 
     async def _settle_mailbox(self, copy: Copy, one: Behind) -> None:
         for pause in LOOK_AGAIN:
@@ -190,10 +193,10 @@ class Pipeline:
         if decided.responder is None:
             raise AssertionError("a reply has its responder")
         rendered = render(decided.responder, one.mailbox, copy.message)
+        delimiter = self._configuration.policy.recipient_delimiter
+        from_address = answering_address(copy.message, one.mailbox, decided.responder, delimiter, copy.address)
         hostname = self._configuration.hostname
-        return compose(
-            rendered, one.mailbox, copy.message, now=one.now, hostname=hostname, from_address=one.mailbox.address
-        )
+        return compose(rendered, one.mailbox, copy.message, now=one.now, hostname=hostname, from_address=from_address)
 
     async def _close(self, copy: Copy, decided: Decision, one: Behind, claim: Claim) -> None:
         """Record what became of a claim. The relay has answered: that must not be forgotten if the database is away."""

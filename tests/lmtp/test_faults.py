@@ -285,7 +285,7 @@ def test_a_bug_with_one_mailbox_of_a_group_does_not_rob_the_others(
 
     monkeypatch.setattr(pipeline, "render", fail_for_anna)
     hook.deliver(message(to="zespol@firma.example"), copy("zespol@firma.example"))
-    assert [reply["From"].addresses[0].username for reply in relay.replies] == ["celina"]
+    assert [reply["From"].addresses[0].display_name for reply in relay.replies] == ["Celina"]
 
 
 def test_nul_and_broken_octets_everywhere(hook: Hook, standing_reply: Responder) -> None:

@@ -23,7 +23,8 @@ from django.db.utils import load_backend
 from mailboxes import services as mailbox_services
 from mailboxes.models import Alias, Domain, Mailbox, User
 from responders.models import Decision, Responder
-from responders.services import ResponderInput, database_now, save_responder
+from responders.services import database_now, save_responder
+from responders.validation import ResponderInput
 from tests.mta.stack import Stack, require_mail_servers
 
 PASSWORD = "correct horse battery staple"

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from mailboxes.models import Alias, Mailbox
-from responders import services
+from responders import services, validation
 from responders.core.decision import RULES
 from responders.models import Decision, PreviousResponse, Responder
 
@@ -55,7 +55,7 @@ def test_it_goes_on_after_the_first_hit(explain: Any, standing_reply: Responder)
 def test_a_moment_without_an_offset_is_in_the_mailboxs_zone(
     explain: Any, mailbox: Mailbox, at: str, reason: str
 ) -> None:
-    values = services.ResponderInput(
+    values = validation.ResponderInput(
         type="absence", is_enabled=True, from_date=datetime(2099, 7, 1, 8, 0), to_date=None,
         time_zone="Europe/Warsaw", subject="x", text_body="x",
     )  # fmt: skip

@@ -10,12 +10,12 @@ from django.db import IntegrityError, connection
 from django.utils import translation
 
 from mailboxes.models import Mailbox, User
-from responders import services
+from responders import sentences, services, validation
 from responders.core.schedule import State
 from responders.models import Responder, ResponderEvent
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
-ABSENCE = services.ResponderInput(
+ABSENCE = validation.ResponderInput(
     type="absence",
     is_enabled=True,
     from_date=datetime(2026, 12, 24, 17, 0),
@@ -46,7 +46,7 @@ def test_a_window_is_kept_as_typed_and_computed_in_utc(absence: Responder) -> No
 def test_saving_again_unchanged_moves_no_date(absence: Responder, mailbox: Mailbox, anna: User) -> None:
     for _ in range(3):
         stored = Responder.objects.get()
-        services.save_responder(mailbox, services.as_input(stored), actor=anna, now=NOW, responder=stored)
+        services.save_responder(mailbox, validation.as_input(stored), actor=anna, now=NOW, responder=stored)
     stored = Responder.objects.get()
     assert (stored.from_date, stored.to_utc) == (ABSENCE.from_date, END)
     assert (stored.text_revision, stored.activation) == (1, 1)
@@ -70,7 +70,7 @@ def test_saving_again_unchanged_moves_no_date(absence: Responder, mailbox: Mailb
 def test_what_cannot_be_is_refused_beside_its_field(
     mailbox: Mailbox, anna: User, change: dict[str, object], field: str, words: str
 ) -> None:
-    with pytest.raises(services.ResponderInvalid) as caught:
+    with pytest.raises(validation.ResponderInvalid) as caught:
         services.save_responder(mailbox, replace(ABSENCE, **change), actor=anna, now=NOW)
     assert words in " ".join(caught.value.errors[field])
     assert not Responder.objects.exists()
@@ -226,7 +226,7 @@ def test_a_window_over_a_clock_change_keeps_its_wall_clock_times(
 )
 def test_the_state_is_one_plain_sentence(absence: Responder, at: datetime, sentence: str) -> None:
     with translation.override("en"):
-        assert services.state_sentence(absence, at) == sentence
+        assert sentences.state_sentence(absence, at) == sentence
 
 
 def test_the_database_clock_is_the_clock(database_clock: Callable[[datetime | None], None]) -> None:

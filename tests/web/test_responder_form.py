@@ -12,7 +12,7 @@ from responders import history
 from responders.core.rendering import PLACEHOLDERS
 from responders.forms import PLACEHOLDER_WORDS
 from responders.models import Responder
-from responders.services import ResponderInput
+from responders.validation import ResponderInput
 
 TYPED = {
     "type": "absence",

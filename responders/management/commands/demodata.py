@@ -15,7 +15,7 @@ from mailboxes.access import SUPPORT_GROUP
 from mailboxes.models import AliasTarget, Customer, Domain, Mailbox, User
 from mailboxes.services import add_alias, add_mailbox
 from responders import services
-from responders.services import ResponderInput
+from responders.validation import ResponderInput
 
 PASSWORD = "spokojny-urlop-24"  # noqa: S105 (of the demo, and printed; refused without DEBUG)
 OWNER, SUPPORT, ADMINISTRATOR = "anna@firma.example", "pomoc@hosting.example", "admin@hosting.example"

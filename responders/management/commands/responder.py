@@ -13,7 +13,7 @@ from django.utils.translation import override
 
 from mailboxes import addresses
 from mailboxes.models import Mailbox
-from responders import services
+from responders import sentences, services, validation
 from responders.core import schedule
 from responders.models import Responder, ResponderType
 
@@ -60,7 +60,7 @@ class Command(BaseCommand):
 
     def _set(self, mailbox: Mailbox, options: dict[str, Any], now: datetime) -> None:
         existing = mailbox.responders.filter(type=options["type"]).first()
-        values = services.ResponderInput(
+        values = validation.ResponderInput(
             type=options["type"],
             is_enabled=True,
             from_date=_local(options["from_date"], mailbox),
@@ -74,7 +74,7 @@ class Command(BaseCommand):
         try:
             with override("en"):
                 row = services.save_responder(mailbox, values, actor=None, now=now, responder=existing)
-        except services.ResponderInvalid as error:
+        except validation.ResponderInvalid as error:
             raise CommandError(str(error)) from error
         self._say(row, now)
 
@@ -85,7 +85,7 @@ class Command(BaseCommand):
     def _show(self, mailbox: Mailbox, options: dict[str, Any], now: datetime) -> None:
         for row in _responders(mailbox, options["type"]):
             if options["json"]:
-                shown = asdict(services.as_input(row)) | {"id": row.pk, "state": row.state_at(now)}
+                shown = asdict(validation.as_input(row)) | {"id": row.pk, "state": row.state_at(now)}
                 self.stdout.write(json.dumps(shown, ensure_ascii=False, default=str))
             else:
                 self._say(row, now)
@@ -94,7 +94,7 @@ class Command(BaseCommand):
     def _say(self, row: Responder, now: datetime) -> None:
         with override("en"):
             zone = f" ({row.time_zone})" if row.from_date or row.to_date else ""
-            self.stdout.write(f"{row.get_type_display()}: {services.state_sentence(row, now)}{zone}")
+            self.stdout.write(f"{row.get_type_display()}: {sentences.state_sentence(row, now)}{zone}")
 
 
 def _mailbox(address: str) -> Mailbox:

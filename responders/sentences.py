@@ -1,0 +1,93 @@
+"""What a responder does and when, in plain words of the active language."""
+
+from datetime import datetime
+from typing import Any
+
+from babel import Locale
+from babel.dates import format_skeleton, get_timezone_location
+from django.utils.translation import get_language, pgettext
+from django.utils.translation import gettext as _
+
+from mailboxes.addresses import display
+from responders.core import schedule
+from responders.core.facts import Audience
+from responders.core.schedule import State
+from responders.models import Responder
+
+
+def state_sentence(responder: Responder, now: datetime) -> str:
+    """What the responder does, in one plain sentence of the active language, in the responder's zone."""
+    match responder.state_at(now):
+        case State.OFF:
+            return pgettext("responder", "Off")
+        case State.SCHEDULED:
+            return _("Starts %(time)s") % {"time": _when(responder.from_date, now, responder.time_zone)}
+        case State.ENDED:
+            return _("Ended %(time)s") % {"time": _when(responder.to_date, now, responder.time_zone)}
+    if responder.to_date is None:
+        return _("Answering until switched off")
+    return _("Answering until %(time)s") % {"time": _when(responder.to_date, now, responder.time_zone)}
+
+
+def window_sentence(responder: Responder) -> str:
+    """From when to when it answers, in words of the active language and the responder's time."""
+    start = responder.from_date and long_time(responder.from_date)
+    end = responder.to_date and long_time(responder.to_date)
+    if start and end:
+        return _("from %(start)s until %(end)s") % {"start": start, "end": end}
+    if start:
+        return _("from %(start)s until you switch it off") % {"start": start}
+    if end:
+        return _("until %(end)s") % {"end": end}
+    return _("until you switch it off")
+
+
+def limits(responder: Responder) -> list[str]:
+    """Whom and what it answers where that is not everyone and everything, and who else hears of the mail."""
+    found = [str(responder.get_audience_display())] if responder.audience != Audience.EVERYONE else []
+    if responder.addresses:
+        found.append(_("Only mail to %(list)s") % {"list": ", ".join(map(display, responder.addresses))})
+    if responder.senders:
+        found.append(_("Only mail from %(list)s") % {"list": ", ".join(responder.senders)})
+    if responder.words:
+        found.append(_("Only with the words: %(list)s") % {"list": ", ".join(responder.words)})
+    if responder.texts:
+        found.append(_("Further texts: %(list)s") % {"list": ", ".join(map(_kind_of_text, responder.texts))})
+    if responder.deputy_gets_copy:
+        found.append(_("%(deputy)s gets a copy of each message") % {"deputy": display(responder.deputy_address)})
+    return found
+
+
+def _kind_of_text(text: dict[str, Any]) -> str:
+    name = language_name(text["language"])
+    return _("%(language)s (for colleagues)") % {"language": name} if text["for_colleagues"] else name
+
+
+def long_time(local: datetime) -> str:
+    """“Thu, 24 Dec 2026, 17:00” in the active language."""
+    return f"{format_skeleton('yMMMEd', local, locale=_locale())}, {local:%H:%M}"
+
+
+def zone_name(zone: str) -> str:
+    """“Warsaw time”, in the active language; zones that are no city's have their own name."""
+    if "/" not in zone or zone.startswith("Etc/"):
+        return zone
+    return _("%(city)s time") % {"city": get_timezone_location(zone, locale=_locale(), return_city=True)}
+
+
+def language_name(code: str) -> str:
+    """“English”, “angielski”, in the active language."""
+    return Locale.parse(code).get_display_name(_locale()) or code
+
+
+def _locale() -> str:
+    return "pl" if (get_language() or "en")[:2] == "pl" else "en_GB"
+
+
+def _when(local: datetime | None, now: datetime, zone: str) -> str:
+    """“Mon 7 Dec, 08:00”; with the year where it is not this one."""
+    if local is None:
+        return ""
+    is_this_year = local.year == schedule.to_local(now, zone).year
+    day = format_skeleton("MMMEd" if is_this_year else "yMMMEd", local, locale=_locale())
+    return f"{day}, {local:%H:%M}"
