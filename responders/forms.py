@@ -210,6 +210,11 @@ class ResponderForm(forms.Form):
     def is_valid(self) -> bool:
         return super().is_valid() and (not self.texts.is_bound or self.texts.is_valid())
 
+    @property
+    def has_mistakes(self) -> bool:
+        """Whether something needs another look, in a further text as well."""
+        return bool(self.errors) or (self.texts.is_bound and self.texts.total_error_count() > 0)
+
     def _layout(self) -> Layout:
         return Layout(
             "version",

@@ -262,7 +262,7 @@ def _show_form(
         "zone": sentences.zone_name(form.time_zone),
         "placeholders": PLACEHOLDER_WORDS.items(),
     }
-    status = 409 if conflict else 422 if form.errors else 200
+    status = 409 if conflict else 422 if form.has_mistakes else 200
     return render(request, "responders/form.html", context, status=status)
 
 

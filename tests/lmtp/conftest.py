@@ -10,7 +10,7 @@ from responders.models import Decision
 from tests.lmtp.parts import Hook, Relay
 
 TABLES = [
-    "mailboxes_domain", "mailboxes_user", "responders_responder", "responders_previousresponse",
+    "mailboxes_customer", "mailboxes_domain", "mailboxes_user", "responders_responder", "responders_previousresponse",
     "responders_decision", "responders_quarantinedmessage",
 ]  # fmt: skip
 

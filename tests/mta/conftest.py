@@ -125,6 +125,12 @@ def hosting(stack: Stack, django_db_blocker: Any) -> Iterator[Hosting]:
 
 
 @pytest.fixture
+def sender(hosting: Hosting) -> str:
+    """An outside address that no other test writes from."""
+    return f"jan@klient-{hosting.domain}"
+
+
+@pytest.fixture
 def clock(hosting: Hosting) -> Iterator[Callable[[datetime | None], None]]:
     """Puts the clock of everybody who reads the database at a moment (None: back to the real one)."""
 

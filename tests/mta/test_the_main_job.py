@@ -14,12 +14,6 @@ from tests.mta.conftest import PASSWORD, Hosting
 from tests.mta.stack import HOSTNAME, Stack, message, until
 
 
-@pytest.fixture
-def sender(hosting: Hosting) -> str:
-    """An outside address that no other test writes from."""
-    return f"jan@klient-{hosting.domain}"
-
-
 def test_a_message_is_stored_and_answered(stack: Stack, hosting: Hosting, sender: str) -> None:
     anna = hosting.away("anna", name="Anna Żak", password=PASSWORD)
     question = message(sender, anna, subject="Zażółć gęślą jaźń")

@@ -189,3 +189,96 @@ def test_every_placeholder_is_documented_in_the_form(as_anna: Client, mailbox: M
 
 def test_every_field_of_a_responder_has_a_word_in_the_history() -> None:
     assert {field.name for field in fields(ResponderInput)} | {"position"} == set(history.LABELS)
+
+
+TEXTS = {
+    "texts-TOTAL_FORMS": "2", "texts-INITIAL_FORMS": "0",
+    "texts-0-language": "en", "texts-0-for_colleagues": "", "texts-0-subject": "Away",
+    "texts-0-text_body": "I am away.",
+    "texts-1-language": "", "texts-1-for_colleagues": "", "texts-1-subject": "", "texts-1-text_body": "",
+}  # fmt: skip
+
+
+def test_a_text_in_another_language_is_added_changed_and_removed(as_anna: Client, mailbox: Mailbox) -> None:
+    as_anna.post(new(mailbox), TYPED | TEXTS)
+    row = Responder.objects.get()
+    assert [(text["language"], text["subject"]) for text in row.texts] == [("en", "Away")]
+    address = reverse("responder_edit", args=[row.pk])
+    page = as_anna.get(address)
+    assert [form.title for form in page.context["form"].texts] == [
+        "English",
+        "Add a text in another language, or for colleagues",
+    ]
+    stored = TYPED | TEXTS | {"texts-INITIAL_FORMS": "1", "version": row.version}
+    added = stored | {
+        "texts-1-language": "pl", "texts-1-for_colleagues": "True", "texts-1-subject": "Urlop",
+        "texts-1-text_body": "Intranet.",
+    }  # fmt: skip
+    page = as_anna.post(address, added, follow=True)
+    assert "everyone else, strangers too, gets the first one" in page.text
+    assert "Further texts: English, Polish (for colleagues)" in page.text
+    row.refresh_from_db()
+    removed = added | {"texts-INITIAL_FORMS": "2", "texts-0-DELETE": "on", "version": row.version}
+    as_anna.post(address, removed)
+    row.refresh_from_db()
+    assert [(text["language"], text["for_colleagues"]) for text in row.texts] == [("pl", True)]
+
+
+def test_a_mistake_in_a_further_text_stands_beside_it(as_anna: Client, mailbox: Mailbox) -> None:
+    page = as_anna.post(new(mailbox), TYPED | TEXTS | {"texts-0-text_body": "{{ nobody }}"})
+    assert page.status_code == 422
+    form = page.context["form"]
+    assert (form.errors, form.texts[0].errors) == ({}, {"text_body": ["There is no placeholder “nobody” (line 1)."]})
+    assert form.texts[0]["subject"].value() == "Away"
+    page = as_anna.post(new(mailbox), TYPED | TEXTS | {"texts-0-subject": ""})
+    assert page.status_code == 422
+    assert not Responder.objects.exists()
+
+
+def test_a_form_without_the_further_texts_leaves_them_alone(as_anna: Client, mailbox: Mailbox) -> None:
+    as_anna.post(new(mailbox), TYPED | TEXTS)
+    row = Responder.objects.get()
+    as_anna.post(reverse("responder_edit", args=[row.pk]), TYPED | {"subject": "x", "version": row.version})
+    row.refresh_from_db()
+    assert (row.subject, len(row.texts)) == ("x", 1)
+
+
+def test_whom_it_is_for_is_typed_as_people_type_lists(as_anna: Client, mailbox: Mailbox, add_alias) -> None:
+    add_alias("biuro", mailbox)
+    typed = TYPED | {
+        "audience": "others", "addresses": ["biuro@firma.example"], "words": "reklamacja; zwrot,\nFaktura ",
+        "words_in_body": "on", "senders": "jan@example.com, example.org", "deputy_name": "Ewa",
+    }  # fmt: skip
+    page = as_anna.post(new(mailbox), typed, follow=True)
+    row = Responder.objects.get()
+    assert (row.audience, row.addresses) == ("others", ["biuro@firma.example"])
+    assert (row.words, row.senders) == (["reklamacja", "zwrot", "Faktura"], ["jan@example.com", "example.org"])
+    assert (row.words_in_body, row.word_forms, row.deputy_name) == (True, False, "Ewa")
+    assert "Only with the words: reklamacja, zwrot, Faktura" in page.text
+    form = as_anna.get(reverse("responder_edit", args=[row.pk])).context["form"]
+    assert form["words"].value() == "reklamacja, zwrot, Faktura"
+    page = as_anna.post(new(mailbox), typed | {"senders": "nonsense"})
+    assert (page.status_code, list(page.context["form"].errors)) == (422, ["senders"])
+
+
+def test_with_one_address_there_is_none_to_choose(as_anna: Client, mailbox: Mailbox) -> None:
+    assert "addresses" not in as_anna.get(new(mailbox)).context["form"].fields
+
+
+def test_the_owner_says_which_group_addresses_are_answered(
+    as_anna: Client, mailbox: Mailbox, somebody_elses: Mailbox, add_alias
+) -> None:
+    group = add_alias("zespol", mailbox, somebody_elses)
+    mine, other = group.targets.order_by("pk")
+    address = reverse("group_address", args=[mailbox.pk])
+    page = as_anna.post(address, {"target": mine.pk, "on": "1"}, follow=True)
+    assert "Mail to zespol@firma.example is answered now, too." in page.text
+    mine.refresh_from_db()
+    assert mine.is_own_address
+    as_anna.post(address, {"target": mine.pk, "on": "0"})
+    mine.refresh_from_db()
+    assert not mine.is_own_address
+    for target in (other.pk, "x", ""):
+        assert as_anna.post(address, {"target": target, "on": "1"}).status_code == 404
+    assert as_anna.get(address).status_code == 302
+    assert as_anna.post(reverse("group_address", args=[somebody_elses.pk]), {"target": other.pk}).status_code == 404
