@@ -120,3 +120,21 @@ def test_transitions_apply_does_what_beat_does(mailbox: Mailbox) -> None:
     )  # fmt: skip
     assert run("transitions", "apply") == "1 transitions applied\n"
     assert run("transitions", "apply") == "0 transitions applied\n"
+
+
+def test_a_responder_is_set_for_some_messages_only(mailbox: Mailbox, tmp_path: Path) -> None:
+    Mailbox.objects.create(domain=mailbox.domain, local_part="ewa")
+    text = tmp_path / "text.txt"
+    text.write_text("Reklamację przyjęliśmy.")
+    shown = run(
+        "responder", "set", "anna@firma.example", "--type", "absence", "--subject", "x", "--text-file", str(text),
+        "--word", "reklamacja", "--word", "zwrot", "--word-forms", "--audience", "others", "--only-from", "Example.com",
+        "--once", "--deputy", "ewa@firma.example", "--copy-to-deputy",
+    )  # fmt: skip
+    assert "Only with the words: reklamacja, zwrot" in shown
+    row = Responder.objects.get()
+    assert (row.words, row.word_forms, row.senders) == (["reklamacja", "zwrot"], True, ["example.com"])
+    assert (row.audience, row.answers_once, row.deputy_gets_copy) == ("others", True, True)
+    refused = ["responder", "set", "anna@firma.example", "--type", "absence", "--subject", "x"]
+    with pytest.raises(CommandError, match="deputy_address"):
+        run(*refused, "--text-file", str(text), "--copy-to-deputy")

@@ -15,7 +15,7 @@ from mailboxes import addresses
 from mailboxes.models import Mailbox
 from responders import sentences, services, validation
 from responders.core import schedule
-from responders.models import Responder, ResponderType
+from responders.models import AudienceChoices, Responder, ResponderType
 
 
 def iso_time(text: str) -> datetime:
@@ -41,12 +41,25 @@ class Command(BaseCommand):
         )
         put.add_argument("--to", dest="to_date", type=iso_time, help="ISO time; without offset in the mailbox's zone")
         put.add_argument("--days", type=int, default=7, help="answer the same sender again after so many days")
+        self._add_limits(put)
         for action in ("on", "off", "show"):
             parser_of_action = actions.add_parser(action)
             parser_of_action.add_argument("address")
             parser_of_action.add_argument("--type", choices=ResponderType.values, help="of this type only")
             if action == "show":
                 parser_of_action.add_argument("--json", action="store_true", help="a JSON object a line")
+
+    def _add_limits(self, put: CommandParser) -> None:
+        put.add_argument("--once", action="store_true", help="answer each sender once, however many days pass")
+        put.add_argument("--audience", choices=AudienceChoices.values, default=AudienceChoices.EVERYONE.value)
+        put.add_argument("--only-to", action="append", default=[], help="an own address to answer for; may be repeated")
+        put.add_argument("--only-from", action="append", default=[], help="an address or a domain; may be repeated")
+        put.add_argument("--word", action="append", default=[], help="a word of the subject; may be repeated")
+        put.add_argument("--words-in-body", action="store_true", help="look for the words in the text, too")
+        put.add_argument("--word-forms", action="store_true", help="find other forms of the words, too")
+        put.add_argument("--deputy", default="", help="the deputy's address")
+        put.add_argument("--deputy-name", default="")
+        put.add_argument("--copy-to-deputy", action="store_true", help="while the absence lasts")
 
     def handle(self, *args: Any, **options: Any) -> None:
         mailbox = _mailbox(options["address"])
@@ -70,6 +83,18 @@ class Command(BaseCommand):
             text_body=_read(options["text_file"]),
             html_body="",
             interval_days=options["days"],
+            answers_once=options["once"],
+            audience=options["audience"],
+            addresses=tuple(options["only_to"]),
+            words=tuple(options["word"]),
+            words_in_body=options["words_in_body"],
+            word_forms=options["word_forms"],
+            senders=tuple(options["only_from"]),
+            deputy_name=options["deputy_name"],
+            deputy_address=options["deputy"],
+            deputy_gets_copy=options["copy_to_deputy"],
+            language=existing.language if existing else "",
+            texts=validation.as_input(existing).texts if existing else (),
         )
         try:
             with override("en"):
@@ -95,6 +120,8 @@ class Command(BaseCommand):
         with override("en"):
             zone = f" ({row.time_zone})" if row.from_date or row.to_date else ""
             self.stdout.write(f"{row.get_type_display()}: {sentences.state_sentence(row, now)}{zone}")
+            for limit in sentences.limits(row):
+                self.stdout.write(f"  {limit}")
 
 
 def _mailbox(address: str) -> Mailbox:
