@@ -1,5 +1,6 @@
 """Forms about mailboxes."""
 
+from collections.abc import Callable
 from typing import Any
 
 from allauth.account.forms import LoginForm
@@ -13,14 +14,14 @@ from mailboxes.models import Mailbox
 class MailboxSearchForm(forms.Form):
     """Part of an address or a name, and the address after which the page begins."""
 
-    q = forms.CharField(label=_("Address or name"), required=False, max_length=200)
+    q = forms.CharField(label=_("Address, name or case number"), required=False, max_length=200)
     after = forms.CharField(required=False, max_length=320, widget=forms.HiddenInput)
 
-    def filter(self, mailboxes: QuerySet[Mailbox]) -> QuerySet[Mailbox]:
-        """The mailboxes that are asked for."""
+    def filter(self, mailboxes: QuerySet[Mailbox], or_those: Callable[[str], Q]) -> QuerySet[Mailbox]:
+        """The mailboxes that are asked for, by address or name or by what `or_those` makes of the words."""
         words = self.cleaned_data["q"].strip()
         if words:
-            mailboxes = mailboxes.filter(Q(address__icontains=words) | Q(name__icontains=words))
+            mailboxes = mailboxes.filter(Q(address__icontains=words) | Q(name__icontains=words) | or_those(words))
         if self.cleaned_data["after"]:
             mailboxes = mailboxes.filter(address__gt=self.cleaned_data["after"])
         return mailboxes

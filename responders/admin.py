@@ -13,7 +13,7 @@ from unfold.widgets import INPUT_CLASSES
 
 from responders import services, validation
 from responders.fields import LocalDateTimeField
-from responders.models import Decision, PreviousResponse, QuarantinedMessage, Responder, ResponderEvent
+from responders.models import Decision, NumberedCase, PreviousResponse, QuarantinedMessage, Responder, ResponderEvent
 
 
 class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
@@ -32,7 +32,8 @@ class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
         fields = (
             "mailbox", "type", "is_enabled", "from_date", "to_date", "time_zone", "subject", "text_body", "html_body",
             "interval_days", "answers_once", "language", "audience", "addresses", "words", "words_in_body",
-            "word_forms", "senders", "deputy_name", "deputy_address", "deputy_gets_copy",
+            "word_forms", "senders", "deputy_name", "deputy_address", "deputy_gets_copy", "gives_case_numbers",
+            "case_form", "case_prefix",
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
@@ -113,6 +114,16 @@ class DecisionAdmin(ReadOnlyAdmin):
     list_select_related = ("mailbox",)
     search_fields = ("=reverse_path", "=message_id", "mailbox__address")
     date_hierarchy = "decided_at"
+
+
+@admin.register(NumberedCase)
+class NumberedCaseAdmin(ReadOnlyAdmin):
+    """Conversations that were given a number."""
+
+    list_display = ("number", "mailbox", "reverse_path", "subject", "opened_at")
+    list_select_related = ("mailbox",)
+    search_fields = ("=number", "=reverse_path", "mailbox__address")
+    date_hierarchy = "opened_at"
 
 
 @admin.register(PreviousResponse)

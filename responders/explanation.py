@@ -13,6 +13,7 @@ from django.db import connection
 from mailboxes import addresses
 from mailboxes.models import Mailbox
 from responders import validation
+from responders.conversations import conversation
 from responders.core import decision, matching, rendering, reply, schedule
 from responders.core.message import Message, read_message
 from responders.models import PreviousResponse
@@ -95,6 +96,9 @@ def _explain(message: Message, mailbox: Mailbox | None, at: datetime, recipient:
     facts = mailbox_facts(mailbox) if mailbox else None
     policy = policy_from_settings()
     previous = _previous_responses(facts, message)
+    key = addresses.memory_key(message.reverse_path)
+    about = conversation(facts, message, key, moment) if facts else None
+    previous |= about.previous if about else {}
     decided = decision.decide(message, facts, policy, moment, previous)
     rules = decision.explain(message, facts, policy, moment, previous)
     return Explanation(
@@ -104,7 +108,7 @@ def _explain(message: Message, mailbox: Mailbox | None, at: datetime, recipient:
         sentence=str(SENTENCES[decided.reason]),
         evidence=decided.evidence,
         rules=[(row.rule, row.outcome, row.evidence) for row in rules],
-        reply=_reply(decided, facts, message, moment, recipient),
+        reply=_reply(decided, facts, message, moment, recipient=recipient, case_number=about.shown if about else ""),
     )
 
 
@@ -128,11 +132,14 @@ def _reply(
     facts: decision.MailboxFacts | None,
     message: Message,
     now: datetime,
+    *,
     recipient: str,
+    case_number: str,
 ) -> str | None:
     if decided.responder is None or facts is None or decided.reason is not decision.Reason.REPLIED:
         return None
-    rendered = rendering.render(decided.responder, facts, message)
+    number = case_number if decided.responder.gives_case_numbers else ""
+    rendered = rendering.render(decided.responder, facts, message, number)
     delimiter = settings.RECIPIENT_DELIMITER
     from_address = matching.answering_address(message, facts, decided.responder, delimiter, recipient)
     composed = reply.compose(

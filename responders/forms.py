@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy as _
 
 from mailboxes.addresses import display
 from mailboxes.models import Mailbox
-from responders.core.facts import Audience, Text
+from responders.core.facts import Audience, CaseForm, Text
 from responders.core.rendering import DEFAULT_SUBJECT, placeholders_used
 from responders.fields import ListField, LocalDateTimeField
-from responders.models import AudienceChoices, Responder, ResponderType
+from responders.models import AudienceChoices, CaseFormChoices, Responder, ResponderType
 from responders.sentences import language_name
 from responders.validation import TEXT_LANGUAGES, ResponderInput, all_texts, as_input, own_addresses
 
@@ -36,6 +36,7 @@ PLACEHOLDER_WORDS: dict[str, tuple[str | Promise, str | Promise]] = {
     "absence.return_date": (_("the day on which the absence ends"), _("4 January 2027")),
     "deputy.name": (_("the deputy's name, or the address where there is none"), "Ewa Lis"),
     "deputy.address": (_("the deputy's address"), "ewa@example.com"),
+    "case.number": (_("the number of the conversation, where the standing reply gives numbers"), "2026/000123"),
 }
 
 
@@ -177,6 +178,18 @@ class ResponderForm(forms.Form):
         initial=False,
         help_text=_("Only to a mailbox of your own company; it ends together with the absence."),
     )
+    gives_case_numbers = forms.BooleanField(
+        label=_("Give each conversation a number"),
+        required=False,
+        initial=False,
+        help_text=_("Write {{ case.number }} into the subject and the text. Later messages keep their number."),
+    )
+    case_form = forms.ChoiceField(
+        label=_("Form of the number"), choices=CaseFormChoices.choices, required=False, initial=CaseForm.YEAR.value
+    )
+    case_prefix = forms.CharField(
+        label=_("Before the number"), required=False, max_length=20, help_text=_("For example R- for R-2026/000123.")
+    )
     is_enabled = forms.BooleanField(label=_("Switched on"), required=False, initial=True)
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
@@ -236,6 +249,9 @@ class ResponderForm(forms.Form):
                 "word_forms",
                 "senders",
             ),
+            Folded(
+                self, _("Case numbers"), "gives_case_numbers", "case_form", "case_prefix", css_class="only-standing"
+            ),
             Folded(self, _("Deputy"), "deputy_name", "deputy_address", "deputy_gets_copy", css_class="only-absence"),
             Folded(self, _("More settings"), "html_body", "language", "interval_days", "answers_once", "is_enabled"),
             Div(
@@ -251,6 +267,7 @@ class ResponderForm(forms.Form):
         values["addresses"] = tuple(values.get("addresses", ()))
         values["language"] = values["language"] or self._language
         values["audience"] = values["audience"] or Audience.EVERYONE.value
+        values["case_form"] = values["case_form"] or CaseForm.YEAR.value
         return ResponderInput(time_zone=self.time_zone, texts=self._texts(), **values)
 
     def _texts(self) -> tuple[Text, ...]:
@@ -289,6 +306,10 @@ def warnings_about(values: ResponderInput) -> list[str | Promise]:
         found.append(_("The text names the start of the absence, but no start is set: its place stays empty."))
     if used & {"deputy.name", "deputy.address"} and not values.deputy_address:
         found.append(_("The text names the deputy, but no deputy is set: its place stays empty."))
+    if values.gives_case_numbers and "case.number" not in used:
+        found.append(_("The reply gives a number, but no text names it: write {{ case.number }} into the subject."))
+    if "case.number" in used and not values.gives_case_numbers:
+        found.append(_("The text names the case number, but none is given: its place stays empty."))
     if any(text.for_colleagues for text in values.texts):
         found.append(_("Colleagues get a text of their own; everyone else, strangers too, gets the first one."))
     return found

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from responders import sentences
-from responders.models import AudienceChoices, ResponderEvent, ResponderType
+from responders.models import AudienceChoices, CaseFormChoices, ResponderEvent, ResponderType
 
 LABELS: dict[str, str | Promise] = {
     "type": gettext_lazy("type"),
@@ -33,11 +33,18 @@ LABELS: dict[str, str | Promise] = {
     "deputy_name": gettext_lazy("deputy's name"),
     "deputy_address": gettext_lazy("deputy's address"),
     "deputy_gets_copy": gettext_lazy("the deputy gets a copy of each message"),
+    "gives_case_numbers": gettext_lazy("each conversation gets a number"),
+    "case_form": gettext_lazy("form of the number"),
+    "case_prefix": gettext_lazy("before the number"),
     "position": gettext_lazy("position"),
 }
 
 
-_CHOICES = {"type": ResponderType.choices, "audience": AudienceChoices.choices}
+_CHOICES: dict[str, list[tuple[str, Any]]] = {
+    "type": ResponderType.choices,
+    "audience": AudienceChoices.choices,
+    "case_form": CaseFormChoices.choices,
+}
 
 
 @dataclass(frozen=True)

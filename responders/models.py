@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.models import Mailbox, default_time_zone, validate_time_zone
-from responders.core.facts import Audience, Conditions, ResponderFacts, Text
+from responders.core.facts import Audience, CaseForm, Conditions, ResponderFacts, Text
 from responders.core.schedule import State, Window, next_transition, state_at
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ class AudienceChoices(models.TextChoices):
     EVERYONE = Audience.EVERYONE.value, _("Everyone")
     COLLEAGUES = Audience.COLLEAGUES.value, _("Only colleagues")
     OTHERS = Audience.OTHERS.value, _("Everyone but colleagues")
+
+
+class CaseFormChoices(models.TextChoices):
+    YEAR = CaseForm.YEAR.value, "2026/000123"
+    MONTH = CaseForm.MONTH.value, "2026-11/000123"
+    PLAIN = CaseForm.PLAIN.value, "000123"
 
 
 class StateChoices(models.TextChoices):
@@ -110,6 +116,11 @@ class Responder(models.Model):
     deputy_name = models.CharField(_("deputy's name"), max_length=200, blank=True)
     deputy_address = models.CharField(_("deputy's address"), max_length=320, blank=True)
     deputy_gets_copy = models.BooleanField(_("the deputy gets a copy of each message"), default=False)
+    gives_case_numbers = models.BooleanField(_("each conversation gets a number"), default=False)
+    case_form = models.CharField(
+        _("form of the number"), max_length=10, choices=CaseFormChoices.choices, default=CaseForm.YEAR.value
+    )
+    case_prefix = models.CharField(_("before the number"), max_length=20, blank=True)
     # The memory of previous responses counts within one text and one activation.
     text_revision = models.PositiveIntegerField(default=1, editable=False)
     activation = models.PositiveIntegerField(default=1, editable=False)
@@ -151,6 +162,9 @@ class Responder(models.Model):
                 name="only_an_absence_has_a_deputy_who_gets_copies",
             ),
             models.CheckConstraint(
+                condition=Q(gives_case_numbers=False) | Q(type="standing"), name="only_a_standing_reply_numbers_cases"
+            ),
+            models.CheckConstraint(
                 condition=Q(audience__in=[audience.value for audience in Audience]), name="responder_audience_is_known"
             ),
             models.CheckConstraint(condition=Q(interval_days__gte=1), name="responder_interval_is_a_day_at_least"),
@@ -189,11 +203,12 @@ class Responder(models.Model):
         """This row as the value that the core decides on."""
         shared = ["id", "mailbox_id", "type", "is_enabled", "time_zone", "from_date", "to_date", "subject"]
         shared += ["text_body", "html_body", "text_revision", "activation", "interval_days", "answers_once", "language"]
-        shared += ["deputy_name", "deputy_address"]
+        shared += ["deputy_name", "deputy_address", "gives_case_numbers", "case_prefix"]
         return ResponderFacts(
             window=self.window,
             texts=tuple(Text(**text) for text in self.texts),
             audience=Audience(self.audience),
+            case_form=CaseForm(self.case_form),
             addresses=frozenset(self.addresses),
             conditions=Conditions(tuple(self.words), self.words_in_body, self.word_forms, tuple(self.senders)),
             **{name: getattr(self, name) for name in shared},
@@ -241,6 +256,65 @@ class PreviousResponse(models.Model):
 
     def __str__(self) -> str:
         return self.reverse_path_key
+
+
+class CaseSeries(models.Model):
+    """How far the numbers of a mailbox with one head (“2026/”) have come."""
+
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="case_series")
+    head = models.CharField(max_length=40, blank=True)
+    last = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["mailbox", "head"], name="case_series_is_one")]
+
+    def __str__(self) -> str:
+        return f"{self.head}{self.last}"
+
+
+class NumberedCase(models.Model):
+    """A conversation that was given a number. Written by the hook alone, through `responders_open_case`."""
+
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="cases", verbose_name=_("mailbox"))
+    responder = models.ForeignKey(
+        Responder, models.SET_NULL, related_name="cases", null=True, verbose_name=_("autoresponder")
+    )
+    number = models.CharField(_("number"), max_length=64)
+    opened_at = models.DateTimeField(_("opened"))
+    # The Message-ID of the first message, or its name in the queue: a copy that comes again gets the same number.
+    opened_by = models.CharField(max_length=998)
+    reverse_path = models.CharField(_("sender"), max_length=320)
+    reverse_path_key = models.CharField(max_length=320)
+    subject = models.CharField(_("subject"), max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = _("case")
+        verbose_name_plural = _("cases")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["mailbox", "number"], name="case_number_is_unique"),
+            models.UniqueConstraint(fields=["mailbox", "opened_by"], name="case_is_opened_once"),
+        ]
+        indexes = [
+            models.Index(fields=["mailbox", "reverse_path_key", "opened_at"], name="case_of_sender"),
+            models.Index(fields=["number"], name="case_number"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class CaseMessage(models.Model):
+    """A message of a case, by which later ones are recognised: the first, and our replies."""
+
+    case = models.ForeignKey(NumberedCase, models.CASCADE, related_name="messages")
+    message_id = models.CharField("Message-ID", max_length=998, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["case", "message_id"], name="case_message_is_one")]
+
+    def __str__(self) -> str:
+        return self.message_id
 
 
 class Decision(models.Model):

@@ -53,6 +53,8 @@ def limits(responder: Responder) -> list[str]:
         found.append(_("Only with the words: %(list)s") % {"list": ", ".join(responder.words)})
     if responder.texts:
         found.append(_("Further texts: %(list)s") % {"list": ", ".join(map(_kind_of_text, responder.texts))})
+    if responder.gives_case_numbers:
+        found.append(_("Gives each conversation a number"))
     if responder.deputy_gets_copy:
         found.append(_("%(deputy)s gets a copy of each message") % {"deputy": display(responder.deputy_address)})
     return found

@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy
 
 from mailboxes import addresses
 from mailboxes.models import Mailbox
-from responders.core import schedule
-from responders.core.facts import Audience, Text
+from responders.core import cases, schedule
+from responders.core.facts import Audience, CaseForm, Text
 from responders.core.rendering import TemplateProblem, check_template
-from responders.models import AudienceChoices, Responder, ResponderType
+from responders.models import AudienceChoices, CaseFormChoices, Responder, ResponderType
 
 MAX_TEXT_CHARACTERS = 50_000
 MAX_FURTHER_TEXTS = 20
@@ -66,6 +66,9 @@ class ResponderInput:
     deputy_name: str = ""
     deputy_address: str = ""
     deputy_gets_copy: bool = False
+    gives_case_numbers: bool = False
+    case_form: str = CaseForm.YEAR.value
+    case_prefix: str = ""
 
 
 def as_input(responder: Responder) -> ResponderInput:
@@ -109,6 +112,8 @@ def tidy(values: ResponderInput) -> ResponderInput:
         deputy_name=_one_line(values.deputy_name),
         deputy_address=addresses.normal_form_or_none(values.deputy_address) or values.deputy_address.strip(),
         deputy_gets_copy=values.deputy_gets_copy and not is_standing,
+        gives_case_numbers=values.gives_case_numbers and is_standing,
+        case_prefix=values.case_prefix.strip(),
     )
 
 
@@ -225,6 +230,10 @@ def _errors_in_conditions(mailbox: Mailbox, values: ResponderInput) -> Errors:
         errors["addresses"] = [_("%(address)s is not this mailbox's own address.") % {"address": strange[0]}]
     if len(values.words) > MAX_LIST_ITEMS or any(len(word) > MAX_WORD_CHARACTERS for word in values.words):
         errors["words"] = [_("At most 50 words, each of at most 100 letters.")]
+    if values.case_form not in CaseFormChoices.values:
+        errors["case_form"] = [_("Choose a form from the list.")]
+    if not cases.PREFIX.fullmatch(values.case_prefix):
+        errors["case_prefix"] = [_("At most 20 letters (without accents), digits and . / -, no digit at the end.")]
     if unknown := [sender for sender in values.senders if not _is_sender(sender)]:
         sentence = _("“%(text)s” is neither an address nor a domain: write jan@example.com or example.com.")
         errors["senders"] = [sentence % {"text": unknown[0]}]

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.functional import Promise
@@ -28,7 +28,7 @@ from mailboxes.services import count_as_own, group_targets
 from responders import history, sentences, services, validation
 from responders.core.facts import Reason
 from responders.forms import PLACEHOLDER_WORDS, ResponderForm, warnings_about
-from responders.models import Decision, Responder, ResponderEvent
+from responders.models import Decision, NumberedCase, Responder, ResponderEvent
 from responders.reasons import SENTENCES
 
 PAGE_SIZE = 30
@@ -84,7 +84,7 @@ def mailbox_list(request: HttpRequest) -> HttpResponse:
     mailboxes = access.mailboxes_visible_to(request.user)
     form = MailboxSearchForm(request.GET)
     if form.is_valid():
-        mailboxes = form.filter(mailboxes)
+        mailboxes = form.filter(mailboxes, _with_case)
     rows = list(mailboxes.order_by("address").prefetch_related("responders")[: PAGE_SIZE + 1])
     now = services.database_now()
     context = {
@@ -204,6 +204,11 @@ def outbox(request: HttpRequest) -> HttpResponse:
     files = sorted(settings.OUTBOX_DIR.glob("*.eml"), reverse=True)[:OUTBOX_SHOWN]
     letters = [_letter(path.read_bytes()[:LETTER_OCTETS]) for path in files]
     return render(request, "responders/outbox.html", {"letters": letters})
+
+
+def _with_case(number: str) -> Q:
+    """The mailbox whose case has this number."""
+    return Q(pk__in=NumberedCase.objects.filter(number=number).values("mailbox"))
 
 
 def _mailbox(request: HttpRequest, pk: int) -> Mailbox:

@@ -56,6 +56,14 @@ class Audience(enum.StrEnum):
     OTHERS = "others"
 
 
+class CaseForm(enum.StrEnum):
+    """How a case number is written: 2026/000123, 2026-11/000123 or 000123."""
+
+    YEAR = "year"
+    MONTH = "month"
+    PLAIN = "plain"
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """What a reply says in one language (a BCP 47 tag), to everyone or to colleagues."""
@@ -87,7 +95,7 @@ class ResponderFacts:
 
     `subject`, `text_body` and `html_body` are its own text, in `language`; `texts` are those for others. `addresses`
     are those of the mailbox that it answers for, all of them where it is empty. With `answers_once` the interval
-    never ends within an activation.
+    never ends within an activation. With `gives_case_numbers` each conversation counts for itself.
     """
 
     id: int
@@ -112,6 +120,9 @@ class ResponderFacts:
     conditions: Conditions = Conditions()
     deputy_name: str = ""
     deputy_address: str = ""
+    gives_case_numbers: bool = False
+    case_form: CaseForm = CaseForm.YEAR
+    case_prefix: str = ""
 
     def is_active(self, at: datetime) -> bool:
         """Whether it answers at the moment."""
@@ -137,9 +148,13 @@ class MailboxFacts:
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """When this sender was last answered (or the answer was claimed) with a responder's present text and activation."""
+    """When this sender was last answered (or the answer was claimed) with a responder's present text and activation.
 
-    replied_at: datetime
+    Of a responder that gives case numbers: within this conversation, and in how many cases the sender began lately.
+    """
+
+    replied_at: datetime | None
+    cases_lately: int = 0
 
 
 @dataclass(frozen=True, slots=True)

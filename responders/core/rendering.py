@@ -32,6 +32,7 @@ PLACEHOLDERS = (
     "absence.return_date",
     "deputy.name",
     "deputy.address",
+    "case.number",
 )
 DEFAULT_SUBJECT = "Auto: {{ subject }}"
 MAX_OUTPUT_OCTETS = 200_000
@@ -125,13 +126,13 @@ def placeholders_used(source: str) -> frozenset[str]:
     return frozenset(str(variable) for variables in used.values() for variable in variables)
 
 
-def render(responder: ResponderFacts, mailbox: MailboxFacts, message: Message) -> Rendered:
+def render(responder: ResponderFacts, mailbox: MailboxFacts, message: Message, case_number: str = "") -> Rendered:
     """Subject and texts for this sender, in the language and for the audience that `choose_text` says.
 
     Never raises for what a text or a message holds: a text that cannot be rendered goes out without its placeholders.
     """
     text = choose_text(responder, message, mailbox)
-    values = _values(responder, mailbox, message, text.language)
+    values = _values(responder, mailbox, message, text.language) | {"case": {"number": case_number}}
     subject = " ".join(_fill(text.subject, values).split())[:MAX_SUBJECT_CHARACTERS]
     html_body = nh3.clean(_fill(text.html_body, values, html=True)) if text.html_body else ""
     return Rendered(subject, _fill(text.text_body, values), html_body, text.language)

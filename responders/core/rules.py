@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mailboxes.addresses import AddressError, normal_form_or_none, split, without_subaddress
+from responders.core.cases import CASE_HOURS, MAX_CASES
 from responders.core.facts import MailboxFacts, Policy, PreviousResponses, ResponderFacts
 from responders.core.matching import fits, is_meant_for_sender, own_addresses_written_to
 from responders.core.message import Message
@@ -258,6 +259,8 @@ def already_replied(case: Case) -> str | None:
     previous = (case.previous or {}).get(responder.id) if responder else None
     if responder is None or previous is None:
         return None
+    if previous.replied_at is None:
+        return f"{MAX_CASES} cases in {CASE_HOURS} hours" if previous.cases_lately >= MAX_CASES else None
     is_recent = responder.answers_once or case.now < previous.replied_at + timedelta(days=responder.interval_days)
     return f"answered {previous.replied_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if is_recent else None
 

@@ -16,8 +16,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import psycopg
 from psycopg.rows import tuple_row
 
+from responders.core import cases
 from responders.core.facts import (
     Audience,
+    CaseForm,
     Conditions,
     MailboxFacts,
     Previous,
@@ -26,6 +28,7 @@ from responders.core.facts import (
     ResponderFacts,
     Text,
 )
+from responders.core.message import Message
 from responders.core.schedule import Window
 
 LEASE_SECONDS = 600  # longer than all time-outs of a submission together
@@ -69,11 +72,15 @@ class Query:
 
 
 class Behind(NamedTuple):
-    """A mailbox behind an address, the moment of the database's clock (UTC), and the sender's previous responses."""
+    """A mailbox behind an address, the moment of the database's clock (UTC), and the sender's previous responses.
+
+    `case_number`: of the conversation, where one of the responders gives numbers and the conversation has one.
+    """
 
     mailbox: MailboxFacts
     now: datetime
     previous: PreviousResponses
+    case_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,20 @@ class Claim:
     @property
     def key(self) -> tuple[int, str, int, int]:
         return self.responder_id, self.reverse_path_key, self.activation, self.text_revision
+
+
+@dataclass(frozen=True, slots=True)
+class NewCase:
+    """A conversation that is to get a number; `opened_by` names its first message, the same when it comes again."""
+
+    mailbox_id: int
+    responder_id: int
+    head: str
+    reverse_path: str
+    reverse_path_key: str
+    subject: str
+    opened_by: str
+    message_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +153,7 @@ SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     CASE WHEN t.may_answer THEN r.html_body ELSE '' END, r.text_revision, r.activation, r.interval_days,
     r.answers_once, r.language, CASE WHEN t.may_answer THEN r.texts ELSE '[]' END, r.audience, r.addresses::text[],
     r.words::text[], r.words_in_body, r.word_forms, r.senders::text[], r.deputy_name, r.deputy_address,
-    p.replied_at
+    r.gives_case_numbers, r.case_form, r.case_prefix, p.replied_at
 FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(sender_domain)s::text[], %(queue_id)s::text[])
     WITH ORDINALITY AS a (address, base, key, sender_domain, queue_id, place)
 CROSS JOIN LATERAL ({_BEHIND}) b
@@ -205,6 +226,42 @@ WHERE responder_id = %s AND reverse_path_key = %s AND activation = %s AND text_r
 _RELEASE = f"UPDATE responders_previousresponse SET lease_until = panel_now() {_OF_THIS_COPY}"  # noqa: S608 (constants)
 _FORGET = f"DELETE FROM responders_previousresponse {_OF_THIS_COPY}"  # noqa: S608 (constants)
 
+# The number that a conversation has, by the messages it refers to or by what its subject names; in how many cases the
+# sender began lately; and, as in _LOAD, when each responder that gives numbers last answered this sender in the case.
+_CONVERSATION = """
+WITH found AS (
+    SELECT c.id, c.number FROM responders_casemessage m JOIN responders_numberedcase c ON c.id = m.case_id
+    WHERE m.message_id = ANY(%(message_ids)s::text[]) AND c.mailbox_id = %(mailbox_id)s
+    UNION
+    SELECT c.id, c.number FROM responders_numberedcase c
+    WHERE c.mailbox_id = %(mailbox_id)s AND c.number = ANY(%(numbers)s::text[])
+        AND (c.number ~ '[^0-9]' OR c.reverse_path_key = %(key)s)  -- bare digits may be anything
+    ORDER BY id LIMIT 1
+)
+SELECT r.id, (SELECT number FROM found), (
+        SELECT count(*) FROM responders_numberedcase n WHERE n.mailbox_id = %(mailbox_id)s
+        AND n.reverse_path_key = %(key)s AND n.opened_at > panel_now() - make_interval(hours => %(hours)s)
+    ), (
+        SELECT CASE WHEN p.queue_id = %(queue_id)s THEN panel_now() ELSE coalesce(p.replied_at, p.claimed_at) END
+        FROM responders_previousresponse p
+        WHERE p.responder_id = r.id AND p.reverse_path_key = %(case_key)s || (SELECT number FROM found)
+            AND p.activation = r.activation AND p.text_revision = r.text_revision
+            AND NOT (p.state = 'claimed' AND p.queue_id = %(queue_id)s)
+    )
+FROM responders_responder r WHERE r.mailbox_id = %(mailbox_id)s AND r.gives_case_numbers
+"""
+
+_OPEN_CASE = """
+SELECT responders_open_case(%(mailbox_id)s, %(responder_id)s, %(head)s, %(digits)s, %(reverse_path)s, %(key)s,
+    %(subject)s, %(opened_by)s, %(message_id)s, %(most)s, make_interval(hours => %(hours)s))
+"""
+
+_ADD_TO_CASE = """
+INSERT INTO responders_casemessage (case_id, message_id)
+SELECT id, %(message_id)s FROM responders_numberedcase WHERE mailbox_id = %(mailbox_id)s AND number = %(number)s
+ON CONFLICT DO NOTHING
+"""
+
 _QUARANTINE = """
 INSERT INTO responders_quarantinedmessage (received_at, reverse_path, forward_path, traceback, content)
 VALUES (panel_now(), %s, %s, %s, %s)
@@ -238,6 +295,35 @@ class Ledger:
     async def load(self, query: Query) -> list[Behind]:
         """The mailboxes behind the address, each with all that a decision needs; all queries that wait in one."""
         return await self._loads.submit(query)
+
+    async def conversation(self, one: Behind, message: Message, reverse_path_key: str, queue_id: str) -> Behind:
+        """The same with what is known of the conversation, for responders that give case numbers."""
+        values = {
+            "mailbox_id": one.mailbox.id, "key": clean(reverse_path_key)[:320], "queue_id": clean(queue_id),
+            "message_ids": [clean(found)[:998] for found in cases.messages_named(message)],
+            "numbers": cases.numbers_named(message), "hours": cases.CASE_HOURS,
+            "case_key": cases.memory_key(clean(reverse_path_key), ""),
+        }  # fmt: skip
+        rows = await self._reader.run(_CONVERSATION, values)
+        previous = dict(one.previous) | {row[0]: Previous(row[3], row[2]) for row in rows}
+        number = next((row[1] for row in rows if row[1]), "")
+        return one._replace(previous=previous, case_number=number)
+
+    async def open_case(self, new: NewCase) -> str | None:
+        """The number of the conversation, given now unless it was before; None: the sender had too many lately."""
+        values = {
+            "mailbox_id": new.mailbox_id, "responder_id": new.responder_id, "head": new.head, "digits": cases.DIGITS,
+            "reverse_path": clean(new.reverse_path)[:320], "key": clean(new.reverse_path_key)[:320],
+            "subject": clean(new.subject)[:500], "opened_by": clean(new.opened_by)[:998],
+            "message_id": clean(new.message_id)[:998], "most": cases.MAX_CASES, "hours": cases.CASE_HOURS,
+        }  # fmt: skip
+        [(number,)] = await self._claimer.run(_OPEN_CASE, values)
+        return None if number is None else str(number)
+
+    async def add_to_case(self, mailbox_id: int, number: str, message_id: str) -> None:
+        """Later messages that refer to this one belong to the case."""
+        values = {"mailbox_id": mailbox_id, "number": number, "message_id": message_id}
+        await self._recorder.run(_ADD_TO_CASE, values)
 
     async def claim(self, claim: Claim) -> bool:
         """Whether this copy may answer now. All claims that wait at this moment share a commit."""
@@ -470,7 +556,7 @@ def _behind(rows: list[Row]) -> Behind:
 def _responder(mailbox_id: int, row: Row) -> ResponderFacts:
     (number, kind, is_enabled, from_utc, to_utc, zone, from_date, to_date, subject, text_body, html_body, revision,
      activation, interval_days, answers_once, language, texts, audience, addresses, words, in_body, word_forms,
-     senders, deputy_name, deputy_address, _replied_at) = row  # fmt: skip
+     senders, deputy_name, deputy_address, gives_case_numbers, case_form, case_prefix, _replied_at) = row  # fmt: skip
     return ResponderFacts(
         id=number, mailbox_id=mailbox_id, type=kind, is_enabled=is_enabled, window=Window(from_utc, to_utc),
         time_zone=zone, from_date=from_date, to_date=to_date, subject=subject, text_body=text_body,
@@ -478,7 +564,8 @@ def _responder(mailbox_id: int, row: Row) -> ResponderFacts:
         answers_once=answers_once, language=language, texts=tuple(Text(**text) for text in texts),
         audience=Audience(audience), addresses=frozenset(addresses),
         conditions=Conditions(tuple(words), in_body, word_forms, tuple(senders)),
-        deputy_name=deputy_name, deputy_address=deputy_address,
+        deputy_name=deputy_name, deputy_address=deputy_address, gives_case_numbers=gives_case_numbers,
+        case_form=CaseForm(case_form), case_prefix=case_prefix,
     )  # fmt: skip
 
 

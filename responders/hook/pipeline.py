@@ -8,17 +8,20 @@ import asyncio
 import hashlib
 import logging
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from mailboxes import addresses
+from responders.core import cases
 from responders.core.decision import Decision, Policy, Reason, decide, decide_by_message
+from responders.core.facts import ResponderFacts
 from responders.core.matching import answering_address
 from responders.core.message import Message, header_block, read_message
 from responders.core.rendering import render
 from responders.core.reply import Reply, compose
+from responders.core.schedule import to_local
 from responders.hook.journal import Journal
-from responders.hook.ledger import Behind, Claim, Ledger, Outage, Query, Record
+from responders.hook.ledger import Behind, Claim, Ledger, NewCase, Outage, Query, Record
 from responders.hook.lmtp import Delivery
 from responders.hook.lmtp import Reply as LmtpReply
 from responders.hook.relay import Refused, Relay, RelayUnavailable
@@ -155,13 +158,19 @@ class Pipeline:
 
     async def _settle_mailbox(self, copy: Copy, one: Behind) -> None:
         for pause in LOOK_AGAIN:
+            one = await self._with_conversation(copy, one)
             decided = decide(copy.message, one.mailbox, self._configuration.policy, one.now, one.previous)
             if decided.reason is not Reason.REPLIED or decided.responder is None:
                 return await self._record(copy, decided, one)
             responder = decided.responder
-            claim = Claim(
-                responder.id, copy.reverse_path_key, responder.activation, responder.text_revision, copy.queue_id
-            )
+            key = copy.reverse_path_key
+            if responder.gives_case_numbers:
+                one = await self._with_case_number(copy, one, responder)
+                if not one.case_number:
+                    return await self._record(copy, _too_many_cases(decided), one)
+                decided = replace(decided, evidence=f"case {one.case_number}")
+                key = cases.memory_key(key, one.case_number)
+            claim = Claim(responder.id, key, responder.activation, responder.text_revision, copy.queue_id)
             if claim in self._unrecorded:
                 return await self._close(copy, self._unrecorded[claim], one, claim)
             if await self._ledger.claim(claim):
@@ -174,12 +183,33 @@ class Pipeline:
             one = fresh[0]
         raise BeingAnswered("another connection answers this copy")
 
+    async def _with_conversation(self, copy: Copy, one: Behind) -> Behind:
+        """What is known of the conversation, where a responder gives case numbers; others need no query for it."""
+        if not any(row.gives_case_numbers and row.is_active(one.now) for row in one.mailbox.responders):
+            return one
+        return await self._ledger.conversation(one, copy.message, copy.reverse_path_key, copy.queue_id)
+
+    async def _with_case_number(self, copy: Copy, one: Behind, responder: ResponderFacts) -> Behind:
+        """The conversation's number, given now if it has none; still none where the sender had too many lately."""
+        if one.case_number:
+            return one
+        message = copy.message
+        new = NewCase(
+            mailbox_id=one.mailbox.id, responder_id=responder.id,
+            head=cases.number_head(responder, to_local(one.now, one.mailbox.time_zone).date()),
+            reverse_path=message.reverse_path, reverse_path_key=copy.reverse_path_key, subject=message.subject,
+            opened_by=message.message_id or copy.queue_id, message_id=message.message_id or "",
+        )  # fmt: skip
+        return one._replace(case_number=await self._ledger.open_case(new) or "")
+
     async def _answer(self, copy: Copy, decided: Decision, one: Behind, claim: Claim) -> None:
         try:
             reply = self._compose(copy, decided, one)
         except Exception:
             await self._ledger.forget(claim)  # nothing was tried: the sender's next message may fare better
             raise
+        if decided.responder and decided.responder.gives_case_numbers:
+            await self._ledger.add_to_case(one.mailbox.id, one.case_number, reply.message_id)
         try:
             await self._relay.submit(reply)
         except RelayUnavailable:
@@ -192,7 +222,8 @@ class Pipeline:
     def _compose(self, copy: Copy, decided: Decision, one: Behind) -> Reply:
         if decided.responder is None:
             raise AssertionError("a reply has its responder")
-        rendered = render(decided.responder, one.mailbox, copy.message)
+        number = one.case_number if decided.responder.gives_case_numbers else ""
+        rendered = render(decided.responder, one.mailbox, copy.message, number)
         delimiter = self._configuration.policy.recipient_delimiter
         from_address = answering_address(copy.message, one.mailbox, decided.responder, delimiter, copy.address)
         hostname = self._configuration.hostname
@@ -237,6 +268,12 @@ def _record_of(copy: Copy, decided: Decision, one: Behind | None = None, claim: 
         queue_id=copy.queue_id, mailbox_id=one.mailbox.id if one else None,
         responder_id=decided.responder.id if decided.responder else None, claim=claim,
     )  # fmt: skip
+
+
+def _too_many_cases(decided: Decision) -> Decision:
+    """Another connection gave this sender the last number there was."""
+    evidence = f"{cases.MAX_CASES} cases in {cases.CASE_HOURS} hours"
+    return replace(decided, reason=Reason.ALREADY_REPLIED, evidence=evidence)
 
 
 def _digest(content: bytes) -> str:

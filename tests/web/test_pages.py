@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from mailboxes.models import Mailbox, User
 from responders.core.facts import Reason
-from responders.models import Decision, Responder
+from responders.models import Decision, NumberedCase, Responder
 from responders.reasons import SENTENCES
 from tests.conftest import PASSWORD
 
@@ -220,3 +220,14 @@ def test_the_banner_names_the_responder_that_answers_or_comes_next(as_anna: Clie
     assert as_anna.get(address).context["foremost"].row == rows[3]
     rows[3].delete()
     assert as_anna.get(address).context["foremost"].row == rows[2]
+
+
+def test_support_finds_a_mailbox_by_a_case_number(
+    as_support: Client, mailbox: Mailbox, somebody_elses: Mailbox
+) -> None:
+    NumberedCase.objects.create(
+        mailbox=mailbox, number="2026/000123", opened_at=datetime(2026, 12, 1, tzinfo=UTC), opened_by="x",
+        reverse_path="jan@example.com", reverse_path_key="jan@example.com",
+    )  # fmt: skip
+    page = as_support.get(reverse("mailbox_list"), {"q": " 2026/000123 "})
+    assert [found for found, _state in page.context["mailboxes"]] == [mailbox]
