@@ -64,6 +64,8 @@ def stem(word: str) -> str:
 def choose_text(responder: ResponderFacts, message: Message, mailbox: MailboxFacts) -> Text:
     """The text for this sender: colleagues' where there is one, in a language the message asks for, else the own."""
     own = Text(responder.language or mailbox.language, responder.subject, responder.text_body, responder.html_body)
+    if not responder.texts:
+        return own
     texts = [own, *(text for text in responder.texts if not text.for_colleagues)]
     if is_colleague(message, mailbox):
         texts = [text for text in responder.texts if text.for_colleagues] or texts
