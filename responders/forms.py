@@ -1,5 +1,6 @@
 """The responder form: what a person types, and how it becomes `validation.ResponderInput`."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -8,6 +9,7 @@ from typing import Any
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import HTML, Div, Field, Layout, Submit
 from django import forms
+from django.utils import timezone
 from django.utils.functional import Promise, lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -17,12 +19,14 @@ from mailboxes.addresses import display
 from mailboxes.models import Mailbox
 from responders.core.facts import Audience, CaseForm, Text
 from responders.core.rendering import DEFAULT_SUBJECT, placeholders_used
+from responders.core.schedule import to_local
 from responders.fields import ListField, LocalDateTimeField
 from responders.models import AudienceChoices, CaseFormChoices, Responder, ResponderType
 from responders.sentences import language_name
 from responders.validation import TEXT_LANGUAGES, ResponderInput, all_texts, as_input, own_addresses
 
 TEXTS = "texts"
+_BLANK = re.compile(r"\[[^\]\n]{0,40}\]|\bX{3,}\b")
 
 # Placeholder → what it stands for, and an example.
 PLACEHOLDER_WORDS: dict[str, tuple[str | Promise, str | Promise]] = {
@@ -194,6 +198,8 @@ class ResponderForm(forms.Form):
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, mailbox: Mailbox, responder: Responder | None = None, **kwargs: Any) -> None:
+        self.mailbox = mailbox
+        self.responder = responder
         self.time_zone = responder.time_zone if responder else mailbox.time_zone
         self._language = (responder and responder.language) or mailbox.language
         self._stored_texts = as_input(responder).texts if responder else ()
@@ -205,7 +211,12 @@ class ResponderForm(forms.Form):
         self.texts = TextFormSet(typed_texts, prefix=TEXTS, initial=[asdict(text) for text in self._stored_texts])
         self.fields["text_body"].widget.attrs["placeholder"] = _("Thank you for your message. I am away until…")
         self.helper = FormHelper()
-        self.helper.attrs = {"novalidate": ""}  # our own words stand beside the fields, in the panel's language
+        self.helper.form_id = "responder-form"
+        self.helper.attrs = {
+            "novalidate": "",  # our own words stand beside the fields, in the panel's language
+            "data-now": f"{to_local(timezone.now(), self.time_zone):%Y-%m-%dT%H:%M}",
+            "data-replace": _("Replace what you have written?"),
+        }
         self.helper.layout = self._layout()
 
     def _choose_from(self, mailbox: Mailbox) -> None:
@@ -234,10 +245,17 @@ class ResponderForm(forms.Form):
             Div(Field("type", template="responders/type_cards.html"), css_class="sheet"),
             Div(
                 Div("from_date", "to_date", css_class="dates"),
+                HTML('{% include "responders/quick_ends.html" %}'),
                 HTML('{% include "responders/zone.html" %}'),
                 css_class="sheet only-absence",
             ),
-            Div("subject", "text_body", HTML('{% include "responders/placeholders.html" %}'), css_class="sheet"),
+            Div(
+                HTML('{% include "responders/ready.html" %}'),
+                "subject",
+                "text_body",
+                HTML('{% include "responders/placeholders.html" %}'),
+                css_class="sheet",
+            ),
             HTML('{% include "responders/texts.html" %}'),
             Folded(
                 self,
@@ -254,8 +272,10 @@ class ResponderForm(forms.Form):
             ),
             Folded(self, _("Deputy"), "deputy_name", "deputy_address", "deputy_gets_copy", css_class="only-absence"),
             Folded(self, _("More settings"), "html_body", "language", "interval_days", "answers_once", "is_enabled"),
+            HTML('{% include "responders/preview_area.html" %}'),
             Div(
                 Submit("save", _("Save")),
+                HTML('{% include "responders/preview_button.html" %}'),
                 HTML('{% include "responders/cancel.html" %}'),
                 css_class="actions",
             ),
@@ -310,6 +330,10 @@ def warnings_about(values: ResponderInput) -> list[str | Promise]:
         found.append(_("The reply gives a number, but no text names it: write {{ case.number }} into the subject."))
     if "case.number" in used and not values.gives_case_numbers:
         found.append(_("The text names the case number, but none is given: its place stays empty."))
+    if any(_BLANK.search(text.text_body) for text in all_texts(values)):
+        found.append(_("The text has a place that nobody filled in: […] or XXX."))
+    if values.type == ResponderType.ABSENCE and values.to_date is None:
+        found.append(_("There is no end: it answers until somebody switches it off."))
     if any(text.for_colleagues for text in values.texts):
         found.append(_("Colleagues get a text of their own; everyone else, strangers too, gets the first one."))
     return found

@@ -1,15 +1,18 @@
 """What a responder does and when, in plain words of the active language."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from math import ceil
 from typing import Any
 
 from babel import Locale
 from babel.dates import format_skeleton, get_timezone_location
-from django.utils.translation import get_language, pgettext
+from django.conf import settings
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
 from mailboxes.addresses import display
 from responders.core import schedule
+from responders.core.days import holiday_name, is_weekend
 from responders.core.facts import Audience
 from responders.core.schedule import State
 from responders.models import Responder
@@ -40,6 +43,29 @@ def window_sentence(responder: Responder) -> str:
     if end:
         return _("until %(end)s") % {"end": end}
     return _("until you switch it off")
+
+
+def length_sentence(responder: Responder) -> str:
+    """“11 days; you are back on a working day”; empty where an end is open."""
+    if responder.from_utc is None or responder.to_utc is None or responder.to_date is None:
+        return ""
+    length = responder.to_utc - responder.from_utc
+    if length < timedelta(days=1):
+        hours = ceil(length / timedelta(hours=1))
+        words = ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
+    else:
+        days = ceil(length / timedelta(days=1))
+        words = ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
+    return f"{words}; {_back_on(responder.to_date.date())}"
+
+
+def _back_on(day: date) -> str:
+    country = settings.HOLIDAY_COUNTRY
+    if name := holiday_name(day, country, (get_language() or "en")[:2]):
+        return _("it ends on a public holiday (%(name)s)") % {"name": name}
+    if is_weekend(day):
+        return _("it ends on a weekend")
+    return _("you are back on a working day")
 
 
 def limits(responder: Responder) -> list[str]:

@@ -61,9 +61,7 @@ def save_responder(
     _remember_activation(row, values, window, now)
     if old and all_texts(old) != all_texts(values):
         row.text_revision += 1
-    for field in fields(values):
-        setattr(row, field.name, _storable(getattr(values, field.name)))
-    row.from_utc, row.to_utc = window.start, window.end
+    _fill(row, values, window)
     _mirror(row, now)
     row.version += 1 if before else 0
     row.save()
@@ -74,6 +72,14 @@ def save_responder(
 def check(mailbox: Mailbox, values: ResponderInput, now: datetime, responder: Responder | None = None) -> None:
     """Whether `save_responder` would take the values. Raises ResponderInvalid."""
     checked(mailbox, tidy(values), responder, now)
+
+
+def unsaved(mailbox: Mailbox, values: ResponderInput, now: datetime, responder: Responder | None = None) -> Responder:
+    """The row that `save_responder` would store. Raises ResponderInvalid."""
+    values = replace(tidy(values), language=values.language or mailbox.language)
+    row = Responder(mailbox=mailbox)
+    _fill(row, values, checked(mailbox, values, responder, now))
+    return row
 
 
 @transaction.atomic
@@ -206,6 +212,12 @@ def _mirror(row: Responder, now: datetime) -> None:
     if row.state != state:
         row.state, row.state_changed_at = state.value, now
     row.next_transition_at = row.next_transition(now)
+
+
+def _fill(row: Responder, values: ResponderInput, window: schedule.Window) -> None:
+    for field in fields(values):
+        setattr(row, field.name, _storable(getattr(values, field.name)))
+    row.from_utc, row.to_utc = window.start, window.end
 
 
 def _storable(value: Any) -> Any:

@@ -2,14 +2,14 @@
 
 from django.urls import path
 
-from responders import views
+from responders import form_views, views
 
 urlpatterns = [
     path("", views.mailbox_list, name="mailbox_list"),
     path("mailboxes/<int:pk>/", views.mailbox_page, name="mailbox"),
     path("mailboxes/<int:pk>/group-address/", views.group_address, name="group_address"),
-    path("mailboxes/<int:pk>/responders/new/", views.responder_new, name="responder_new"),
-    path("responders/<int:pk>/", views.responder_edit, name="responder_edit"),
+    path("mailboxes/<int:pk>/responders/new/", form_views.responder_new, name="responder_new"),
+    path("responders/<int:pk>/", form_views.responder_edit, name="responder_edit"),
     path("responders/<int:pk>/switch/", views.responder_switch, name="responder_switch"),
     path("responders/<int:pk>/move/", views.responder_move, name="responder_move"),
     path("responders/<int:pk>/answer-again/", views.responder_answer_again, name="responder_answer_again"),

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
-from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -25,9 +24,8 @@ from mailboxes.addresses import display
 from mailboxes.forms import MailboxSearchForm
 from mailboxes.models import Mailbox, User
 from mailboxes.services import count_as_own, group_targets
-from responders import history, sentences, services, validation
+from responders import history, sentences, services
 from responders.core.facts import Reason
-from responders.forms import PLACEHOLDER_WORDS, ResponderForm, warnings_about
 from responders.models import Decision, NumberedCase, Responder, ResponderEvent
 from responders.reasons import SENTENCES
 
@@ -69,7 +67,7 @@ def changes_responder(view: ResponderView) -> Callable[[HttpRequest, int], HttpR
     @login_required
     @functools.wraps(view)
     def wrapped(request: HttpRequest, pk: int) -> HttpResponse:
-        row = _responder(request, pk)
+        row = visible_responder(request, pk)
         if request.method == "POST":
             return view(request, row)
         return redirect("mailbox", row.mailbox_id)
@@ -89,7 +87,8 @@ def mailbox_list(request: HttpRequest) -> HttpResponse:
     now = services.database_now()
     context = {
         "mailboxes": [
-            (mailbox, _foremost([_shown(row, now) for row in mailbox.responders.all()])) for mailbox in rows[:PAGE_SIZE]
+            (mailbox, _foremost([shown_responder(row, now) for row in mailbox.responders.all()]))
+            for mailbox in rows[:PAGE_SIZE]
         ],
         "after": rows[PAGE_SIZE - 1].address if len(rows) > PAGE_SIZE else "",
         "form": form,
@@ -102,9 +101,9 @@ def mailbox_list(request: HttpRequest) -> HttpResponse:
 @login_required
 def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
     """State, responders, whom it answered and whom not, and the history."""
-    mailbox = _mailbox(request, pk)
+    mailbox = visible_mailbox(request, pk)
     now = services.database_now()
-    responders = [_shown(row, now) for row in mailbox.responders.order_by("position")]
+    responders = [shown_responder(row, now) for row in mailbox.responders.order_by("position")]
     show = request.GET.get("show", "")
     decisions, before = _decisions(mailbox, show, request.GET.get("before", ""))
     context = {
@@ -123,26 +122,11 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "mailboxes/mailbox.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-def responder_new(request: HttpRequest, pk: int) -> HttpResponse:
-    """Write a responder."""
-    return _responder_form(request, _mailbox(request, pk), None)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-def responder_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    """Change a responder."""
-    row = _responder(request, pk)
-    return _responder_form(request, row.mailbox, row)
-
-
 @changes_responder
 def responder_switch(request: HttpRequest, row: Responder) -> HttpResponse:
     """On or off by hand: POST `on` with 1 or 0."""
     now = services.database_now()
-    row = services.switch(row, on=request.POST.get("on") == "1", actor=_actor(request), now=now)
+    row = services.switch(row, on=request.POST.get("on") == "1", actor=actor(request), now=now)
     messages.success(request, f"{row.subject}: {sentences.state_sentence(row, now)}")
     return redirect("mailbox", row.mailbox_id)
 
@@ -151,14 +135,14 @@ def responder_switch(request: HttpRequest, row: Responder) -> HttpResponse:
 def responder_move(request: HttpRequest, row: Responder) -> HttpResponse:
     """One place up or down: POST `direction`."""
     up = request.POST.get("direction") == "up"
-    services.move(row, up=up, actor=_actor(request), now=services.database_now())
+    services.move(row, up=up, actor=actor(request), now=services.database_now())
     return redirect("mailbox", row.mailbox_id)
 
 
 @changes_responder
 def responder_answer_again(request: HttpRequest, row: Responder) -> HttpResponse:
     """Forget whom it answered."""
-    services.answer_everyone_again(row, actor=_actor(request), now=services.database_now())
+    services.answer_everyone_again(row, actor=actor(request), now=services.database_now())
     messages.success(request, _("Everybody who writes from now on gets this reply once more."))
     return redirect("mailbox", row.mailbox_id)
 
@@ -167,7 +151,7 @@ def responder_answer_again(request: HttpRequest, row: Responder) -> HttpResponse
 @login_required
 def group_address(request: HttpRequest, pk: int) -> HttpResponse:
     """Whether mail to a group alias is answered for this mailbox: POST `target` and `on` with 1 or 0."""
-    mailbox = _mailbox(request, pk)
+    mailbox = visible_mailbox(request, pk)
     if request.method == "POST":
         wanted = [target for target in group_targets(mailbox) if str(target.pk) == request.POST.get("target")]
         if not wanted:
@@ -187,9 +171,9 @@ def group_address(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def responder_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask, then delete."""
-    row = _responder(request, pk)
+    row = visible_responder(request, pk)
     if request.method == "POST":
-        services.delete_responder(row, actor=_actor(request), now=services.database_now())
+        services.delete_responder(row, actor=actor(request), now=services.database_now())
         messages.success(request, _("The autoresponder was deleted."))
         return redirect("mailbox", row.mailbox_id)
     return render(request, "responders/delete.html", {"responder": row, "mailbox": row.mailbox})
@@ -211,67 +195,22 @@ def _with_case(number: str) -> Q:
     return Q(pk__in=NumberedCase.objects.filter(number=number).values("mailbox"))
 
 
-def _mailbox(request: HttpRequest, pk: int) -> Mailbox:
+def visible_mailbox(request: HttpRequest, pk: int) -> Mailbox:
     return get_object_or_404(access.mailboxes_visible_to(request.user), pk=pk)
 
 
-def _responder(request: HttpRequest, pk: int) -> Responder:
+def visible_responder(request: HttpRequest, pk: int) -> Responder:
     visible = access.mailboxes_visible_to(request.user)
     return get_object_or_404(Responder.objects.select_related("mailbox"), pk=pk, mailbox__in=visible)
 
 
-def _actor(request: HttpRequest) -> User:
+def actor(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user
 
 
-def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> HttpResponse:
-    if request.method != "POST":
-        return _show_form(request, ResponderForm(mailbox=mailbox, responder=row), mailbox, row)
-    form = ResponderForm(request.POST, mailbox=mailbox, responder=row)
-    if not form.is_valid():
-        return _show_form(request, form, mailbox, row)
-    now = services.database_now()
-    try:
-        saved = services.save_responder(
-            mailbox, form.as_input(), actor=_actor(request), now=now, responder=row,
-            expected_version=form.cleaned_data["version"] if row else None,
-        )  # fmt: skip
-    except validation.ResponderInvalid as invalid:
-        form.show(invalid.errors)
-        return _show_form(request, form, mailbox, row)
-    except services.ResponderConflict as conflict:
-        typed = request.POST.copy()
-        typed["version"] = str(conflict.current.version)
-        form = ResponderForm(typed, mailbox=mailbox, responder=row)
-        return _show_form(request, form, mailbox, row, conflict=conflict.current)
-    messages.success(request, _saved_sentence(saved))
-    for warning in warnings_about(form.as_input()):
-        messages.warning(request, str(warning))
-    return redirect("mailbox", mailbox.pk)
-
-
-def _show_form(
-    request: HttpRequest,
-    form: ResponderForm,
-    mailbox: Mailbox,
-    row: Responder | None,
-    conflict: Responder | None = None,
-) -> HttpResponse:
-    context: dict[str, Any] = {
-        "form": form,
-        "mailbox": mailbox,
-        "responder": row,
-        "conflict": conflict and _shown(conflict, services.database_now()),
-        "zone": sentences.zone_name(form.time_zone),
-        "placeholders": PLACEHOLDER_WORDS.items(),
-    }
-    status = 409 if conflict else 422 if form.has_mistakes else 200
-    return render(request, "responders/form.html", context, status=status)
-
-
-def _shown(row: Responder, now: datetime) -> Shown:
+def shown_responder(row: Responder, now: datetime) -> Shown:
     window, zone = sentences.window_sentence(row), sentences.zone_name(row.time_zone)
     limits = sentences.limits(row)
     return Shown(row, row.state_at(now).value, sentences.state_sentence(row, now), window, zone, limits)
@@ -286,15 +225,6 @@ def _foremost(responders: list[Shown]) -> Shown | None:
     over = [shown for shown in in_order if shown.state == "ended"]
     over.sort(key=lambda shown: shown.row.to_utc or NEVER, reverse=True)
     return next(iter(active + coming + over + in_order), None)
-
-
-def _saved_sentence(row: Responder) -> str:
-    if not row.is_enabled:
-        return _("Saved, but switched off: nobody gets an answer until you switch it on.")
-    words = {"window": sentences.window_sentence(row), "zone": sentences.zone_name(row.time_zone)}
-    if row.from_date or row.to_date:
-        return _("Saved. It answers %(window)s (%(zone)s).") % words
-    return _("Saved. It answers %(window)s.") % words
 
 
 def _events(mailbox: Mailbox) -> QuerySet[ResponderEvent]:

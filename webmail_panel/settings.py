@@ -160,6 +160,7 @@ TIME_ZONE = "UTC"
 # Zone and language of a new mailbox; each mailbox has its own.
 DEFAULT_MAILBOX_TIME_ZONE = env.str("DEFAULT_MAILBOX_TIME_ZONE", default="Europe/Warsaw")
 DEFAULT_MAILBOX_LANGUAGE = env.str("DEFAULT_MAILBOX_LANGUAGE", default="pl")
+HOLIDAY_COUNTRY = env.str("HOLIDAY_COUNTRY", default="PL")  # ISO 3166-1: whose public holidays are days off
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))

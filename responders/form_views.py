@@ -1,0 +1,129 @@
+"""The page of the responder form: writing, changing, previewing. Nothing typed is ever lost."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from mailboxes.models import Mailbox
+from responders import sentences, services, validation
+from responders.forms import PLACEHOLDER_WORDS, ResponderForm, warnings_about
+from responders.models import Responder
+from responders.preview import previews
+from responders.ready_texts import ReadyText, ready_texts
+from responders.views import actor, shown_responder, visible_mailbox, visible_responder
+
+OWN_TEXTS_SHOWN = 5
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def responder_new(request: HttpRequest, pk: int) -> HttpResponse:
+    """Write a responder."""
+    return _responder_form(request, visible_mailbox(request, pk), None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def responder_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change a responder."""
+    row = visible_responder(request, pk)
+    return _responder_form(request, row.mailbox, row)
+
+
+def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> HttpResponse:
+    if request.method != "POST":
+        return _show_form(request, ResponderForm(mailbox=mailbox, responder=row))
+    if request.POST.get("ready", "").isdecimal() and row is None:
+        return _show_form(request, _started(request, mailbox))
+    form = ResponderForm(request.POST, mailbox=mailbox, responder=row)
+    if "preview" in request.POST:
+        return _show_preview(request, form)
+    return _save(request, form) if form.is_valid() else _show_form(request, form)
+
+
+def _save(request: HttpRequest, form: ResponderForm) -> HttpResponse:
+    row, typed = form.responder, form.as_input()
+    try:
+        saved = services.save_responder(
+            form.mailbox, typed, actor=actor(request), now=services.database_now(), responder=row,
+            expected_version=form.cleaned_data["version"] if row else None,
+        )  # fmt: skip
+    except validation.ResponderInvalid as invalid:
+        form.show(invalid.errors)
+        return _show_form(request, form)
+    except services.ResponderConflict as conflict:
+        again = request.POST.copy()
+        again["version"] = str(conflict.current.version)
+        form = ResponderForm(again, mailbox=form.mailbox, responder=row)
+        return _show_form(request, form, conflict=shown_responder(conflict.current, services.database_now()))
+    messages.success(request, _saved_sentence(saved))
+    for warning in warnings_about(typed):
+        messages.warning(request, str(warning))
+    return redirect("mailbox", form.mailbox.pk)
+
+
+def _show_preview(request: HttpRequest, form: ResponderForm) -> HttpResponse:
+    """What was typed as senders would read it; that part of the page alone where htmx asks."""
+    now = services.database_now()
+    found: dict[str, Any] = {}
+    if form.is_valid():
+        try:
+            draft = services.unsaved(form.mailbox, form.as_input(), now, form.responder)
+        except validation.ResponderInvalid as invalid:
+            form.show(invalid.errors)
+        else:
+            found = {
+                "previews": previews(form.mailbox, draft, now),
+                "answers": shown_responder(draft, now),
+                "length": sentences.length_sentence(draft),
+                "warnings": warnings_about(form.as_input()),
+            }
+    if request.headers.get("HX-Request"):
+        return render(request, "responders/preview.html", found | {"form": form})
+    return _show_form(request, form, **found)
+
+
+def _show_form(request: HttpRequest, form: ResponderForm, **more: Any) -> HttpResponse:
+    context: dict[str, Any] = {
+        "form": form,
+        "mailbox": form.mailbox,
+        "responder": form.responder,
+        "zone": sentences.zone_name(form.time_zone),
+        "placeholders": PLACEHOLDER_WORDS.items(),
+        "ready": [] if form.responder else _starting_texts(form.mailbox),
+    }
+    status = 409 if "conflict" in more else 422 if form.has_mistakes else 200
+    return render(request, "responders/form.html", context | more, status=status)
+
+
+def _started(request: HttpRequest, mailbox: Mailbox) -> ResponderForm:
+    """The form with a ready text in place of the typed one (without JavaScript; with it the page does the same)."""
+    texts = _starting_texts(mailbox)
+    chosen = texts[min(int(request.POST["ready"][:3]), len(texts) - 1)]
+    typed = request.POST.copy()
+    for name in ("type", "subject", "text_body"):
+        typed[name] = getattr(chosen, name)
+    return ResponderForm(initial=typed.dict(), mailbox=mailbox)
+
+
+def _starting_texts(mailbox: Mailbox) -> list[ReadyText]:
+    """What a new text may start from: the mailbox's earlier ones, then the ready ones."""
+    own = [
+        ReadyText("", row.language, row.subject, row.type, row.subject, row.text_body)
+        for row in mailbox.responders.order_by("-updated_at")[:OWN_TEXTS_SHOWN]
+    ]
+    return own + ready_texts(mailbox.language)
+
+
+def _saved_sentence(row: Responder) -> str:
+    if not row.is_enabled:
+        return _("Saved, but switched off: nobody gets an answer until you switch it on.")
+    words = {"window": sentences.window_sentence(row), "zone": sentences.zone_name(row.time_zone)}
+    if row.from_date or row.to_date:
+        return _("Saved. It answers %(window)s (%(zone)s).") % words
+    return _("Saved. It answers %(window)s.") % words

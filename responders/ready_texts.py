@@ -1,0 +1,101 @@
+"""Ready texts to start from: what people say most often, in Polish and in English, formal and informal."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True)
+class ReadyText:
+    """A text in one language; `type` is the kind of responder it suits."""
+
+    key: str
+    language: str
+    title: str | Promise
+    type: str
+    subject: str
+    text_body: str
+
+
+_HOLIDAY = (_("Holiday, formal"), _("Holiday, informal"))
+_ILLNESS = _("Illness")
+_TRIP = _("Business trip")
+_LEFT = _("No longer with the company")
+_RECEIVED = (_("Message received, formal"), _("Message received, informal"))
+
+READY_TEXTS = (
+    ReadyText(
+        "holiday", "pl", _HOLIDAY[0], "absence", "Nieobecność: {{ subject }}",
+        "Dzień dobry,\n\ndziękuję za wiadomość. Jestem na urlopie i wracam {{ absence.return_date }}. Odpowiem po "
+        "powrocie.\n\nZ poważaniem\n{{ mailbox.name }}",
+    ),
+    ReadyText(
+        "holiday-informal", "pl", _HOLIDAY[1], "absence", "Urlop: {{ subject }}",
+        "Cześć!\n\nJestem na urlopie do {{ absence.end }} i nie zaglądam do poczty. Odezwę się, jak tylko wrócę.\n\n"
+        "Pozdrawiam\n{{ mailbox.name }}",
+    ),
+    ReadyText(
+        "illness", "pl", _ILLNESS, "absence", "Nieobecność: {{ subject }}",
+        "Dzień dobry,\n\ndziękuję za wiadomość. W najbliższych dniach jestem poza pracą i nie czytam poczty. Odpowiem, "
+        "gdy tylko wrócę.\n\nZ poważaniem\n{{ mailbox.name }}",
+    ),
+    ReadyText(
+        "trip", "pl", _TRIP, "absence", "Delegacja: {{ subject }}",
+        "Dzień dobry,\n\ndziękuję za wiadomość. Do {{ absence.end }} jestem w delegacji i czytam pocztę rzadziej niż "
+        "zwykle. Na odpowiedź może trzeba będzie poczekać dłużej.\n\nZ poważaniem\n{{ mailbox.name }}",
+    ),
+    ReadyText(
+        "left", "pl", _LEFT, "standing", "Zmiana adresu: {{ subject }}",
+        "Dzień dobry,\n\nta skrzynka nie jest już czytana: {{ mailbox.name }} nie pracuje już w naszej firmie. Prosimy "
+        "pisać do: {{ deputy.name }}, {{ deputy.address }}.\n\nZ poważaniem",
+    ),
+    ReadyText(
+        "received", "pl", _RECEIVED[0], "standing", "Otrzymaliśmy: {{ subject }}",
+        "Dzień dobry,\n\ndziękujemy za wiadomość. Odpowiemy w ciągu jednego dnia roboczego.\n\nZ poważaniem\n"
+        "{{ mailbox.name }}",
+    ),
+    ReadyText(
+        "received-informal", "pl", _RECEIVED[1], "standing", "Mamy to: {{ subject }}",
+        "Cześć!\n\nTwoja wiadomość dotarła. Odpiszemy najszybciej, jak się da.\n\nPozdrawiamy\n{{ mailbox.name }}",
+    ),
+    ReadyText(
+        "holiday", "en", _HOLIDAY[0], "absence", "Out of office: {{ subject }}",
+        "Hello,\n\nthank you for your message. I am on holiday and will be back on {{ absence.return_date }}. I will "
+        "answer then.\n\nKind regards\n{{ mailbox.name }}",
+    ),
+    ReadyText(
+        "holiday-informal", "en", _HOLIDAY[1], "absence", "On holiday: {{ subject }}",
+        "Hi!\n\nI am on holiday until {{ absence.end }} and not reading mail. I will get back to you as soon as I am "
+        "back.\n\nBest\n{{ mailbox.name }}",
+    ),
+    ReadyText(
+        "illness", "en", _ILLNESS, "absence", "Out of office: {{ subject }}",
+        "Hello,\n\nthank you for your message. I am off work for a few days and not reading mail. I will answer as "
+        "soon as I am back.\n\nKind regards\n{{ mailbox.name }}",
+    ),
+    ReadyText(
+        "trip", "en", _TRIP, "absence", "Travelling: {{ subject }}",
+        "Hello,\n\nthank you for your message. I am travelling until {{ absence.end }} and read mail less often than "
+        "usual, so an answer may take longer.\n\nKind regards\n{{ mailbox.name }}",
+    ),
+    ReadyText(
+        "left", "en", _LEFT, "standing", "New address: {{ subject }}",
+        "Hello,\n\nthis mailbox is no longer read: {{ mailbox.name }} does not work for our company any more. Please "
+        "write to {{ deputy.name }}, {{ deputy.address }}.\n\nKind regards",
+    ),
+    ReadyText(
+        "received", "en", _RECEIVED[0], "standing", "We have received: {{ subject }}",
+        "Hello,\n\nthank you for your message. We will answer within one working day.\n\nKind regards\n"
+        "{{ mailbox.name }}",
+    ),
+    ReadyText(
+        "received-informal", "en", _RECEIVED[1], "standing", "Got it: {{ subject }}",
+        "Hi!\n\nyour message has arrived. We will write back as soon as we can.\n\nBest\n{{ mailbox.name }}",
+    ),
+)  # fmt: skip
+
+
+def ready_texts(language: str) -> list[ReadyText]:
+    """Those in a language; of a language that has none, the English ones."""
+    return [text for text in READY_TEXTS if text.language == language] or ready_texts("en")

@@ -1,0 +1,59 @@
+// The responder form with a little help; without it everything works, only slower.
+(() => {
+  const form = document.getElementById("responder-form");
+  if (!form) return;
+  const field = (name) => form.elements.namedItem(name);
+  const start = field("from_date"), end = field("to_date");
+  const pad = (number) => String(number).padStart(2, "0");
+  // Wall-clock times of the mailbox's zone, never converted: Date is used to count days only.
+  const asTyped = (date) =>
+    `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}T${pad(date.getHours())}:${pad(date.getMinutes())}`;
+  const changed = (element) => element.dispatchEvent(new Event("change", { bubbles: true }));
+
+  // Moving the start keeps the length.
+  let before = start.value;
+  start.addEventListener("change", () => {
+    if (before && start.value && end.value && end.value > before) {
+      const length = new Date(`${end.value}Z`) - new Date(`${before}Z`);
+      const moved = new Date(new Date(`${start.value}Z`).getTime() + length);
+      if (!Number.isNaN(moved.getTime())) end.value = moved.toISOString().slice(0, 16);
+    }
+    before = start.value;
+  });
+
+  // Quick ends count from the start, or from today in the mailbox's zone.
+  const quick = document.getElementById("quick-ends");
+  const ends = {
+    tomorrow: (day) => day.setDate(day.getDate() + 1),
+    week: (day) => day.setDate(day.getDate() + 7),
+    monday: (day) => day.setDate(day.getDate() + ((8 - day.getDay()) % 7 || 7)),
+  };
+  quick.hidden = false;
+  quick.addEventListener("click", (event) => {
+    const choice = event.target.dataset.end;
+    if (!choice) return;
+    const day = new Date(start.value || form.dataset.now);
+    ends[choice](day);
+    if (choice === "monday" || !start.value) day.setHours(8, 0, 0, 0);
+    end.value = asTyped(day);
+    changed(end);
+  });
+
+  // A ready text goes into the form; what was typed is never thrown away without a question.
+  const ready = document.getElementById("ready");
+  if (!ready) return;
+  let filledIn = field("text_body").value;
+  ready.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-text]");
+    if (!button) return;
+    event.preventDefault();
+    const text = field("text_body");
+    if (text.value.trim() && text.value !== filledIn && !window.confirm(form.dataset.replace)) return;
+    for (const radio of form.querySelectorAll('[name="type"]')) radio.checked = radio.value === button.dataset.type;
+    field("subject").value = button.dataset.subject;
+    text.value = filledIn = button.dataset.text;
+    ready.open = false;
+    text.focus();
+    changed(text);
+  });
+})();
