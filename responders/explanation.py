@@ -60,6 +60,11 @@ def explain_message(content: bytes, reverse_path: str, recipient: str, *, at: da
     return [_explain(message, mailbox, at, recipient) for mailbox in mailboxes]
 
 
+def explain_for(mailbox: Mailbox, content: bytes, reverse_path: str, recipient: str, *, at: datetime) -> Explanation:
+    """The explanation for one mailbox; `recipient` is the address of it that was written to."""
+    return _explain(read_message(content, reverse_path, received_by=["explain.invalid"]), mailbox, at, recipient)
+
+
 def mailbox_facts(mailbox: Mailbox) -> decision.MailboxFacts:
     """What the decision needs to know of a mailbox."""
     return decision.MailboxFacts(

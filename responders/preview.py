@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from mailboxes.models import Mailbox
 from responders.core import cases, matching, rendering, schedule
@@ -45,7 +46,8 @@ def _previews(mailbox: Mailbox, row: Responder, now: datetime) -> Iterator[Previ
     texts = all_texts(as_input(row))
     for text in texts:
         sender = f"jan.kowalski@{mailbox.domain_id}" if text.for_colleagues else SENDER
-        message = read_message(_sample(sender, written_to, text), sender)
+        with override(text.language or mailbox.language):
+            message = read_message(_sample(sender, written_to, text), sender)
         rendered = rendering.render(responder, facts, message, number)
         author = matching.answering_address(message, facts, responder, "+", written_to)
         yield Preview(

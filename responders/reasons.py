@@ -27,3 +27,24 @@ SENTENCES: dict[Reason, str | Promise] = {
     Reason.REFUSED: _("The reply was sent, but the mail server refused to accept it for this address."),
     Reason.ERROR: _("Something went wrong on our side; the operator can see what."),
 }
+
+# What each rule of the table found where it let a message pass.
+PASSED: dict[Reason, str | Promise] = {
+    Reason.NULL_REVERSE_PATH: _("The message has a sender to reply to."),
+    Reason.SYSTEM_SENDER: _("The sender is not a mail system, and its address does not refuse replies."),
+    Reason.BAD_REVERSE_PATH: _("Mail can be sent to the sender's address."),
+    Reason.AUTO_SUBMITTED: _("The message does not say that a machine wrote it."),
+    Reason.LIST_OR_BULK: _("It is not from a mailing list or a newsletter."),
+    Reason.REPORT: _("It is not a delivery report or a read receipt."),
+    Reason.AUTO_RESPONSE_SUPPRESS: _("The sender's program did not ask for silence."),
+    Reason.MACHINE_MADE: _("It does not come from another autoresponder."),
+    Reason.SPAM: _("The spam filter did not mark it."),
+    Reason.FORGED: _("Nothing says that the sender's address is forged."),
+    Reason.NO_MAILBOX: _("A mailbox stands behind the address."),
+    Reason.OWN_ADDRESS: _("It did not come from this mailbox itself."),
+    Reason.NOT_ADDRESSED: _("One of the mailbox's own addresses is in To or Cc."),
+    Reason.INACTIVE: _("An autoresponder is on at that time."),
+    Reason.AUDIENCE: _("An autoresponder is meant for this sender."),
+    Reason.CONDITION: _("An autoresponder is meant for such messages."),
+    Reason.ALREADY_REPLIED: _("The sender has not had this reply lately."),
+}

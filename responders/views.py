@@ -186,7 +186,7 @@ def outbox(request: HttpRequest) -> HttpResponse:
     if not settings.DEBUG:
         raise Http404
     files = sorted(settings.OUTBOX_DIR.glob("*.eml"), reverse=True)[:OUTBOX_SHOWN]
-    letters = [_letter(path.read_bytes()[:LETTER_OCTETS]) for path in files]
+    letters = [read_letter(path.read_bytes()[:LETTER_OCTETS]) for path in files]
     return render(request, "responders/outbox.html", {"letters": letters})
 
 
@@ -231,7 +231,7 @@ def _events(mailbox: Mailbox) -> QuerySet[ResponderEvent]:
     return mailbox.responder_events.select_related("actor", "responder")[:EVENTS_SHOWN]
 
 
-def _letter(content: bytes) -> Letter:
+def read_letter(content: bytes) -> Letter:
     """A kept reply to read. Whatever it holds is shown as text."""
     parsed = message_from_bytes(content)  # compat32: the other policies raise on access to a malformed field
     fields = [(name, _decoded(str(parsed[name]))) for name in ("From", "To", "Subject", "Date") if parsed[name]]

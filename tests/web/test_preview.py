@@ -24,7 +24,7 @@ def preview(client: Client, mailbox: Mailbox, *, htmx: bool = True, **typed: str
 
 def test_the_reply_is_shown_with_its_values_filled_in(as_anna: Client, mailbox: Mailbox) -> None:
     page = preview(as_anna, mailbox)
-    assert "Auto: A question about the offer" in page
+    assert "Auto: Pytanie o ofertę" in page
     assert "Nie ma mnie do 4 stycznia 2100, godz. 08:00." in page
     assert "Anna Nowak &lt;anna@firma.example&gt;" in page
     assert "Starts Thu, 24 Dec 2099, 17:00" in page

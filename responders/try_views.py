@@ -1,0 +1,58 @@
+"""The page that says what would become of a message, with every rule in plain words. It changes nothing."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.functional import Promise
+from django.views.decorators.http import require_http_methods
+
+from responders import explanation, sentences, services
+from responders.core.facts import Reason
+from responders.reasons import PASSED, SENTENCES
+from responders.try_forms import TryForm
+from responders.views import Letter, read_letter, visible_mailbox
+
+
+@dataclass(frozen=True)
+class Told:
+    """A rule in plain words. `decided`: the first that spoke against a reply; later ones would have, too."""
+
+    sentence: str | Promise
+    evidence: str
+    is_hit: bool
+    decided: bool
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def try_it(request: HttpRequest, pk: int) -> HttpResponse:
+    """Type a sender and a moment, or bring a whole message, and see the verdict, every rule and the reply."""
+    mailbox = visible_mailbox(request, pk)
+    form = TryForm(initial={"sender": request.GET.get("sender", "")}, mailbox=mailbox)
+    context = {"mailbox": mailbox, "zone": sentences.zone_name(mailbox.time_zone)}
+    if request.method == "POST":
+        form = TryForm(request.POST, request.FILES, mailbox=mailbox)
+        if form.is_valid():
+            values = form.cleaned_data
+            found = explanation.explain_for(
+                mailbox, values["content"], values["sender"], values["recipient"],
+                at=values["at"] or services.database_now(),
+            )  # fmt: skip
+            context |= {"found": found, "told": told(found), "letter": _letter(found)}
+    return render(request, "responders/try.html", context | {"form": form}, status=422 if form.errors else 200)
+
+
+def told(found: explanation.Explanation) -> list[Told]:
+    """Every rule in order, in the active language."""
+    rows: list[Told] = []
+    for name, outcome, evidence in found.rules:
+        is_hit = outcome == "hit"
+        words = (SENTENCES if is_hit else PASSED)[Reason(name)]
+        rows.append(Told(words, evidence, is_hit, decided=is_hit and not any(row.is_hit for row in rows)))
+    return rows
+
+
+def _letter(found: explanation.Explanation) -> Letter | None:
+    return read_letter(found.reply.encode()) if found.reply else None
