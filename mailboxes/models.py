@@ -128,6 +128,12 @@ class Customer(models.Model):
         return f"{self.name} ({self.number})"
 
 
+def _replies_per_hour() -> Any:
+    return models.PositiveIntegerField(
+        _("automatic replies an hour at most"), null=True, blank=True, help_text=_("Empty: as usual. 0: no limit.")
+    )
+
+
 class Domain(models.Model):
     """A domain whose mail we receive. The name is in normal form: lower-case A-labels."""
 
@@ -136,6 +142,7 @@ class Domain(models.Model):
         Customer, models.PROTECT, related_name="domains", null=True, blank=True, verbose_name=_("customer")
     )
     is_active = models.BooleanField(_("receives mail"), default=True)
+    replies_per_hour = _replies_per_hour()
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -206,6 +213,7 @@ class Mailbox(_Address):
     time_zone = models.CharField(
         _("time zone"), max_length=64, default=default_time_zone, validators=[validate_time_zone]
     )
+    replies_per_hour = _replies_per_hour()
 
     class Meta(_Address.Meta):
         verbose_name = _("mailbox")

@@ -13,7 +13,15 @@ from unfold.widgets import INPUT_CLASSES
 
 from responders import services, validation
 from responders.fields import LocalDateTimeField
-from responders.models import Decision, NumberedCase, PreviousResponse, QuarantinedMessage, Responder, ResponderEvent
+from responders.models import (
+    Decision,
+    DrawnBrake,
+    NumberedCase,
+    PreviousResponse,
+    QuarantinedMessage,
+    Responder,
+    ResponderEvent,
+)
 
 
 class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
@@ -114,6 +122,17 @@ class DecisionAdmin(ReadOnlyAdmin):
     list_select_related = ("mailbox",)
     search_fields = ("=reverse_path", "=message_id", "mailbox__address")
     date_hierarchy = "decided_at"
+
+
+@admin.register(DrawnBrake)
+class DrawnBrakeAdmin(ReadOnlyAdmin):
+    """Where so many replies went out within an hour that the brake was drawn."""
+
+    list_display = ("__str__", "replies_per_hour", "drawn_at", "last_at", "told_at")
+    list_filter = ("is_of_domain",)
+    list_select_related = ("mailbox",)
+    search_fields = ("mailbox__address",)
+    date_hierarchy = "last_at"
 
 
 @admin.register(NumberedCase)

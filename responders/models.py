@@ -317,6 +317,42 @@ class CaseMessage(models.Model):
         return self.message_id
 
 
+class ReplyCount(models.Model):
+    """How many replies a mailbox (key “m” and its id) or a domain (“d” and its name) began within ten minutes."""
+
+    pk = models.CompositePrimaryKey("key", "bucket")
+    key = models.CharField(max_length=300)
+    bucket = models.DateTimeField()
+    replies = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.bucket:%Y-%m-%d %H:%M}: {self.replies}"
+
+
+class DrawnBrake(models.Model):
+    """That a mailbox or a domain sent as many replies within an hour as it may. One row each, of the latest time.
+
+    A drawing goes on while messages are silenced by it, and is over when none was for an hour. Written by the hook;
+    `told_at` by the task that tells owner and staff.
+    """
+
+    key = models.CharField(max_length=300, unique=True)
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="drawn_brakes", verbose_name=_("mailbox"))
+    is_of_domain = models.BooleanField(_("of the domain"))
+    replies_per_hour = models.PositiveIntegerField(_("replies an hour"))
+    drawn_at = models.DateTimeField(_("drawn"))
+    last_at = models.DateTimeField(_("last message silenced"))
+    told_at = models.DateTimeField(_("told"), null=True)
+
+    class Meta:
+        verbose_name = _("drawn brake")
+        verbose_name_plural = _("drawn brakes")
+        ordering = ["-last_at"]
+
+    def __str__(self) -> str:
+        return self.mailbox.domain_id if self.is_of_domain else str(self.mailbox)
+
+
 class Decision(models.Model):
     """What was decided about one copy for one mailbox: replied, or why not. Written by the hook alone."""
 

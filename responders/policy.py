@@ -12,4 +12,6 @@ def policy_from_settings() -> Policy:
         spam_fields=tuple(settings.SPAM_FIELDS),
         authserv_id=settings.AUTHSERV_ID,
         recipient_delimiter=settings.RECIPIENT_DELIMITER,
+        mailbox_replies_per_hour=settings.MAILBOX_REPLIES_PER_HOUR,
+        domain_replies_per_hour=settings.DOMAIN_REPLIES_PER_HOUR,
     )

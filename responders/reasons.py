@@ -24,6 +24,9 @@ SENTENCES: dict[Reason, str | Promise] = {
     Reason.AUDIENCE: _("The autoresponder that was on is not meant for this sender."),
     Reason.CONDITION: _("The autoresponder that was on is not meant for such messages."),
     Reason.ALREADY_REPLIED: _("This sender has had this reply lately."),
+    Reason.RATE_LIMITED: _(
+        "As many replies as are allowed were sent within the last hour; the brake lets go by itself."
+    ),
     Reason.REFUSED: _("The reply was sent, but the mail server refused to accept it for this address."),
     Reason.ERROR: _("Something went wrong on our side; the operator can see what."),
 }
@@ -47,4 +50,5 @@ PASSED: dict[Reason, str | Promise] = {
     Reason.AUDIENCE: _("An autoresponder is meant for this sender."),
     Reason.CONDITION: _("An autoresponder is meant for such messages."),
     Reason.ALREADY_REPLIED: _("The sender has not had this reply lately."),
+    Reason.RATE_LIMITED: _("Not too many replies were sent within the last hour."),
 }

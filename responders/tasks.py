@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
-from responders import services
+from responders import notices, services
 
 log = logging.getLogger(__name__)
 
@@ -37,3 +37,17 @@ def delete_old_decisions(batch: int = 10_000) -> int:
         total += deleted
         if deleted < batch:
             return total
+
+
+@shared_task
+def tell_of_drawn_brakes() -> int:
+    """Tell owner and staff once of each brake that was drawn."""
+    return notices.tell_of_drawn_brakes()
+
+
+@shared_task
+def delete_old_reply_counts() -> int:
+    """Delete the counts that no brake looks at any more."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM responders_replycount WHERE bucket < panel_now() - interval '2 hours'")
+        return int(cursor.rowcount)

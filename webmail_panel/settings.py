@@ -100,6 +100,16 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
+    "tell-of-drawn-brakes": {
+        "task": "responders.tasks.tell_of_drawn_brakes",
+        "schedule": 60.0,
+        "options": {"expires": 50},
+    },
+    "delete-old-reply-counts": {
+        "task": "responders.tasks.delete_old_reply_counts",
+        "schedule": 3600.0,
+        "options": {"expires": 1800},
+    },
     "apply-due-transitions": {
         "task": "responders.tasks.apply_due_transitions",
         "schedule": 5.0,
@@ -202,6 +212,16 @@ RECIPIENT_DELIMITER = env.str("RECIPIENT_DELIMITER", default="+")
 # Local parts of automatic senders beyond the built-in list; a leading or trailing * stands for anything.
 SYSTEM_SENDERS = env.list("SYSTEM_SENDERS", default=[])
 # Header fields of the spam filter, "Name: value"; a value is compared from its beginning, case-insensitively.
+# The brake: so many replies an hour at most; 0 is no brake. A mailbox or a domain may have a limit of its own.
+MAILBOX_REPLIES_PER_HOUR = env.int("MAILBOX_REPLIES_PER_HOUR", default=300)
+DOMAIN_REPLIES_PER_HOUR = env.int("DOMAIN_REPLIES_PER_HOUR", default=3000)
+# Where notices to people go out, and from whom. In the demo they end up beside the replies.
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default=RELAY_URL if DEBUG else "smtp://127.0.0.1:25")
+vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("NOTICES_FROM", default=f"panel@{MAIL_HOSTNAME}")
+# Who of the staff is told when a brake draws.
+STAFF_NOTICES = env.list("STAFF_NOTICES", default=[])
 SPAM_FIELDS = env.list("SPAM_FIELDS", default=["X-Spam-Flag: YES", "X-Spam: Yes", "X-Spam-Status: Yes"])
 MESSAGE_SIZE_LIMIT = env.int("MESSAGE_SIZE_LIMIT", default=100 * 1024 * 1024)
 # Decisions older than this are deleted.

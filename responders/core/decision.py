@@ -61,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Reason.AUDIENCE, rules.audience, Needs.MAILBOX),
     Rule(Reason.CONDITION, rules.condition, Needs.MAILBOX),
     Rule(Reason.ALREADY_REPLIED, rules.already_replied, Needs.MEMORY),
+    Rule(Reason.RATE_LIMITED, rules.rate_limited, Needs.MEMORY),
 )
 _BY_MESSAGE = tuple(rule for rule in RULES if rule.needs is Needs.MESSAGE)
 

@@ -29,6 +29,7 @@ class Reason(enum.StrEnum):
     AUDIENCE = "audience"
     CONDITION = "condition"
     ALREADY_REPLIED = "already-replied"
+    RATE_LIMITED = "rate-limited"
     REFUSED = "refused"
     ERROR = "error"
 
@@ -39,13 +40,15 @@ class Policy:
 
     `system_senders`: local parts beyond the built-in ones, where a leading or trailing * stands for anything.
     `spam_fields`: "Name: value", the value compared from its beginning.
-    `authserv_id`: of our own filter (RFC 8601 §2.5).
+    `authserv_id`: of our own filter (RFC 8601 §2.5). Of the brakes 0 means none.
     """
 
     system_senders: tuple[str, ...] = ()
     spam_fields: tuple[str, ...] = ()
     authserv_id: str = ""
     recipient_delimiter: str = "+"
+    mailbox_replies_per_hour: int = 0
+    domain_replies_per_hour: int = 0
 
 
 class Audience(enum.StrEnum):
@@ -130,6 +133,19 @@ class ResponderFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Brake:
+    """How many replies went out within the last hour, and how many may; None: as the policy says."""
+
+    replies: int = 0
+    per_hour: int | None = None
+
+    def drawn_at(self, usual: int) -> int:
+        """The limit that is reached, or 0."""
+        limit = usual if self.per_hour is None else self.per_hour
+        return limit if 0 < limit <= self.replies else 0
+
+
+@dataclass(frozen=True, slots=True)
 class MailboxFacts:
     """A mailbox and its responders in the owner's order. Addresses and domains are in normal form.
 
@@ -144,6 +160,8 @@ class MailboxFacts:
     own_addresses: frozenset[str]
     responders: tuple[ResponderFacts, ...] = ()
     colleague_domains: frozenset[str] = frozenset()
+    mailbox_brake: Brake = Brake()
+    domain_brake: Brake = Brake()
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,5 +265,16 @@ def already_replied(case: Case) -> str | None:
     return f"answered {previous.replied_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if is_recent else None
 
 
+def rate_limited(case: Case) -> str | None:
+    """The mailbox, or its domain, sent as many replies within an hour as it may: that ends loops unknown."""
+    if case.mailbox is None:
+        return None
+    if limit := case.mailbox.mailbox_brake.drawn_at(case.policy.mailbox_replies_per_hour):
+        return f"mailbox: {limit} an hour"
+    if limit := case.mailbox.domain_brake.drawn_at(case.policy.domain_replies_per_hour):
+        return f"domain: {limit} an hour"
+    return None
+
+
 def _evidence(name: str, value: str) -> str:
     return f"{name}: {value}"[:500]

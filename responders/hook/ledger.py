@@ -19,9 +19,11 @@ from psycopg.rows import tuple_row
 from responders.core import cases
 from responders.core.facts import (
     Audience,
+    Brake,
     CaseForm,
     Conditions,
     MailboxFacts,
+    Policy,
     Previous,
     PreviousResponses,
     Reason,
@@ -140,6 +142,11 @@ _BEHIND = """
         AND NOT EXISTS (SELECT FROM mail_recipients e WHERE e.address = a.address)
 """
 
+# Replies begun within the last hour: seven buckets of ten minutes, so that no hour holds more than the brake allows.
+_BUCKET = "date_bin('10 minutes', panel_now(), 'epoch')"
+_COUNTED = """(SELECT coalesce(sum(t.replies), 0)::int FROM responders_replycount t
+        WHERE t.key = {key} AND t.bucket > panel_now() - interval '70 minutes' AND t.bucket < {until})"""
+
 # A claim of this very copy is no previous response: the copy came back after a crash, or is being answered now.
 # A reply to this very copy counts as given now: however late it comes again, it is never answered twice.
 # Texts that cannot be needed stay where they are: old absence messages add up.
@@ -148,6 +155,9 @@ SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     ARRAY(SELECT o.address::text FROM mail_recipients o WHERE o.mailbox_id = m.id AND o.is_own),
     ARRAY(SELECT s.name::text FROM mailboxes_domain s JOIN mailboxes_domain d ON d.name = m.domain_id
         WHERE s.name = a.sender_domain AND (s.name = d.name OR s.customer_id = d.customer_id)),
+    {_COUNTED.format(key="'m' || m.id", until="'infinity'")}, m.replies_per_hour,
+    {_COUNTED.format(key="'d' || m.domain_id", until="'infinity'")},
+    (SELECT replies_per_hour FROM mailboxes_domain WHERE name = m.domain_id),
     r.id, r.type, r.is_enabled, r.from_utc, r.to_utc, r.time_zone, r.from_date, r.to_date,
     CASE WHEN t.may_answer THEN r.subject ELSE '' END, CASE WHEN t.may_answer THEN r.text_body ELSE '' END,
     CASE WHEN t.may_answer THEN r.html_body ELSE '' END, r.text_revision, r.activation, r.interval_days,
@@ -171,18 +181,42 @@ LEFT JOIN LATERAL (
 ORDER BY a.place, m.id, r.position, r.id
 """  # noqa: S608 (put together from constants)
 
-# A stale cache or a switch thrown meanwhile never replies: the join looks once more. Of the rows that exist, a
-# claim passes its own copy again once the lease has run out, and another copy once the interval is over.
-_CLAIM = """
+# A stale cache or a switch thrown meanwhile never replies: the join looks once more. What is wanted is counted for its
+# mailbox and its domain, which other processes wait for, and passes as far as the brakes allow. Of the rows that exist,
+# a claim passes its own copy again once the lease has run out, and another copy once the interval is over.
+_CLAIM = f"""
+WITH wanted AS (
+    SELECT c.*, k.of_mailbox, k.of_domain,
+        coalesce(m.replies_per_hour, %(mailbox_limit)s) AS mailbox_limit,
+        coalesce(d.replies_per_hour, %(domain_limit)s) AS domain_limit,
+        row_number() OVER (PARTITION BY m.id ORDER BY c.responder_id, c.key) AS mailbox_place,
+        row_number() OVER (PARTITION BY m.domain_id ORDER BY c.responder_id, c.key) AS domain_place
+    FROM unnest(%(responder_id)s::bigint[], %(key)s::text[], %(activation)s::int[], %(text_revision)s::int[],
+        %(queue_id)s::text[]) AS c (responder_id, key, activation, text_revision, queue_id)
+    JOIN responders_responder r ON r.id = c.responder_id AND r.is_enabled
+        AND r.activation = c.activation AND r.text_revision = c.text_revision
+        AND (r.from_utc IS NULL OR r.from_utc <= panel_now()) AND (r.to_utc IS NULL OR panel_now() < r.to_utc)
+    JOIN mailboxes_mailbox m ON m.id = r.mailbox_id
+    JOIN mailboxes_domain d ON d.name = m.domain_id
+    CROSS JOIN LATERAL (SELECT 'm' || m.id AS of_mailbox, 'd' || m.domain_id AS of_domain) k
+), keys AS (
+    SELECT v.key, count(*) AS wanted, {_COUNTED.format(key="v.key", until=_BUCKET)} AS older
+    FROM wanted w, LATERAL (VALUES (w.of_mailbox), (w.of_domain)) v (key) GROUP BY v.key
+), counted AS (
+    INSERT INTO responders_replycount AS t (key, bucket, replies)
+    SELECT key, {_BUCKET}, wanted FROM keys ORDER BY key
+    ON CONFLICT (key, bucket) DO UPDATE SET replies = t.replies + excluded.replies
+    RETURNING key, replies
+)
 INSERT INTO responders_previousresponse AS p
     (responder_id, reverse_path_key, activation, text_revision, queue_id, state, claimed_at, lease_until)
-SELECT c.responder_id, c.key, c.activation, c.text_revision, c.queue_id, 'claimed', panel_now(),
+SELECT w.responder_id, w.key, w.activation, w.text_revision, w.queue_id, 'claimed', panel_now(),
     panel_now() + make_interval(secs => %(lease)s)
-FROM unnest(%(responder_id)s::bigint[], %(key)s::text[], %(activation)s::int[], %(text_revision)s::int[],
-    %(queue_id)s::text[]) AS c (responder_id, key, activation, text_revision, queue_id)
-JOIN responders_responder r ON r.id = c.responder_id AND r.is_enabled
-    AND r.activation = c.activation AND r.text_revision = c.text_revision
-    AND (r.from_utc IS NULL OR r.from_utc <= panel_now()) AND (r.to_utc IS NULL OR panel_now() < r.to_utc)
+FROM wanted w
+JOIN keys mk ON mk.key = w.of_mailbox JOIN counted mc ON mc.key = mk.key
+JOIN keys dk ON dk.key = w.of_domain JOIN counted dc ON dc.key = dk.key
+WHERE (w.mailbox_limit = 0 OR mk.older + mc.replies - mk.wanted + w.mailbox_place <= w.mailbox_limit)
+    AND (w.domain_limit = 0 OR dk.older + dc.replies - dk.wanted + w.domain_place <= w.domain_limit)
 ORDER BY 1, 2, 3, 4
 ON CONFLICT (responder_id, reverse_path_key, activation, text_revision) DO UPDATE SET
     queue_id = excluded.queue_id, state = 'claimed', claimed_at = excluded.claimed_at,
@@ -192,7 +226,7 @@ WHERE (p.state = 'claimed' AND p.queue_id = excluded.queue_id AND p.lease_until 
         - (SELECT make_interval(days => interval_days) FROM responders_responder
             WHERE id = p.responder_id AND NOT answers_once))
 RETURNING responder_id, reverse_path_key, activation, text_revision
-"""
+"""  # noqa: S608 (put together from constants)
 
 _RECORD = f"""
 WITH decided AS (
@@ -219,12 +253,35 @@ LEFT JOIN responders_responder r ON r.id = a.responder_id
 LEFT JOIN LATERAL ({_BEHIND}) b ON a.mailbox_id IS NULL
 """  # noqa: S608 (put together from constants)
 
-_OF_THIS_COPY = """
-WHERE responder_id = %s AND reverse_path_key = %s AND activation = %s AND text_revision = %s AND queue_id = %s
-    AND state = 'claimed'
+# A new drawing after an hour without one: then somebody is to be told again.
+_DRAW = """
+INSERT INTO responders_drawnbrake AS b (key, mailbox_id, is_of_domain, replies_per_hour, drawn_at, last_at)
+SELECT CASE WHEN %(is_of_domain)s THEN 'd' || domain_id ELSE 'm' || id END, id, %(is_of_domain)s, %(per_hour)s,
+    panel_now(), panel_now()
+FROM mailboxes_mailbox WHERE id = %(mailbox)s
+ON CONFLICT (key) DO UPDATE SET
+    last_at = excluded.last_at, mailbox_id = excluded.mailbox_id, replies_per_hour = excluded.replies_per_hour,
+    drawn_at = CASE WHEN b.last_at < panel_now() - interval '1 hour' THEN excluded.drawn_at ELSE b.drawn_at END,
+    told_at = CASE WHEN b.last_at < panel_now() - interval '1 hour' THEN NULL ELSE b.told_at END
 """
-_RELEASE = f"UPDATE responders_previousresponse SET lease_until = panel_now() {_OF_THIS_COPY}"  # noqa: S608 (constants)
-_FORGET = f"DELETE FROM responders_previousresponse {_OF_THIS_COPY}"  # noqa: S608 (constants)
+
+_OF_THIS_COPY = """p.responder_id = %(responder_id)s AND p.reverse_path_key = %(key)s AND p.activation = %(activation)s
+    AND p.text_revision = %(text_revision)s AND p.queue_id = %(queue_id)s AND p.state = 'claimed'"""
+# No reply went out, so it does not count for the brakes. First, as claims do: so that they never wait in a circle.
+_UNCOUNTED = f"""
+WITH less AS (
+    UPDATE responders_replycount t SET replies = greatest(t.replies - 1, 0)
+    FROM responders_previousresponse p
+    JOIN responders_responder r ON r.id = p.responder_id
+    JOIN mailboxes_mailbox m ON m.id = r.mailbox_id
+    WHERE {_OF_THIS_COPY} AND t.key IN ('m' || m.id, 'd' || m.domain_id)
+        AND t.bucket = date_bin('10 minutes', p.claimed_at, 'epoch')
+    RETURNING t.key
+)
+"""  # noqa: S608 (put together from constants)
+_AFTER = f"WHERE {_OF_THIS_COPY} AND (SELECT count(*) FROM less) >= 0"  # noqa: S608 (constants)
+_RELEASE = f"{_UNCOUNTED} UPDATE responders_previousresponse p SET lease_until = panel_now() {_AFTER}"  # noqa: S608 (ditto)
+_FORGET = f"{_UNCOUNTED} DELETE FROM responders_previousresponse p {_AFTER}"  # noqa: S608 (put together from constants)
 
 # The number that a conversation has, by the messages it refers to or by what its subject names; in how many cases the
 # sender began lately; and, as in _LOAD, when each responder that gives numbers last answered this sender in the case.
@@ -269,9 +326,10 @@ VALUES (panel_now(), %s, %s, %s, %s)
 
 
 class Ledger:
-    """Made once per process. `parameters` are libpq's, as psycopg takes them."""
+    """Made once per process. `parameters` are libpq's, as psycopg takes them; of `policy` the brakes are kept to."""
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, parameters: Mapping[str, Any], policy: Policy) -> None:
+        self._policy = policy
         self._reader, self._claimer, self._recorder = (_Connection(parameters) for _ in range(3))
         self._loads = Batcher(self._load_batch)
         self._claims = Batcher(self._claim_batch)
@@ -333,13 +391,17 @@ class Ledger:
         """Keep a decision, and close its claim, in a commit shared with all that wait."""
         await self._records.submit(record)
 
+    async def draw_brake(self, mailbox_id: int, *, is_of_domain: bool, per_hour: int) -> None:
+        """Keep that a brake is drawn, for those who tell owner and staff."""
+        await self._recorder.run(_DRAW, {"mailbox": mailbox_id, "is_of_domain": is_of_domain, "per_hour": per_hour})
+
     async def release(self, claim: Claim) -> None:
         """Let the same copy claim again at once: the relay could not take the reply for now."""
-        await self._claimer.run(_RELEASE, (*_clean_key(claim), clean(claim.queue_id)))
+        await self._claimer.run(_RELEASE, _of_claim(claim))
 
     async def forget(self, claim: Claim) -> None:
         """Give a claim back as if it had not been made: no reply was tried."""
-        await self._claimer.run(_FORGET, (*_clean_key(claim), clean(claim.queue_id)))
+        await self._claimer.run(_FORGET, _of_claim(claim))
 
     async def quarantine(self, record: Record, traceback: str, content: bytes) -> None:
         """Keep the decision, and what the hook failed on for the operator."""
@@ -379,6 +441,8 @@ class Ledger:
                 "text_revision": [key[3] for key in keys],
                 "queue_id": [clean(claims[place].queue_id) for _key, place in tried],
                 "lease": LEASE_SECONDS,
+                "mailbox_limit": self._policy.mailbox_replies_per_hour,
+                "domain_limit": self._policy.domain_replies_per_hour,
             },
         )
         won = {first[tuple(row)] for row in rows}
@@ -520,6 +584,11 @@ def _clean_key(claim: Claim) -> tuple[int, str, int, int]:
     return claim.responder_id, clean(claim.reverse_path_key)[:320], claim.activation, claim.text_revision
 
 
+def _of_claim(claim: Claim) -> dict[str, Any]:
+    names = ("responder_id", "key", "activation", "text_revision")
+    return dict(zip(names, _clean_key(claim), strict=True)) | {"queue_id": clean(claim.queue_id)}
+
+
 def _closed_state(reason: str) -> str:
     return "replied" if reason == Reason.REPLIED else "refused"
 
@@ -546,10 +615,11 @@ def _columns(names: Sequence[str], rows: Sequence[Row]) -> dict[str, list[Any]]:
 def _behind(rows: list[Row]) -> Behind:
     """The rows of one mailbox, a responder each (or none, all NULL)."""
     now, mailbox_id, address, name, language, zone, own, colleague_domains = rows[0][:8]
-    with_responder = [row[8:] for row in rows if row[8] is not None]
+    brakes = Brake(*rows[0][8:10]), Brake(*rows[0][10:12])
+    with_responder = [row[12:] for row in rows if row[12] is not None]
     responders = tuple(_responder(mailbox_id, row) for row in with_responder)
     domains = frozenset(colleague_domains)
-    mailbox = MailboxFacts(mailbox_id, address, name, language, zone, frozenset(own), responders, domains)
+    mailbox = MailboxFacts(mailbox_id, address, name, language, zone, frozenset(own), responders, domains, *brakes)
     return Behind(mailbox, now, {row[0]: Previous(row[-1]) for row in with_responder if row[-1] is not None})
 
 

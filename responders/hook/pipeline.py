@@ -32,6 +32,8 @@ log = logging.getLogger("responders.hook")
 # one message may come as two). Together less than Postfix's patience.
 LOOK_AGAIN = (0.0, 0.1, 0.2, 0.4, 0.8, 1.5)
 MAX_UNRECORDED = 10_000
+DRAWN_SECONDS = 30.0
+MAX_DRAWN = 10_000
 # The moment of a decision about nobody's mailbox: no rule that comes so far asks for it.
 NO_MOMENT = datetime.min.replace(tzinfo=UTC)
 
@@ -86,6 +88,7 @@ class Pipeline:
         # Replies that the relay has and the database does not know of yet: never sent twice, recorded when their
         # copy comes again.
         self._unrecorded: dict[Claim, Decision] = {}
+        self._drawn: dict[tuple[int, bool], float] = {}
 
     async def receive(self, delivery: Delivery) -> list[LmtpReply]:
         """Decide a delivery; one reply per recipient, in their order. Never raises but for cancellation."""
@@ -161,6 +164,8 @@ class Pipeline:
             one = await self._with_conversation(copy, one)
             decided = decide(copy.message, one.mailbox, self._configuration.policy, one.now, one.previous)
             if decided.reason is not Reason.REPLIED or decided.responder is None:
+                if decided.reason is Reason.RATE_LIMITED:
+                    await self._draw_brake(one)
                 return await self._record(copy, decided, one)
             responder = decided.responder
             key = copy.reverse_path_key
@@ -201,6 +206,20 @@ class Pipeline:
             opened_by=message.message_id or copy.queue_id, message_id=message.message_id or "",
         )  # fmt: skip
         return one._replace(case_number=await self._ledger.open_case(new) or "")
+
+    async def _draw_brake(self, one: Behind) -> None:
+        """Keep that it is drawn, not more often than needs be: a storm must not cost a commit more for each message."""
+        policy, now = self._configuration.policy, asyncio.get_running_loop().time()
+        per_hour = one.mailbox.mailbox_brake.drawn_at(policy.mailbox_replies_per_hour)
+        is_of_domain = not per_hour
+        per_hour = per_hour or one.mailbox.domain_brake.drawn_at(policy.domain_replies_per_hour)
+        last = self._drawn.get((one.mailbox.id, is_of_domain))
+        if last is not None and now - last < DRAWN_SECONDS:
+            return
+        if len(self._drawn) > MAX_DRAWN:
+            self._drawn.clear()
+        await self._ledger.draw_brake(one.mailbox.id, is_of_domain=is_of_domain, per_hour=per_hour)
+        self._drawn[one.mailbox.id, is_of_domain] = now
 
     async def _answer(self, copy: Copy, decided: Decision, one: Behind, claim: Claim) -> None:
         try:

@@ -93,9 +93,10 @@ class Hook:
         self._loop.run(self._start(relay_url, database or database_parameters(), limits or Limits()))
 
     async def _start(self, relay_url: str, database: dict[str, Any], limits: Limits) -> None:
-        self.ledger = Ledger(database)
+        configured = configuration()
+        self.ledger = Ledger(database, configured.policy)
         self.relay = RelayClient(relay_url, hostname="panel.example")
-        self.pipeline = Pipeline(self.ledger, self.relay, Journal(b"key"), configuration())
+        self.pipeline = Pipeline(self.ledger, self.relay, Journal(b"key"), configured)
         self.server = Server(self.pipeline.receive, "panel.example", limits)
         await self.server.listen("127.0.0.1:0")
         self.port = self.server.ports[0]

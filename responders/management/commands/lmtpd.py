@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
 
 async def _run(listen: list[str], health_address: str | None) -> None:
-    ledger = Ledger(database_parameters())
+    ledger = Ledger(database_parameters(), policy_from_settings())
     relay = Relay(settings.RELAY_URL, hostname=settings.MAIL_HOSTNAME)
     journal = Journal(None if settings.LOG_PLAIN_ADDRESSES else settings.SECRET_KEY.encode())
     pipeline = Pipeline(ledger, relay, journal, configuration())
