@@ -214,6 +214,10 @@ class Mailbox(_Address):
         _("time zone"), max_length=64, default=default_time_zone, validators=[validate_time_zone]
     )
     replies_per_hour = _replies_per_hour()
+    notify_started = models.BooleanField(_("when it starts"), default=True)
+    notify_ended = models.BooleanField(_("when it ends, with whom it answered"), default=True)
+    notify_ending = models.BooleanField(_("the evening before the end"), default=True)
+    notify_still_on = models.BooleanField(_("every two weeks while there is no end"), default=True)
 
     class Meta(_Address.Meta):
         verbose_name = _("mailbox")

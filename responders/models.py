@@ -434,7 +434,33 @@ class ResponderEvent(models.Model):
         verbose_name = _("event")
         verbose_name_plural = _("history")
         ordering = ["-at", "-id"]
-        indexes = [models.Index(fields=["mailbox", "-at"], name="responder_event_of_mailbox")]
+        indexes = [
+            models.Index(fields=["mailbox", "-at"], name="responder_event_of_mailbox"),
+            # What notices look for.
+            models.Index(fields=["at"], name="responder_event_of_clock", condition=Q(kind__in=["started", "ended"])),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.get_kind_display()}"
+
+
+class Notice(models.Model):
+    """That the owner was told of something by mail, so that nobody is told twice."""
+
+    class Kind(models.TextChoices):
+        STARTED = "started", _("started")
+        ENDED = "ended", _("ended")
+        ENDING = "ending", _("ends tomorrow")
+        STILL_ON = "still-on", _("still on")
+
+    responder = models.ForeignKey(Responder, models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    # What it is about: the edge of the window, or when two weeks without an end were over.
+    about = models.DateTimeField()
+    sent_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["responder", "kind", "about"], name="notice_is_sent_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.about:%Y-%m-%d %H:%M}"

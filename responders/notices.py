@@ -3,18 +3,34 @@
 Every notice says that a machine wrote it, so that nothing answers it (RFC 3834 §5).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime, time, timedelta
 
 from django.conf import settings
+from django.core import signing
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Q
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import override
+from django.utils.translation import ngettext, override
 
-from responders.models import DrawnBrake
+from responders import sentences
+from responders.core import schedule
+from responders.core.facts import Reason
+from responders.models import Decision, DrawnBrake, Notice, Responder, ResponderEvent
+from responders.reasons import SENTENCES
 from responders.services import database_now
 
 HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+NEWS_LASTS = timedelta(days=1)
+EVENING = time(18)
+EVENING_BEFORE = timedelta(hours=31)  # from 18:00 to midnight of the next day, with an hour for a change of the clock
+TWO_WEEKS = timedelta(days=14)
+END_SALT = "responders.end"
+END_LINK_LASTS = timedelta(days=60)
+BATCH = 1_000
+SENDERS_SHOWN = 100
 
 
 def tell_of_drawn_brakes() -> int:
@@ -58,3 +74,150 @@ def send(subject: str, text: str, recipients: Iterable[str]) -> None:
     """Hand a notice to the mail server. Raises OSError, smtplib.SMTPException."""
     if to := list(recipients):
         EmailMessage(subject, text, to=to, headers=HEADERS).send()
+
+
+def send_due(now: datetime) -> int:
+    """Send every notice that is due and wanted and was not sent yet; return how many."""
+    return sum(_send_once(row, kind, about, now) for row, kind, about in _due(now))
+
+
+def end_link(row: Responder) -> str:
+    """A link that offers to end the responder without signing in; void once another activation began."""
+    token = signing.dumps([row.pk, row.activation], salt=END_SALT)
+    return f"{settings.PANEL_URL}{reverse('responder_end', args=[token])}"
+
+
+def responder_of(token: str) -> Responder | None:
+    """The responder that a link from a notice may end; None where the link is void."""
+    try:
+        pk, activation = signing.loads(token, salt=END_SALT, max_age=END_LINK_LASTS)
+    except signing.BadSignature:
+        return None
+    return Responder.objects.select_related("mailbox").filter(pk=pk, activation=activation).first()
+
+
+def _due(now: datetime) -> Iterator[tuple[Responder, Notice.Kind, datetime]]:
+    yield from _moved_by_the_clock(now)
+    yield from _ending(now)
+    yield from _without_an_end(now)
+
+
+def _moved_by_the_clock(now: datetime) -> Iterator[tuple[Responder, Notice.Kind, datetime]]:
+    """What started or ended within a day. Older news is none: the worker was away."""
+    told = Notice.objects.filter(responder=OuterRef("responder"), kind=OuterRef("kind"), about=OuterRef("at"))
+    wanted = Q(kind="started", mailbox__notify_started=True) | Q(kind="ended", mailbox__notify_ended=True)
+    events = ResponderEvent.objects.filter(wanted, at__gt=now - NEWS_LASTS, responder__isnull=False)
+    events = events.exclude(Exists(told)).select_related("responder__mailbox").order_by("at")
+    for event in events[:BATCH]:
+        if event.responder is not None:
+            yield event.responder, Notice.Kind(event.kind), event.at
+
+
+def _ending(now: datetime) -> Iterator[tuple[Responder, Notice.Kind, datetime]]:
+    told = Notice.objects.filter(responder=OuterRef("pk"), kind=Notice.Kind.ENDING, about=OuterRef("to_utc"))
+    rows = Responder.objects.filter(
+        is_enabled=True, state="active", next_transition_at__range=(now, now + EVENING_BEFORE),
+        mailbox__notify_ending=True,
+    )  # fmt: skip
+    for row in rows.exclude(Exists(told)).select_related("mailbox")[:BATCH]:
+        if row.to_date is None or row.to_utc is None:
+            continue
+        evening = schedule.to_utc(datetime.combine(row.to_date - timedelta(days=1), EVENING), row.time_zone)
+        if evening <= now and (row.from_utc is None or row.from_utc < evening):
+            yield row, Notice.Kind.ENDING, row.to_utc
+
+
+def _without_an_end(now: datetime) -> Iterator[tuple[Responder, Notice.Kind, datetime]]:
+    rows = Responder.objects.filter(
+        type="absence", is_enabled=True, state="active", to_utc=None, state_changed_at__lte=now - TWO_WEEKS,
+        mailbox__notify_still_on=True,
+    )  # fmt: skip
+    for row in rows.select_related("mailbox").iterator():
+        since = row.state_changed_at or row.created_at
+        about = since + (now - since) // TWO_WEEKS * TWO_WEEKS
+        if not row.notices.filter(kind=Notice.Kind.STILL_ON, about=about).exists():
+            yield row, Notice.Kind.STILL_ON, about
+
+
+def _send_once(row: Responder, kind: Notice.Kind, about: datetime, now: datetime) -> int:
+    """The row and the mail together: what could not be sent is tried again, what was sent is not sent twice."""
+    with transaction.atomic():
+        _notice, is_new = Notice.objects.get_or_create(responder=row, kind=kind, about=about, defaults={"sent_at": now})
+        if not is_new:  # another worker's
+            return 0
+        with override(row.mailbox.language):
+            subject, text = _WORDS[kind](row)
+            send(subject, f"{text}\n\n{_footer(row)}\n", [row.mailbox.address])
+    return 1
+
+
+def _started(row: Responder) -> tuple[str, str]:
+    text = _("From now on “%(subject)s” answers for %(mailbox)s, %(window)s (%(zone)s).\n\nEnd it: %(link)s")
+    return _("Your autoresponder is on"), text % _values(row)
+
+
+def _ended(row: Responder) -> tuple[str, str]:
+    text = _("“%(subject)s” does not answer for %(mailbox)s any more.") % _values(row)
+    return _("Your autoresponder has ended"), f"{text}\n\n{_digest(row)}"
+
+
+def _ending_tomorrow(row: Responder) -> tuple[str, str]:
+    text = _(
+        "“%(subject)s” answers for %(mailbox)s until %(end)s (%(zone)s).\n\nIs that still right? Change it: %(page)s\n"
+        "End it now: %(link)s"
+    )
+    return _("Your autoresponder ends tomorrow"), text % _values(row)
+
+
+def _still_on(row: Responder) -> tuple[str, str]:
+    text = _(
+        "“%(subject)s” still answers for %(mailbox)s, and it has no end.\n\nEnd it now: %(link)s\n"
+        "Give it an end: %(page)s"
+    )
+    return _("Is your autoresponder still needed?"), text % _values(row)
+
+
+_WORDS = {
+    Notice.Kind.STARTED: _started,
+    Notice.Kind.ENDED: _ended,
+    Notice.Kind.ENDING: _ending_tomorrow,
+    Notice.Kind.STILL_ON: _still_on,
+}
+
+
+def _values(row: Responder) -> dict[str, str]:
+    return {
+        "subject": row.subject,
+        "mailbox": str(row.mailbox),
+        "window": sentences.window_sentence(row),
+        "end": sentences.long_time(row.to_date) if row.to_date else "",
+        "zone": sentences.zone_name(row.time_zone),
+        "link": end_link(row),
+        "page": f"{settings.PANEL_URL}{reverse('responder_edit', args=[row.pk])}",
+    }
+
+
+def _digest(row: Responder) -> str:
+    """Whom it answered, how often, and why others got nothing."""
+    decisions = Decision.objects.filter(mailbox=row.mailbox_id, decided_at__gte=row.from_utc or row.created_at)
+    if row.to_utc:
+        decisions = decisions.filter(decided_at__lt=row.to_utc)
+    answered = decisions.filter(reason=Reason.REPLIED.value)
+    senders = list(answered.values_list("reverse_path").annotate(n=Count("pk")).order_by("-n", "reverse_path"))
+    count = len(senders)
+    lines = [ngettext("It answered %(count)d person:", "It answered %(count)d people:", count) % {"count": count}]
+    lines = lines if senders else [_("It answered nobody.")]
+    lines += [f"  {sender}" + (f" ({times}×)" if times > 1 else "") for sender, times in senders[:SENDERS_SHOWN]]
+    lines += ["  …"] if count > SENDERS_SHOWN else []
+    silent = decisions.exclude(reason=Reason.REPLIED.value).values_list("reason").annotate(n=Count("pk"))
+    reasons = [f"  {times}× {_sentence(reason)}" for reason, times in silent.order_by("-n")]
+    return "\n".join([*lines, "", _("Without an answer:"), *reasons] if reasons else lines)
+
+
+def _sentence(reason: str) -> str:
+    return str(SENTENCES[Reason(reason)]) if reason in set(Reason) else reason
+
+
+def _footer(row: Responder) -> str:
+    page = f"{settings.PANEL_URL}{reverse('notices', args=[row.mailbox_id])}"
+    return _("Which notices you get: %(page)s") % {"page": page}

@@ -51,3 +51,9 @@ def delete_old_reply_counts() -> int:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM responders_replycount WHERE bucket < panel_now() - interval '2 hours'")
         return int(cursor.rowcount)
+
+
+@shared_task
+def send_notices() -> int:
+    """Tell owners by mail what their autoresponders did and will do."""
+    return notices.send_due(services.database_now())

@@ -18,6 +18,8 @@ if (VAR_DIR / "panel.env").is_file():
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")  # refused when empty, see webmail_panel/checks.py
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if DEBUG else [])
+# Where the panel is, for links in mail.
+PANEL_URL = env.str("PANEL_URL", default="http://localhost:8000" if DEBUG else f"https://{(ALLOWED_HOSTS or [''])[0]}")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # True behind a TLS proxy (the only way to run it for real); the demo speaks plain HTTP on localhost.
 HTTPS = env.bool("HTTPS", default=not DEBUG)
@@ -100,6 +102,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
+    "send-notices": {
+        "task": "responders.tasks.send_notices",
+        "schedule": 60.0,
+        "options": {"expires": 50},
+    },
     "tell-of-drawn-brakes": {
         "task": "responders.tasks.tell_of_drawn_brakes",
         "schedule": 60.0,
