@@ -10,15 +10,23 @@ from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.base.forms import ReauthenticateForm as CodeAgainForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
-from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
+from allauth.mfa.webauthn.forms import (
+    AddWebAuthnForm,
+    AuthenticateWebAuthnForm,
+    EditWebAuthnForm,
+    ReauthenticateWebAuthnForm,
+)
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_texts
 from django.core.cache import cache
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
+from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
 from mailboxes import addresses, time_zones
 from mailboxes.models import Mailbox, User
+
+MAX_ANSWER = 20_000  # characters; a key's answer has about 1,500
 
 
 class MailboxSearchForm(forms.Form):
@@ -120,8 +128,47 @@ class AppForm(ActivateTOTPForm):
     code = _CodeField(label=_("Code that the app shows"))
 
 
+class _AnswerField(forms.JSONField):
+    """What a key answered, as the browser wrote it down (WebAuthn §5.1). Strangers may send anything in its place."""
+
+    widget = forms.HiddenInput
+
+    def __init__(self, kind: type[RegistrationResponse] | type[AuthenticationResponse]) -> None:
+        super().__init__(error_messages={"invalid": _("The key's answer cannot be read.")})
+        self.kind = kind
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            answer = super().to_python((value or "")[:MAX_ANSWER])  # a part of an answer is none
+            if answer is not None:
+                self.kind.from_dict(answer)
+        except (LookupError, RecursionError, TypeError, ValueError) as error:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
+        return answer
+
+    def bound_data(self, data: Any, initial: Any) -> None:
+        """An answer counts once: the form that is shown again has none."""
+
+    def prepare_value(self, value: Any) -> str:
+        return ""
+
+
+class KeyStepForm(AuthenticateWebAuthnForm):
+    """A key at the second step of signing in."""
+
+    credential = _AnswerField(AuthenticationResponse)
+
+
+class KeyAgainForm(ReauthenticateWebAuthnForm):
+    """A key before something that matters."""
+
+    credential = _AnswerField(AuthenticationResponse)
+
+
 class KeyForm(AddWebAuthnForm):
     """A security key or passkey under a name."""
+
+    credential = _AnswerField(RegistrationResponse)
 
     name = forms.CharField(
         label=_("Name"), required=False, max_length=100, help_text=_("So that you know it again among several.")

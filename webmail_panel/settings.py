@@ -177,6 +177,8 @@ MFA_FORMS = {
     "authenticate": "mailboxes.forms.SecondFactorForm",
     "reauthenticate": "mailboxes.forms.SecondFactorAgainForm",
     "activate_totp": "mailboxes.forms.AppForm",
+    "authenticate_webauthn": "mailboxes.forms.KeyStepForm",
+    "reauthenticate_webauthn": "mailboxes.forms.KeyAgainForm",
     "add_webauthn": "mailboxes.forms.KeyForm",
     "edit_webauthn": "mailboxes.forms.KeyNameForm",
 }
