@@ -1,5 +1,6 @@
 """Time zones to choose from, by part of the world and city."""
 
+import unicodedata
 from zoneinfo import available_timezones
 
 from babel.core import get_global
@@ -20,10 +21,15 @@ def choices(present: str) -> list[Group]:
             for zone in _zones()
             if zone.startswith(f"{area}/")
         ]
-        groups.append((word, sorted(cities, key=lambda choice: choice[1])))
+        groups.append((word, sorted(cities, key=_alphabetical)))
     known = {zone for _word, cities in groups for zone, _city in cities}
     others = [(zone, zone) for zone in dict.fromkeys((present, "UTC")) if zone not in known]
     return [*groups, (_("Others"), others)]
+
+
+def _alphabetical(choice: tuple[str, str]) -> str:
+    """Ł beside L, Ż after Z."""
+    return unicodedata.normalize("NFKD", choice[1].casefold().replace("ł", "l~"))
 
 
 def _zones() -> list[str]:

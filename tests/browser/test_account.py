@@ -134,6 +134,14 @@ def test_a_key_that_does_not_answer_is_said_and_a_code_does(
     expect(page.get_by_role("link", name="anna@firma.example")).to_be_visible()
 
 
+def test_without_javascript_the_page_says_that_keys_need_it(open_panel: Callable[..., Page]) -> None:
+    page = open_panel(360, "pl-PL", javascript=False)
+    page.goto("/account/second-factor/keys/add/")
+    expect(page.locator("noscript p")).to_contain_text("wymagają JavaScriptu")
+    page.get_by_role("button", name="Dodaj klucz").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dodaj klucz")
+
+
 def test_another_device_is_signed_out(open_panel: Callable[..., Page], mailbox: Mailbox) -> None:
     here, there, elsewhere = (open_panel(width, "en-GB") for width in (1280, 360, 800))
     here.goto("/account/devices/")
@@ -234,4 +242,5 @@ def test_everybody_can_read_and_use_the_pages(
     page.locator("main button").click()
     page.wait_for_selector("[name=code]")
     look_at("second-step")
+    look("blocked", "/sign-in/blocked/")
     assert troubles == []

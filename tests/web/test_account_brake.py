@@ -1,5 +1,9 @@
 """Wrong passwords: a guesser is stopped soon, the owner never for good, and nobody learns who has an account."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.contrib.auth.hashers import get_hasher
 from django.test import Client
@@ -160,9 +164,23 @@ def _count_hashes(login: str, place: str) -> tuple[str, int]:
     return str(page.context["form"].non_field_errors()), count
 
 
-def test_limits_are_shared_by_processes_and_survive_them(anna: User, settings: Settings) -> None:
-    """They stand in Redis, not in the process."""
-    assert settings.CACHES["default"]["BACKEND"] == "django.core.cache.backends.redis.RedisCache"
+ANOTHER_PROCESS = """
+import sys, django
+django.setup()
+from django.conf import settings
+from django.test import RequestFactory
+from mailboxes import brake
+settings.CACHES["default"]["KEY_PREFIX"] = sys.argv[1]
+for _attempt in range(5):
+    brake.consume(RequestFactory().post("/sign-in/"), "anna@firma.example")
+"""
+
+
+def test_processes_share_the_count_and_it_survives_them(anna: User, settings: Settings) -> None:
+    prefix = settings.CACHES["default"]["KEY_PREFIX"]
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "webmail_panel.settings"}
+    subprocess.run([sys.executable, "-c", ANOTHER_PROCESS, prefix], env=env, timeout=60, check=True)
+    assert STOPPED in attempt(Client(), PASSWORD)
 
 
 def test_the_password_again_has_the_same_brake(anna: User) -> None:
