@@ -62,6 +62,13 @@ def end_all(user: User) -> int:
     return _end(UserSession.objects.filter(user=user))
 
 
+def forget_ended(now: datetime) -> int:
+    """Delete sessions that are over, and the rows that tell whose they were; return how many sessions."""
+    count: int = Session.objects.filter(expire_date__lte=now).delete()[0]
+    UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()
+    return count
+
+
 def note_visit(request: HttpRequest, now: datetime) -> None:
     """Keep when and from where this session was last seen, to five minutes; its row was made at sign-in."""
     rows = UserSession.objects.filter(session_key=request.session.session_key, last_seen_at__lt=now - SEEN_EVERY)

@@ -122,6 +122,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 30},
     },
+    "forget-ended-sessions": {
+        "task": "mailboxes.tasks.forget_ended_sessions",
+        "schedule": 3600.0,
+        "options": {"expires": 1800},
+    },
     "delete-old-decisions": {
         "task": "responders.tasks.delete_old_decisions",
         "schedule": 3600.0,

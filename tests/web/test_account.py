@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from mailboxes import devices
+from mailboxes import devices, tasks
 from mailboxes.models import Mailbox, User
 from tests.conftest import PASSWORD
 
@@ -257,6 +257,15 @@ def test_a_session_that_is_over_is_no_device(anna: User) -> None:
     page = here.get(reverse("usersessions_list"))
     assert [device.is_this for device in page.context["devices"]] == [True]
     assert UserSession.objects.count() == 1
+
+
+def test_sessions_that_are_over_are_forgotten_with_their_addresses(anna: User) -> None:
+    here, expired, ended = sign_in(anna), sign_in(anna), sign_in(anna)
+    Session.objects.filter(session_key=expired.session.session_key).update(expire_date=timezone.now())
+    Session.objects.filter(session_key=ended.session.session_key).delete()
+    assert tasks.forget_ended_sessions() == 1
+    assert UserSession.objects.get().session_key == here.session.session_key
+    assert is_signed_in(here)
 
 
 def test_a_device_was_last_seen_when_it_last_asked_for_a_page(anna: User) -> None:
