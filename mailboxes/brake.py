@@ -1,4 +1,4 @@
-"""The brake on wrong passwords: for a guesser it is drawn soon, for the owner never for good.
+"""The brake on wrong passwords and codes: for a guesser it is drawn soon, for the owner never for good.
 
 Counted in Redis, so for all web processes and across restarts. Who could lock an owner out by typing wrong
 passwords all day is kept apart from the owner by the browser: one that has signed in to this account before carries a
@@ -21,6 +21,7 @@ LIMITS = {
     "place": "10/m/ip,100/h/ip",  # whatever account; IPv6 by its /64
     "place-and-account": "5/5m/key,20/h/key",
     "account": "100/h/key",  # guessers who come from everywhere
+    "codes": "20/h/key",  # the same for codes of the second factor: short ones, tried by who knows the password
 }
 _SALT = "mailboxes.brake:"
 _KNOWN_FOR = 365 * 86_400  # seconds
@@ -30,18 +31,21 @@ class TooManyWrongPasswords(Exception):
     """Not now, whatever the password is."""
 
 
-def consume(request: HttpRequest, account: str) -> ratelimit.RateLimitUsage:
-    """Count one attempt at an account (in normal form); to be rolled back if the password is right.
+def consume(request: HttpRequest, account: str, *, codes: bool = False) -> ratelimit.RateLimitUsage:
+    """Count one attempt at an account (in normal form); to be rolled back if the password, or the code, is right.
 
     Raises TooManyWrongPasswords; ImmediateHttpResponse with a page of its own where the place is stopped.
     """
-    if known := _known_as(request, account):
+    known = _known_as(request, account)
+    if codes:
+        account = f"codes of {account}"
+    if known:
         return _count(request, "known", f"{account} {known}")
     usage = _consume(request, "place", "")
     if usage is None:
         raise ImmediateHttpResponse(ratelimit.respond_429(request))
     usage.usage += _count(request, "place-and-account", f"{account} {ratelimit.get_ip(request)}").usage
-    usage.usage += _count(request, "account", account).usage
+    usage.usage += _count(request, "codes" if codes else "account", account).usage
     return usage
 
 

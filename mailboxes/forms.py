@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from allauth.account.forms import ChangePasswordForm, LoginForm, ReauthenticateForm
+from allauth.core import context
 from allauth.core.internal.cryptokit import normalize_user_code
 from allauth.mfa import app_settings as mfa_settings
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
@@ -23,7 +25,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
-from mailboxes import addresses, time_zones
+from mailboxes import addresses, brake, time_zones
 from mailboxes.models import Mailbox, User
 
 MAX_ANSWER = 20_000  # characters; a key's answer has about 1,500
@@ -97,26 +99,36 @@ class _CodeField(forms.CharField):
         super().__init__(max_length=40, widget=forms.TextInput(attrs=attrs), **kwargs)
 
 
-class _OnceMixin:
-    """Counts every code once: with a tolerance it would be good for a minute and a half (RFC 6238 §5.2)."""
+class _CodeMixin:
+    """Draws the brake on wrong codes, and lets a code count once (RFC 6238 §5.2)."""
 
     user: User
 
     def clean_code(self) -> str:
+        try:
+            usage = brake.consume(context.request, self.user.email, codes=True)
+        except brake.TooManyWrongPasswords as error:
+            raise get_adapter().validation_error("too_many_login_attempts") from error
         code: str = super().clean_code()  # type: ignore[misc]  # of the form it is mixed into
-        seconds = mfa_settings.TOTP_PERIOD * (2 * mfa_settings.TOTP_TOLERANCE + 1)
-        if not cache.add(f"second-factor:{self.user.pk}:{normalize_user_code(code)}", 1, seconds):
-            raise get_mfa_adapter().validation_error("incorrect_code")
+        _use_up(self.user, code)
+        usage.rollback()
         return code
 
 
-class SecondFactorForm(_OnceMixin, AuthenticateForm):
+def _use_up(user: User, code: str) -> None:
+    """With the tolerance for clocks an app's code would be good for a minute and a half."""
+    seconds = mfa_settings.TOTP_PERIOD * (2 * mfa_settings.TOTP_TOLERANCE + 1)
+    if not cache.add(f"second-factor:{user.pk}:{normalize_user_code(code)}", 1, seconds):
+        raise get_mfa_adapter().validation_error("incorrect_code")
+
+
+class SecondFactorForm(_CodeMixin, AuthenticateForm):
     """The second step of signing in."""
 
     code = _CodeField(label=_("Code from your app, or a recovery code"))
 
 
-class SecondFactorAgainForm(_OnceMixin, CodeAgainForm):
+class SecondFactorAgainForm(_CodeMixin, CodeAgainForm):
     """A code before something that matters."""
 
     code = _CodeField(label=_("Code from your app, or a recovery code"))

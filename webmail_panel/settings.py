@@ -161,10 +161,10 @@ ACCOUNT_FORMS = {
 }
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
-# Counted in Redis: for all processes, across restarts. Wrong passwords have a brake of their own, mailboxes/brake.py.
+# Counted in Redis: for all processes, across restarts.
 ACCOUNT_RATE_LIMITS = {
     "login": "120/m/ip",  # what hashing passwords may cost; a whole office may come from one address on Monday at 8:00
-    "login_failed": "10/m/ip,5/5m/key,20/h/key",  # codes of the second factor; whoever types them knows the password
+    "login_failed": "10/m/ip",  # keys at the second step; passwords and codes have mailboxes/brake.py
     "reauthenticate": "10/m/user,50/h/user",
     "change_password": "5/m/user,20/h/user",
 }

@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from mailboxes import brake
 from mailboxes.models import Mailbox, User
+from tests import second_factor
 from tests.conftest import PASSWORD
 
 STOPPED = "Too many wrong attempts"
@@ -189,3 +190,24 @@ def test_the_password_again_has_the_same_brake(anna: User) -> None:
     for _attempt in range(5):
         client.post(reverse("account_reauthenticate"), {"password": "wrong"})
     assert STOPPED in client.post(reverse("account_reauthenticate"), {"password": PASSWORD}).text
+
+
+def code_attempt(client: Client, code: str, place: str = "127.0.0.1") -> int:
+    """The password is right."""
+    attempt(client, PASSWORD, place=place)
+    return client.post(reverse("mfa_authenticate"), {"code": code}, REMOTE_ADDR=place).status_code
+
+
+def test_who_knows_the_password_stops_soon_at_the_codes_and_does_not_stop_the_owner(anna: User) -> None:
+    owners = known_browser(anna)
+    second_factor.give_app(anna)
+    for number in range(24):
+        code_attempt(Client(), second_factor.wrong_code(), place=f"198.51.100.{number}")
+    assert code_attempt(Client(), second_factor.code(), place="203.0.113.9") == 200
+    assert code_attempt(owners, second_factor.code()) == 302
+
+
+def test_right_codes_are_not_counted(anna: User) -> None:
+    recovery_codes = second_factor.give_app(anna)
+    for code in recovery_codes[:8]:
+        assert code_attempt(Client(), code) == 302
