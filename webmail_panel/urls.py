@@ -16,9 +16,11 @@ def closed(_request: HttpRequest) -> HttpResponse:
 
 
 # One way in for everybody, and one to change the password: the brakes hold for administrators too.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-
-admin.site.password_change = RedirectView.as_view(pattern_name="account_change_password")  # type: ignore[method-assign,assignment]
+for name, view in {
+    "login": secure_admin_login(admin.site.login),
+    "password_change": RedirectView.as_view(pattern_name="account_change_password"),
+}.items():
+    setattr(admin.site, name, view)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("responders.urls")),
