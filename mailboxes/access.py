@@ -1,5 +1,6 @@
 """The one place that says who may see and do what. Every queryset that a view uses starts here."""
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
@@ -14,7 +15,12 @@ def is_support(user: AnyUser) -> bool:
     """Support staff and administrators look after every customer's mailboxes."""
     if not user.is_active or not user.is_authenticated:
         return False
-    return bool(user.is_superuser) or user.groups.filter(name=SUPPORT_GROUP).exists()
+    return bool(user.is_superuser) or SUPPORT_GROUP in user.group_names
+
+
+def needs_second_factor(user: AnyUser) -> bool:
+    """Whoever sees other people's mailboxes or opens the administration proves twice who they are."""
+    return bool(settings.REQUIRE_STAFF_MFA) and (bool(user.is_staff) or is_support(user))
 
 
 def mailboxes_visible_to(user: AnyUser) -> QuerySet[Mailbox]:

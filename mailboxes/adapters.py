@@ -1,11 +1,105 @@
-"""What the panel asks of django-allauth: nobody signs up by themselves."""
+"""What the panel asks of django-allauth: nobody signs up by themselves, wrong passwords have a brake."""
 
+import base64
+import hashlib
+import logging
+import secrets
+import time
+from typing import Any
+
+from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
-from django.http import HttpRequest
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from mailboxes import access, brake, second_factor
+from mailboxes.models import User
+
+logger = logging.getLogger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):
     """Accounts are made by staff, together with their mailboxes."""
 
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": _("The address or the password is not right."),
+        "enter_current_password": _("This is not your present password."),
+        "incorrect_password": _("The password is not right."),
+        "too_many_login_attempts": _("Too many wrong attempts. Wait five minutes, then try again."),
+        "rate_limited": _("Too many wrong codes. Wait five minutes, then try again."),
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """The brake; what it counted is taken back where the password was right."""
+        try:
+            self._login_failed_rl_usage = brake.consume(request, credentials["email"])
+        except brake.TooManyWrongPasswords as error:
+            raise self.validation_error("too_many_login_attempts") from error
+
+    def post_login(self, request: HttpRequest, user: User, **details: Any) -> HttpResponse:
+        """Signed in, with the second factor where there is one."""
+        response: HttpResponse = super().post_login(request, user, **details)
+        brake.remember(request, response, user.email)
+        return response
+
+    def is_reauthentication_required(self, *, app: str, **details: Any) -> bool:
+        """Not within five minutes of signing in: whoever just typed the password is not asked for it again."""
+        records = get_authentication_records(self.request, self.request.user)
+        latest = max((record["at"] for record in records), default=0)
+        return bool(time.time() - latest > app_settings.REAUTHENTICATION_TIMEOUT)
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        words = {
+            "reauthenticate": _("With the password"),
+            "mfa_reauthenticate": _("With a code"),
+            "mfa_reauthenticate:webauthn": _("With a security key"),
+        }
+        return [method | {"description": words[method["id"]]} for method in super().get_reauthentication_methods(user)]
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):
+    """Secrets are kept encrypted; staff do not remove their last factor."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": _("This code is not right. Codes change every 30 seconds and count once."),
+        "cannot_delete_authenticator": _("Your work needs a second factor: set up another one before you remove this."),
+        "cannot_generate_recovery_codes": _("Set up an app or a security key first."),
+    }
+
+    def encrypt(self, text: str) -> str:
+        """By a key made of SECRET_KEY: whoever gets hold of the database alone has no one's second factor."""
+        return _fernet().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """A secret that no key opens is replaced by one that nobody knows: no code fits, nobody comes in."""
+        try:
+            return _fernet().decrypt(encrypted_text.encode()).decode()
+        except InvalidToken:
+            logger.warning("A second factor was made under a SECRET_KEY that is neither the present nor a fallback")
+            return base64.b32encode(secrets.token_bytes(20)).decode()
+
+    def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
+        user = authenticator.user
+        return not access.needs_second_factor(user) or second_factor.main_factors(user).count() > 1
+
+    def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:  # noqa: A002 (allauth's name)
+        number = Authenticator.objects.filter(user=user, type=type).count() + 1
+        return gettext("Security key") if number == 1 else gettext("Security key %(number)d") % {"number": number}
+
+
+def _fernet() -> MultiFernet:
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return MultiFernet(Fernet(_derived(key)) for key in keys)
+
+
+def _derived(key: str) -> bytes:
+    return base64.urlsafe_b64encode(hashlib.sha256(b"mailboxes.second-factor:" + key.encode()).digest())

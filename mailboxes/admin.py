@@ -3,18 +3,25 @@
 from typing import Any
 
 from allauth.account.models import EmailAddress
-from django.contrib import admin
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from mailboxes import second_factor
 from mailboxes.models import Alias, AliasTarget, Customer, Domain, Mailbox, User
 
 admin.site.unregister(Group)
-admin.site.unregister(EmailAddress)  # allauth's own list; a person's address stands on the user
+# allauth's own lists: a person's address stands on the user, secrets and session keys are for nobody to read.
+for model in (EmailAddress, Authenticator, UserSession):
+    admin.site.unregister(model)
 
 
 @admin.register(Group)
@@ -50,6 +57,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # gener
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+    actions = ("remove_second_factor",)
+
+    @admin.action(description=_("Remove the second factor, and sign out everywhere"), permissions=["change"])
+    def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """For people who lost phone and codes; whoever does it has made sure that it is them."""
+        for user in queryset:
+            second_factor.remove(user)
+            self.log_change(request, user, "second factor removed")
+        messages.success(request, _("Removed. At the next sign-in the password is enough; staff set up a new one."))
 
 
 @admin.register(Customer)

@@ -10,6 +10,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes import addresses
@@ -83,6 +84,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     email = models.EmailField(_("address"), unique=True)
     name = models.CharField(_("name"), max_length=200, blank=True)
+    # Of the pages; empty: as the browser asks.
     language = models.CharField(_("language"), max_length=10, choices=LANGUAGES, blank=True)
     is_staff = models.BooleanField(_("may open the administration"), default=False)
     is_active = models.BooleanField(_("may sign in"), default=True)
@@ -104,6 +106,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    @cached_property
+    def group_names(self) -> frozenset[str]:
+        """Asked once for each request: several places want to know."""
+        return frozenset(self.groups.values_list("name", flat=True))
 
     def get_full_name(self) -> str:
         return self.name or self.email

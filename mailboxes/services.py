@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from django.conf import settings
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -63,6 +64,30 @@ def add_alias(address: str, targets: Iterable[str], *, create_domain: bool = Fal
     if not alias.targets.exists():
         raise MailboxesError("an alias needs at least one target")
     return alias
+
+
+def zone_of(user: User) -> str:
+    """The time zone in which a person thinks: that of their first mailbox."""
+    zone = Mailbox.objects.filter(owner=user).order_by("address").values_list("time_zone", flat=True).first()
+    return zone or str(settings.DEFAULT_MAILBOX_TIME_ZONE)
+
+
+def set_language(user: User, language: str) -> None:
+    """Keep the language of the pages; empty: as the browser asks."""
+    user.language = language
+    user.save(update_fields=["language"])
+
+
+@transaction.atomic
+def change_time_zone(mailbox: Mailbox, zone: str, *, actor: User) -> None:
+    """Give a mailbox another zone; responders already written keep theirs. The administration's history tells of it."""
+    before, mailbox.time_zone = mailbox.time_zone, zone
+    if before == zone:
+        return
+    mailbox.save(update_fields=["time_zone"])
+    LogEntry.objects.log_actions(
+        actor.pk, [mailbox], CHANGE, change_message=f"time zone: {before} → {zone}", single_object=True
+    )
 
 
 def _normalise(address: str) -> str:

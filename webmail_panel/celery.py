@@ -1,4 +1,4 @@
-"""The Celery application; `responders.tasks` holds what it runs."""
+"""The Celery application; `responders.tasks` and `mailboxes.tasks` hold what it runs."""
 
 import os
 

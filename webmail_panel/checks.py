@@ -72,6 +72,17 @@ def check_debug_stays_at_home(**_kwargs: Any) -> Iterable[CheckMessage]:
 
 
 @register_check("panel")
+def check_staff_prove_twice_who_they_are(**_kwargs: Any) -> Iterable[CheckMessage]:
+    """Staff see every customer's mailboxes: one password that leaks would open them all."""
+    if not settings.DEBUG and not settings.REQUIRE_STAFF_MFA:
+        yield checks.Warning(
+            "REQUIRE_STAFF_MFA is off: one leaked password of staff opens every customer's mailboxes.",
+            hint="Unset it.",
+            id="panel.W016",
+        )
+
+
+@register_check("panel")
 def check_autoreply_domain(**_kwargs: Any) -> Iterable[CheckMessage]:
     """The domain of the copies must lead nowhere: a copy that goes astray must not reach a stranger."""
     domain = settings.AUTOREPLY_DOMAIN

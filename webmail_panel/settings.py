@@ -17,6 +17,8 @@ if (VAR_DIR / "panel.env").is_file():
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")  # refused when empty, see webmail_panel/checks.py
+# Earlier keys: sessions and second factors made under them go on.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if DEBUG else [])
 # Where the panel is, for links in mail.
 PANEL_URL = env.str("PANEL_URL", default="http://localhost:8000" if DEBUG else f"https://{(ALLOWED_HOSTS or [''])[0]}")
@@ -37,6 +39,8 @@ INSTALLED_APPS = [
     "django.forms",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "crispy_forms",
     "crispy_bootstrap5",
     "django_htmx",
@@ -53,9 +57,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "webmail_panel.middleware.OwnLanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "webmail_panel.middleware.LastSeenMiddleware",
+    "webmail_panel.middleware.SecondFactorMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "webmail_panel.middleware.SecurityHeadersMiddleware",
 ]
@@ -122,6 +129,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 30},
     },
+    "forget-ended-sessions": {
+        "task": "mailboxes.tasks.forget_ended_sessions",
+        "schedule": 3600.0,
+        "options": {"expires": 1800},
+    },
     "delete-old-decisions": {
         "task": "responders.tasks.delete_old_decisions",
         "schedule": 3600.0,
@@ -136,9 +148,12 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "mailboxes.passwords.CommonWordValidator"},
 ]
 ACCOUNT_ADAPTER = "mailboxes.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
@@ -146,11 +161,39 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = False
-ACCOUNT_FORMS = {"login": "mailboxes.forms.SignInForm"}
+ACCOUNT_FORMS = {
+    "login": "mailboxes.forms.SignInForm",
+    "change_password": "mailboxes.forms.PasswordForm",
+    "reauthenticate": "mailboxes.forms.PasswordAgainForm",
+}
 ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+# Counted in Redis: for all processes, across restarts.
+ACCOUNT_RATE_LIMITS = {
+    "login": "120/m/ip",  # what hashing passwords may cost; a whole office may come from one address on Monday at 8:00
+    "login_failed": "10/m/ip",  # keys at the second step; passwords and codes have mailboxes/brake.py
+    "reauthenticate": "10/m/user,50/h/user",
+    "change_password": "5/m/user,20/h/user",
+}
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "mailbox_list"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+# Support staff and administrators set up a second factor before anything else. The demo's logins have none.
+REQUIRE_STAFF_MFA = env.bool("REQUIRE_STAFF_MFA", default=not DEBUG)
+MFA_ADAPTER = "mailboxes.adapters.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses are given by staff, none is ever to be verified
+MFA_TOTP_ISSUER = "Webmail Panel"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s before and after: clocks differ (RFC 6238 §5.2); a code counts once, see forms
+MFA_FORMS = {
+    "authenticate": "mailboxes.forms.SecondFactorForm",
+    "reauthenticate": "mailboxes.forms.SecondFactorAgainForm",
+    "activate_totp": "mailboxes.forms.AppForm",
+    "authenticate_webauthn": "mailboxes.forms.KeyStepForm",
+    "reauthenticate_webauthn": "mailboxes.forms.KeyAgainForm",
+    "add_webauthn": "mailboxes.forms.KeyForm",
+    "edit_webauthn": "mailboxes.forms.KeyNameForm",
+}
 
 UNFOLD = {
     "SITE_TITLE": "Webmail Panel",

@@ -5,6 +5,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 
 from webmail_panel.health import healthz
 
@@ -14,17 +15,22 @@ def closed(_request: HttpRequest) -> HttpResponse:
     raise Http404
 
 
-# One way in for everybody: the brake on wrong passwords holds for administrators too.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+# One way in for everybody, and one to change the password: the brakes hold for administrators too.
+for name, view in {
+    "login": secure_admin_login(admin.site.login),
+    "password_change": RedirectView.as_view(pattern_name="account_change_password"),
+}.items():
+    setattr(admin.site, name, view)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("responders.urls")),
+    path("", include("mailboxes.urls")),
     path("sign-in/", account.login, name="account_login"),
     path("sign-out/", account.logout, name="account_logout"),
     path("sign-in/blocked/", account.account_inactive, name="account_inactive"),
     path("sign-up/", closed, name="account_signup"),
     path("reset-password/", closed, name="account_reset_password"),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("set-password/", closed, name="account_set_password"),
     path("admin/", admin.site.urls),
     path("healthz", healthz),
 ]

@@ -45,6 +45,8 @@ def open_panel(
 ) -> Iterator[Callable[..., Page]]:
     """Opens the panel at a width and in a language, signed in as the owner unless another address is given.
 
+    `lands_on` is where signing in leads, if that is not the first page.
+
     Fails on any complaint of the console (a breach of the content security policy is one), and on any request
     that leaves the panel's own host.
     """
@@ -56,7 +58,13 @@ def open_panel(
             complaints.append(text)
 
     def open_signed_in(
-        width: int, language: str, *, address: str = "anna@firma.example", javascript: bool = True, dark: bool = False
+        width: int,
+        language: str,
+        *,
+        address: str = "anna@firma.example",
+        javascript: bool = True,
+        dark: bool = False,
+        lands_on: str = "/",
     ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 800}, locale=language, java_script_enabled=javascript,
@@ -77,7 +85,7 @@ def open_panel(
         page.fill("[name=login]", address)
         page.fill("[name=password]", PASSWORD)
         page.click("main button")
-        page.wait_for_url(live_server.url + "/")
+        page.wait_for_url(live_server.url + lands_on)
         return page
 
     yield open_signed_in

@@ -46,9 +46,7 @@ def test_a_notice_is_for_the_owner_and_answered_by_nobody(absence: Responder) ->
     [letter] = mail.outbox
     assert letter.to == ["anna@firma.example"]
     assert letter.message()["Auto-Submitted"] == "auto-generated"
-    assert (
-        "Od teraz „Auto: {{ subject }}” odpowiada za skrzynkę anna@firma.example, od czw., 24 gru 2026" in letter.body
-    )
+    assert "Od teraz „Auto: {{ subject }}” odpowiada za skrzynkę anna@firma.example, od czw." in letter.body
     assert notices.end_link(absence) in letter.body
 
 

@@ -13,7 +13,7 @@ from django.test import override_settings
 from mailboxes.models import Domain
 
 ROOT = Path(__file__).resolve().parents[2]
-GOOD = {"MAIL_HOSTNAME": "mail.panel.example", "RELAY_URL": "smtp://127.0.0.1:10026"}
+GOOD = {"MAIL_HOSTNAME": "mail.panel.example", "RELAY_URL": "smtp://127.0.0.1:10026", "REQUIRE_STAFF_MFA": True}
 
 
 def found(**changes: Any) -> list[str]:
@@ -51,14 +51,15 @@ def test_a_good_configuration_is_silent() -> None:
         ({"RECIPIENT_DELIMITER": "+-"}, "panel.E012"),
         ({"MESSAGE_SIZE_LIMIT": 0}, "panel.E013"),
         ({"DECISION_RETENTION_DAYS": 0}, "panel.E013"),
+        ({"REQUIRE_STAFF_MFA": False}, "panel.W016"),
     ],
 )
 def test_it_refuses(changes: dict[str, Any], expected: str) -> None:
     assert found(**changes) == [expected]
 
 
-def test_local_hosts_may_have_debug() -> None:
-    assert found(DEBUG=True, ALLOWED_HOSTS=["localhost", "127.0.0.1"]) == []
+def test_local_hosts_may_have_debug_and_staff_without_second_factor() -> None:
+    assert found(DEBUG=True, ALLOWED_HOSTS=["localhost", "127.0.0.1"], REQUIRE_STAFF_MFA=False) == []
 
 
 def test_a_hosted_domain_is_no_domain_for_copies(db: None) -> None:

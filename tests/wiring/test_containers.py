@@ -111,7 +111,7 @@ def test_no_secret_stands_in_the_file() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             if re.search("PASSWORD|SECRET|_URL", name) and "://" not in str(value):
-                assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", str(value)), name
+                assert re.fullmatch(r"\$\{\w+:(?:\?[^}]+|-)\}", str(value)), name  # asked for, or empty
             for password in re.findall(r"://[^/@:]*:([^/@]*)@", str(value)):
                 assert password.startswith("${"), name
 

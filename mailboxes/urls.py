@@ -1,0 +1,37 @@
+"""Addresses of the account of the person who is signed in.
+
+Those of django-allauth one by one under the names it asks for: what is not here is not open.
+"""
+
+from allauth.account import views as account
+from allauth.mfa.base import views as factors
+from allauth.mfa.recovery_codes import views as codes
+from django.urls import path
+
+from mailboxes import views
+
+RECOVERY_CODES = "account/second-factor/recovery-codes/"
+
+urlpatterns = [
+    path("language/", views.set_language, name="set_language"),
+    path("sign-in/second-step/", views.second_step, name="mfa_authenticate"),
+    path("sign-in/again/", account.reauthenticate, name="account_reauthenticate"),
+    path("sign-in/again/code/", factors.reauthenticate, name="mfa_reauthenticate"),
+    path("sign-in/again/key/", views.KeyAgain.as_view(), name="mfa_reauthenticate_webauthn"),
+    path("account/", views.overview, name="account"),
+    path("account/password/", views.change_password, name="account_change_password"),
+    path("account/language/", views.language, name="account_language"),
+    path("account/mailboxes/<int:pk>/time-zone/", views.time_zone, name="account_time_zone"),
+    path("account/devices/", views.device_list, name="usersessions_list"),
+    path("account/devices/<int:pk>/end/", views.device_end, name="device_end"),
+    path("account/devices/end-others/", views.device_end_others, name="device_end_others"),
+    path("account/second-factor/", views.factor_list, name="mfa_index"),
+    path("account/second-factor/app/", views.set_up_app, name="mfa_activate_totp"),
+    path("account/second-factor/app/remove/", views.remove_app, name="mfa_deactivate_totp"),
+    path("account/second-factor/keys/add/", views.add_key, name="mfa_add_webauthn"),
+    path("account/second-factor/keys/<int:pk>/", views.rename_key, name="mfa_edit_webauthn"),
+    path("account/second-factor/keys/<int:pk>/remove/", views.remove_key, name="mfa_remove_webauthn"),
+    path(RECOVERY_CODES, views.recovery_codes, name="mfa_view_recovery_codes"),
+    path(f"{RECOVERY_CODES}new/", codes.generate_recovery_codes, name="mfa_generate_recovery_codes"),
+    path(f"{RECOVERY_CODES}file/", codes.download_recovery_codes, name="mfa_download_recovery_codes"),
+]
