@@ -41,7 +41,8 @@ class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
             "mailbox", "type", "is_enabled", "from_date", "to_date", "time_zone", "subject", "text_body", "html_body",
             "interval_days", "answers_once", "language", "audience", "addresses", "words", "words_in_body",
             "word_forms", "senders", "deputy_name", "deputy_address", "deputy_gets_copy", "gives_case_numbers",
-            "case_form", "case_prefix",
+            "case_form", "case_prefix", "hours_mode", "office_days", "office_opens", "office_closes",
+            "holidays_are_off",
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:

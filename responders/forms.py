@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import time
 from functools import partial
 from typing import Any
 
@@ -18,11 +19,12 @@ from django.utils.translation import gettext_lazy as _
 from mailboxes.addresses import display
 from mailboxes.models import Mailbox
 from responders.core.facts import Audience, CaseForm, Text
+from responders.core.hours import HoursMode
 from responders.core.rendering import DEFAULT_SUBJECT, placeholders_used
 from responders.core.schedule import to_local
 from responders.fields import ListField, LocalDateTimeField
-from responders.models import AudienceChoices, CaseFormChoices, Responder, ResponderType
-from responders.sentences import language_name
+from responders.models import AudienceChoices, CaseFormChoices, HoursModeChoices, Responder, ResponderType, working_days
+from responders.sentences import days_of_week, language_name
 from responders.validation import TEXT_LANGUAGES, ResponderInput, all_texts, as_input, own_addresses
 
 TEXTS = "texts"
@@ -65,6 +67,10 @@ class Folded(Div):
     def _is_unusual(self, name: str) -> bool:
         value, usual = self._form[name].value(), self._form.fields[name].initial
         return bool(value) != bool(usual) if isinstance(usual, bool) else (value or usual) != usual
+
+
+def _clock() -> forms.TimeInput:
+    return forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
 
 
 class TextForm(forms.Form):
@@ -194,6 +200,15 @@ class ResponderForm(forms.Form):
     case_prefix = forms.CharField(
         label=_("Before the number"), required=False, max_length=20, help_text=_("For example R- for R-2026/000123.")
     )
+    hours_mode = forms.ChoiceField(
+        label=_("When it answers"), choices=HoursModeChoices.choices, required=False, initial=HoursMode.ALWAYS.value
+    )
+    office_days = forms.TypedMultipleChoiceField(
+        label=_("Office days"), coerce=int, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    office_opens = forms.TimeField(label=_("Office opens"), required=False, initial=time(8), widget=_clock())
+    office_closes = forms.TimeField(label=_("Office closes"), required=False, initial=time(16), widget=_clock())
+    holidays_are_off = forms.BooleanField(label=_("Closed on public holidays"), required=False, initial=True)
     is_enabled = forms.BooleanField(label=_("Switched on"), required=False, initial=True)
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
@@ -223,6 +238,10 @@ class ResponderForm(forms.Form):
         """The choices that depend on the mailbox and the active language; with one address there is none."""
         self.fields["language"].choices = _languages()  # type: ignore[attr-defined]
         self.fields["language"].initial = self._language
+        self.fields["office_days"].choices = [  # type: ignore[attr-defined]
+            (day, days_of_week([day])) for day in range(7)
+        ]
+        self.fields["office_days"].initial = working_days()
         own = own_addresses(mailbox)
         chosen = [address for address in self.initial.get("addresses", ()) if address not in own]
         self.fields["addresses"].choices = [  # type: ignore[attr-defined]
@@ -270,6 +289,16 @@ class ResponderForm(forms.Form):
             Folded(
                 self, _("Case numbers"), "gives_case_numbers", "case_form", "case_prefix", css_class="only-standing"
             ),
+            Folded(
+                self,
+                _("Office hours"),
+                "hours_mode",
+                "office_days",
+                "office_opens",
+                "office_closes",
+                "holidays_are_off",
+                css_class="only-standing",
+            ),
             Folded(self, _("Deputy"), "deputy_name", "deputy_address", "deputy_gets_copy", css_class="only-absence"),
             Folded(self, _("More settings"), "html_body", "language", "interval_days", "answers_once", "is_enabled"),
             HTML('{% include "responders/preview_area.html" %}'),
@@ -288,6 +317,10 @@ class ResponderForm(forms.Form):
         values["language"] = values["language"] or self._language
         values["audience"] = values["audience"] or Audience.EVERYONE.value
         values["case_form"] = values["case_form"] or CaseForm.YEAR.value
+        values["hours_mode"] = values["hours_mode"] or HoursMode.ALWAYS.value
+        values["office_days"] = tuple(values["office_days"])
+        values["office_opens"] = values["office_opens"] or time(8)
+        values["office_closes"] = values["office_closes"] or time(16)
         return ResponderInput(time_zone=self.time_zone, texts=self._texts(), **values)
 
     def _texts(self) -> tuple[Text, ...]:

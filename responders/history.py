@@ -1,5 +1,6 @@
 """The history of a responder as a person reads it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from responders import sentences
-from responders.models import AudienceChoices, CaseFormChoices, ResponderEvent, ResponderType
+from responders.models import AudienceChoices, CaseFormChoices, HoursModeChoices, ResponderEvent, ResponderType
 
 LABELS: dict[str, str | Promise] = {
     "type": gettext_lazy("type"),
@@ -36,6 +37,11 @@ LABELS: dict[str, str | Promise] = {
     "gives_case_numbers": gettext_lazy("each conversation gets a number"),
     "case_form": gettext_lazy("form of the number"),
     "case_prefix": gettext_lazy("before the number"),
+    "hours_mode": gettext_lazy("when it answers"),
+    "office_days": gettext_lazy("office days"),
+    "office_opens": gettext_lazy("office opens"),
+    "office_closes": gettext_lazy("office closes"),
+    "holidays_are_off": gettext_lazy("closed on public holidays"),
     "position": gettext_lazy("position"),
 }
 
@@ -44,6 +50,7 @@ _CHOICES: dict[str, list[tuple[str, Any]]] = {
     "type": ResponderType.choices,
     "audience": AudienceChoices.choices,
     "case_form": CaseFormChoices.choices,
+    "hours_mode": HoursModeChoices.choices,
 }
 
 
@@ -74,16 +81,29 @@ def _in_words(name: str, value: Any) -> str:
         return _("yes") if value else _("no")
     if value in (None, "", []):
         return "–"
-    if name == "texts":
-        return "\n\n".join(_text_in_words(text) for text in value)
+    if name in _WORDS:
+        return _WORDS[name](value)
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    if name in {"from_date", "to_date"}:
-        return sentences.long_time(datetime.fromisoformat(value))
-    choices = dict(_CHOICES.get(name, ()))
-    return str(choices.get(value, value))
+    return str(dict(_CHOICES.get(name, ())).get(value, value))
+
+
+def _time_in_words(value: str) -> str:
+    return sentences.long_time(datetime.fromisoformat(value))
+
+
+def _texts_in_words(value: list[dict[str, Any]]) -> str:
+    return "\n\n".join(_text_in_words(text) for text in value)
 
 
 def _text_in_words(text: dict[str, Any]) -> str:
     whose = _("for colleagues") if text["for_colleagues"] else _("for everyone")
     return f"{sentences.language_name(text['language'])}, {whose}: {text['subject']}\n{text['text_body']}"
+
+
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "from_date": _time_in_words,
+    "to_date": _time_in_words,
+    "texts": _texts_in_words,
+    "office_days": sentences.days_of_week,
+}

@@ -1,6 +1,6 @@
 """Responders, whom they answered, and why they were silent."""
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailboxes.models import Mailbox, default_time_zone, validate_time_zone
 from responders.core.facts import Audience, CaseForm, Conditions, ResponderFacts, Text
+from responders.core.hours import HoursMode, OfficeHours
 from responders.core.schedule import State, Window, next_transition, state_at
 
 if TYPE_CHECKING:
@@ -64,11 +65,22 @@ class CaseFormChoices(models.TextChoices):
     PLAIN = CaseForm.PLAIN.value, "000123"
 
 
+class HoursModeChoices(models.TextChoices):
+    ALWAYS = HoursMode.ALWAYS.value, _("At any time")
+    OUTSIDE = HoursMode.OUTSIDE.value, _("Outside office hours")
+    WITHIN = HoursMode.WITHIN.value, _("Within office hours only")
+
+
 class StateChoices(models.TextChoices):
     OFF = State.OFF.value, _("Off")
     SCHEDULED = State.SCHEDULED.value, _("Scheduled")
     ACTIVE = State.ACTIVE.value, _("Active")
     ENDED = State.ENDED.value, _("Ended")
+
+
+def working_days() -> list[int]:
+    """Monday to Friday."""
+    return [0, 1, 2, 3, 4]
 
 
 def _list_of(label: Any, *, max_length: int) -> "ArrayField[list[str], list[str]]":
@@ -121,6 +133,18 @@ class Responder(models.Model):
         _("form of the number"), max_length=10, choices=CaseFormChoices.choices, default=CaseForm.YEAR.value
     )
     case_prefix = models.CharField(_("before the number"), max_length=20, blank=True)
+    hours_mode = models.CharField(
+        _("when it answers"), max_length=10, choices=HoursModeChoices.choices, default=HoursMode.ALWAYS.value
+    )
+    # 0 is Monday.
+    office_days = ArrayField(
+        models.PositiveSmallIntegerField(), default=working_days, blank=True, verbose_name=_("office days")
+    )
+    office_opens = models.TimeField(_("office opens"), default=time(8))
+    office_closes = models.TimeField(_("office closes"), default=time(16))
+    holidays_are_off = models.BooleanField(_("closed on public holidays"), default=True)
+    # Whose public holidays; of the panel when the responder was saved.
+    country = models.CharField(max_length=2, blank=True, editable=False)
     # The memory of previous responses counts within one text and one activation.
     text_revision = models.PositiveIntegerField(default=1, editable=False)
     activation = models.PositiveIntegerField(default=1, editable=False)
@@ -160,6 +184,12 @@ class Responder(models.Model):
             models.CheckConstraint(
                 condition=Q(deputy_gets_copy=False) | Q(type="absence") & ~Q(deputy_address=""),
                 name="only_an_absence_has_a_deputy_who_gets_copies",
+            ),
+            models.CheckConstraint(
+                condition=Q(hours_mode="always") | Q(type="standing"), name="only_a_standing_reply_has_hours"
+            ),
+            models.CheckConstraint(
+                condition=Q(office_opens__lt=F("office_closes")), name="office_opens_before_it_closes"
             ),
             models.CheckConstraint(
                 condition=Q(gives_case_numbers=False) | Q(type="standing"), name="only_a_standing_reply_numbers_cases"
@@ -209,6 +239,13 @@ class Responder(models.Model):
             texts=tuple(Text(**text) for text in self.texts),
             audience=Audience(self.audience),
             case_form=CaseForm(self.case_form),
+            hours=OfficeHours(
+                HoursMode(self.hours_mode),
+                frozenset(self.office_days),
+                self.office_opens,
+                self.office_closes,
+                self.country if self.holidays_are_off else "",
+            ),
             addresses=frozenset(self.addresses),
             conditions=Conditions(tuple(self.words), self.words_in_body, self.word_forms, tuple(self.senders)),
             **{name: getattr(self, name) for name in shared},

@@ -1,11 +1,12 @@
 """What a responder does and when, in plain words of the active language."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from math import ceil
 from typing import Any
 
 from babel import Locale
-from babel.dates import format_skeleton, get_timezone_location
+from babel.dates import format_skeleton, get_day_names, get_timezone_location
 from django.conf import settings
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
@@ -14,6 +15,7 @@ from mailboxes.addresses import display
 from responders.core import schedule
 from responders.core.days import holiday_name, is_weekend
 from responders.core.facts import Audience
+from responders.core.hours import HoursMode
 from responders.core.schedule import State
 from responders.models import Responder
 
@@ -79,11 +81,31 @@ def limits(responder: Responder) -> list[str]:
         found.append(_("Only with the words: %(list)s") % {"list": ", ".join(responder.words)})
     if responder.texts:
         found.append(_("Further texts: %(list)s") % {"list": ", ".join(map(_kind_of_text, responder.texts))})
+    if responder.hours_mode != HoursMode.ALWAYS:
+        found.append(f"{responder.get_hours_mode_display()} ({office_hours(responder)})")
     if responder.gives_case_numbers:
         found.append(_("Gives each conversation a number"))
     if responder.deputy_gets_copy:
         found.append(_("%(deputy)s gets a copy of each message") % {"deputy": display(responder.deputy_address)})
     return found
+
+
+def office_hours(responder: Responder) -> str:
+    """“Mon–Fri 08:00–16:00, closed on public holidays”."""
+    hours = f"{days_of_week(responder.office_days)} {responder.office_opens:%H:%M}–{responder.office_closes:%H:%M}"
+    return _("%(hours)s, closed on public holidays") % {"hours": hours} if responder.holidays_are_off else hours
+
+
+def days_of_week(days: Iterable[int]) -> str:
+    """“Mon–Fri”, “Mon, Wed–Fri”, in the active language; 0 is Monday."""
+    names = get_day_names("abbreviated", locale=_locale())
+    runs: list[list[int]] = []
+    for day in sorted(days):
+        if runs and runs[-1][-1] == day - 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return ", ".join(names[run[0]] + (f"–{names[run[-1]]}" if len(run) > 1 else "") for run in runs)
 
 
 def _kind_of_text(text: dict[str, Any]) -> str:

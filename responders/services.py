@@ -5,9 +5,10 @@ stored: the hook and Postfix compute it. What is stored as `state` here is a mir
 """
 
 from dataclasses import asdict, fields, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max
 
@@ -217,6 +218,7 @@ def _mirror(row: Responder, now: datetime) -> None:
 def _fill(row: Responder, values: ResponderInput, window: schedule.Window) -> None:
     for field in fields(values):
         setattr(row, field.name, _storable(getattr(values, field.name)))
+    row.country = settings.HOLIDAY_COUNTRY
     row.from_utc, row.to_utc = window.start, window.end
 
 
@@ -234,7 +236,7 @@ def _changes(old: ResponderInput | None, new: ResponderInput) -> dict[str, list[
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [asdict(item) if isinstance(item, Text) else item for item in value]
-    return value.isoformat() if isinstance(value, datetime) else value
+    return value.isoformat() if isinstance(value, datetime | time) else value
 
 
 def _record(

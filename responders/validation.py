@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, time
 
 import nh3
 from django.db import connection
@@ -13,8 +13,9 @@ from mailboxes import addresses
 from mailboxes.models import Mailbox
 from responders.core import cases, schedule
 from responders.core.facts import Audience, CaseForm, Text
+from responders.core.hours import HoursMode
 from responders.core.rendering import TemplateProblem, check_template
-from responders.models import AudienceChoices, CaseFormChoices, Responder, ResponderType
+from responders.models import AudienceChoices, CaseFormChoices, HoursModeChoices, Responder, ResponderType
 
 MAX_TEXT_CHARACTERS = 50_000
 MAX_FURTHER_TEXTS = 20
@@ -69,6 +70,11 @@ class ResponderInput:
     gives_case_numbers: bool = False
     case_form: str = CaseForm.YEAR.value
     case_prefix: str = ""
+    hours_mode: str = HoursMode.ALWAYS.value
+    office_days: tuple[int, ...] = (0, 1, 2, 3, 4)
+    office_opens: time = time(8)
+    office_closes: time = time(16)
+    holidays_are_off: bool = True
 
 
 def as_input(responder: Responder) -> ResponderInput:
@@ -114,6 +120,8 @@ def tidy(values: ResponderInput) -> ResponderInput:
         deputy_gets_copy=values.deputy_gets_copy and not is_standing,
         gives_case_numbers=values.gives_case_numbers and is_standing,
         case_prefix=values.case_prefix.strip(),
+        hours_mode=values.hours_mode if is_standing else HoursMode.ALWAYS.value,
+        office_days=tuple(sorted(set(values.office_days))),
     )
 
 
@@ -160,6 +168,7 @@ def checked(mailbox: Mailbox, values: ResponderInput, before: Responder | None, 
     errors.update(_errors_in_further_texts(mailbox, values))
     errors.update(_errors_in_conditions(mailbox, values))
     errors.update(_errors_about_deputy(mailbox, values))
+    errors.update(_errors_in_hours(values))
     if errors:
         raise ResponderInvalid(errors)
     return schedule.Window(start, end)
@@ -263,6 +272,19 @@ def _errors_about_deputy(mailbox: Mailbox, values: ResponderInput) -> Errors:
     if deputy.pk == mailbox.pk:
         return {"deputy_address": [_("The deputy must be another mailbox.")]}
     return {}
+
+
+def _errors_in_hours(values: ResponderInput) -> Errors:
+    errors: Errors = {}
+    if values.hours_mode not in HoursModeChoices.values:
+        errors["hours_mode"] = [_("Choose when it answers.")]
+    if values.office_opens >= values.office_closes:
+        errors["office_closes"] = [_("The office must close later than it opens.")]
+    if not set(values.office_days) <= set(range(7)):
+        errors["office_days"] = [_("Choose days of the week.")]
+    elif values.hours_mode != HoursMode.ALWAYS and not values.office_days:
+        errors["office_days"] = [_("Choose at least one day.")]
+    return errors
 
 
 def is_same_customer(one: Mailbox, other: Mailbox) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from responders.core.hours import OfficeHours
 from responders.core.schedule import Window
 
 
@@ -99,6 +100,7 @@ class ResponderFacts:
     `subject`, `text_body` and `html_body` are its own text, in `language`; `texts` are those for others. `addresses`
     are those of the mailbox that it answers for, all of them where it is empty. With `answers_once` the interval
     never ends within an activation. With `gives_case_numbers` each conversation counts for itself.
+    Without `hours` it answers at any time of the week.
     """
 
     id: int
@@ -126,10 +128,12 @@ class ResponderFacts:
     gives_case_numbers: bool = False
     case_form: CaseForm = CaseForm.YEAR
     case_prefix: str = ""
+    hours: OfficeHours | None = None
 
     def is_active(self, at: datetime) -> bool:
         """Whether it answers at the moment."""
-        return self.is_enabled and self.window.contains(at)
+        in_hours = self.hours is None or self.hours.answers(at, self.time_zone)
+        return in_hours and self.is_enabled and self.window.contains(at)
 
 
 @dataclass(frozen=True, slots=True)

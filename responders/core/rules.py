@@ -226,8 +226,11 @@ def inactive(case: Case) -> str | None:
     """No autoresponder of the mailbox was on when the message came, or none is any more."""
     if case.active:
         return None
-    received_at = case.message.received_at
-    return f"received {received_at.isoformat()}" if received_at else ""
+    at = case.message.received_at or case.now
+    rows = case.mailbox.responders if case.mailbox else ()
+    if any(row.is_enabled and row.window.contains(at) and not row.is_active(at) for row in rows):
+        return f"received {at.isoformat()}, not within its hours"
+    return f"received {at.isoformat()}" if case.message.received_at else ""
 
 
 def audience(case: Case) -> str | None:

@@ -30,6 +30,7 @@ from responders.core.facts import (
     ResponderFacts,
     Text,
 )
+from responders.core.hours import HoursMode, OfficeHours
 from responders.core.message import Message
 from responders.core.schedule import Window
 
@@ -163,7 +164,9 @@ SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     CASE WHEN t.may_answer THEN r.html_body ELSE '' END, r.text_revision, r.activation, r.interval_days,
     r.answers_once, r.language, CASE WHEN t.may_answer THEN r.texts ELSE '[]' END, r.audience, r.addresses::text[],
     r.words::text[], r.words_in_body, r.word_forms, r.senders::text[], r.deputy_name, r.deputy_address,
-    r.gives_case_numbers, r.case_form, r.case_prefix, p.replied_at
+    r.gives_case_numbers, r.case_form, r.case_prefix,
+    r.hours_mode, r.office_days::int[], r.office_opens, r.office_closes,
+    CASE WHEN r.holidays_are_off THEN r.country ELSE '' END, p.replied_at
 FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(sender_domain)s::text[], %(queue_id)s::text[])
     WITH ORDINALITY AS a (address, base, key, sender_domain, queue_id, place)
 CROSS JOIN LATERAL ({_BEHIND}) b
@@ -626,7 +629,8 @@ def _behind(rows: list[Row]) -> Behind:
 def _responder(mailbox_id: int, row: Row) -> ResponderFacts:
     (number, kind, is_enabled, from_utc, to_utc, zone, from_date, to_date, subject, text_body, html_body, revision,
      activation, interval_days, answers_once, language, texts, audience, addresses, words, in_body, word_forms,
-     senders, deputy_name, deputy_address, gives_case_numbers, case_form, case_prefix, _replied_at) = row  # fmt: skip
+     senders, deputy_name, deputy_address, gives_case_numbers, case_form, case_prefix, hours_mode,
+     office_days, opens, closes, country, _replied_at) = row  # fmt: skip
     return ResponderFacts(
         id=number, mailbox_id=mailbox_id, type=kind, is_enabled=is_enabled, window=Window(from_utc, to_utc),
         time_zone=zone, from_date=from_date, to_date=to_date, subject=subject, text_body=text_body,
@@ -636,6 +640,9 @@ def _responder(mailbox_id: int, row: Row) -> ResponderFacts:
         conditions=Conditions(tuple(words), in_body, word_forms, tuple(senders)),
         deputy_name=deputy_name, deputy_address=deputy_address, gives_case_numbers=gives_case_numbers,
         case_form=CaseForm(case_form), case_prefix=case_prefix,
+        hours=None if hours_mode == HoursMode.ALWAYS else OfficeHours(
+            HoursMode(hours_mode), frozenset(office_days), opens, closes, country
+        ),
     )  # fmt: skip
 
 

@@ -117,3 +117,13 @@ def test_once_per_absence_no_interval_ends(
     change(standing_reply, activation=2)
     hook.deliver(message(received_at=NOW + timedelta(days=1)))
     assert len(relay.contents) == replies + 1
+
+
+def test_office_hours_are_those_of_the_database_clock(
+    hook: Hook, relay: Relay, standing_reply: Responder, database_clock
+) -> None:
+    change(standing_reply, hours_mode="outside", country="PL")
+    for moment in (datetime(2026, 12, 7, 11, tzinfo=UTC), datetime(2026, 12, 7, 15, tzinfo=UTC)):
+        database_clock(moment)
+        hook.deliver(message(received_at=moment))
+    assert list(Decision.objects.order_by("id").values_list("reason", flat=True)) == ["inactive", "replied"]

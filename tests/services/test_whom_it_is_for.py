@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -157,3 +157,19 @@ def test_a_page_and_the_history_say_it_in_words(mailbox: Mailbox, ewa: Mailbox) 
         "angielski, dla wszystkich: Away\nI am away.\n\npolski, dla współpracowników: Urlop\nIntranet.",
         "angielski, dla wszystkich: Away\nI am away.",
     )
+
+
+def test_office_hours_are_kept_checked_and_said_in_words(mailbox: Mailbox) -> None:
+    asked = {"type": "standing", "text_body": "x", "hours_mode": "outside", "office_days": (0, 1, 2, 4)}
+    row = save(mailbox, **asked)
+    row.refresh_from_db()
+    assert validation.as_input(row).office_days == (0, 1, 2, 4)
+    assert row.facts.hours is not None
+    assert row.facts.hours.country == "PL"
+    with translation.override("pl"):
+        assert sentences.limits(row) == ["Poza godzinami pracy biura (pon.–śr., pt. 08:00–16:00, w święta nieczynne)"]
+    assert list(refused(mailbox, **asked | {"office_days": ()})) == ["office_days"]
+    assert list(refused(mailbox, **asked | {"office_days": (7,)})) == ["office_days"]
+    assert list(refused(mailbox, **asked | {"office_closes": time(8)})) == ["office_closes"]
+    assert list(refused(mailbox, **asked | {"hours_mode": "sometimes"})) == ["hours_mode"]
+    assert save(mailbox, hours_mode="outside").hours_mode == "always"  # an absence has none

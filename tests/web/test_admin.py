@@ -41,7 +41,8 @@ def test_a_responder_is_saved_through_the_services(as_admin: Client, mailbox: Ma
     typed = {
         "mailbox": mailbox.pk, "type": "absence", "is_enabled": "on", "from_date": "2099-07-01T08:00", "to_date": "",
         "time_zone": "Europe/Warsaw", "subject": "x", "text_body": "y", "html_body": "", "interval_days": "7",
-        "audience": "everyone", "case_form": "year",
+        "audience": "everyone", "case_form": "year", "hours_mode": "always",
+        "office_days": "0,1,2,3,4", "office_opens": "08:00", "office_closes": "16:00",
     }  # fmt: skip
     address = reverse("admin:responders_responder_add")
     assert as_admin.post(address, typed).status_code == 302
