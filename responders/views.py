@@ -24,7 +24,7 @@ from mailboxes.addresses import display
 from mailboxes.forms import MailboxSearchForm
 from mailboxes.models import Mailbox, User
 from mailboxes.services import count_as_own, group_targets
-from responders import history, sentences, services
+from responders import history, sentences, services, statistics
 from responders.core.facts import Reason
 from responders.models import Decision, NumberedCase, Responder, ResponderEvent
 from responders.reasons import SENTENCES
@@ -46,6 +46,15 @@ class Shown:
     window: str
     zone: str
     limits: list[str]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A mailbox in the list: what it does now, and how many replies it sent lately."""
+
+    row: Mailbox
+    shown: Shown | None
+    replies: int
 
 
 @dataclass(frozen=True)
@@ -85,10 +94,16 @@ def mailbox_list(request: HttpRequest) -> HttpResponse:
         mailboxes = form.filter(mailboxes, _with_case)
     rows = list(mailboxes.order_by("address").prefetch_related("responders")[: PAGE_SIZE + 1])
     now = services.database_now()
+    page = rows[:PAGE_SIZE]
+    replies = statistics.replies_lately(page, now)
     context = {
         "mailboxes": [
-            (mailbox, _foremost([shown_responder(row, now) for row in mailbox.responders.all()]))
-            for mailbox in rows[:PAGE_SIZE]
+            Listed(
+                row,
+                _foremost([shown_responder(responder, now) for responder in row.responders.all()]),
+                replies.get(row.pk, 0),
+            )
+            for row in page
         ],
         "after": rows[PAGE_SIZE - 1].address if len(rows) > PAGE_SIZE else "",
         "form": form,
@@ -113,6 +128,7 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "responders": responders,
         "foremost": _foremost(responders),
         "groups": group_targets(mailbox),
+        "chart": statistics.chart(mailbox, now),
         "decisions": [(row, _sentence(row)) for row in decisions],
         "before": before,
         "show": show,

@@ -18,7 +18,8 @@ OPTIONS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 # What Chromium says about an answer that the panel means: a form to look at again, a page that is not there.
-EXPECTED = ("409 (Conflict)", "422 (Unprocessable", "404 (Not Found)")
+# The last two: htmx about a preview that the page no longer waits for.
+EXPECTED = ("htmx:afterRequest", "htmx:sendError", "409 (Conflict)", "422 (Unprocessable", "404 (Not Found)")
 
 
 @pytest.fixture(scope="session")
