@@ -34,7 +34,8 @@ class Program:
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "lmtpd", *(arguments or (f"--listen=127.0.0.1:{self.port}",)),
              f"--health=127.0.0.1:{self.health_port}"],
-            cwd=settings.BASE_DIR, env=os.environ | {"DATABASE_URL": database, "RELAY_URL": relay_url},
+            cwd=settings.BASE_DIR,
+            env=os.environ | {"DATABASE_URL": database, "RELAY_URL": relay_url, "REQUIRE_STAFF_MFA": "1"},
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 

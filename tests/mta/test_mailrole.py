@@ -19,7 +19,7 @@ from tests.mta.conftest import Hosting
 from tests.mta.stack import ROLE_PASSWORD, ROOT, Stack
 from webmail_panel import embedded
 
-VIEWS = {"mail_domains", "mail_mailboxes", "mail_aliases", "mail_accounts", "responder_copy"}
+VIEWS = {"mail_domains", "mail_mailboxes", "mail_aliases", "mail_accounts", "mail_deputies", "responder_copy"}
 Reader = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -35,7 +35,7 @@ def reader(stack: Stack, hosting: Hosting) -> Iterator[Reader]:
         yield made
 
 
-def test_the_role_reads_five_views_and_nothing_else(reader: Reader) -> None:
+def test_the_role_reads_six_views_and_nothing_else(reader: Reader) -> None:
     names = reader.execute(
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'm', 'p')"
     ).fetchall()
