@@ -270,6 +270,8 @@ EMAIL_CONFIG = env.email_url("EMAIL_URL", default=RELAY_URL if DEBUG else "smtp:
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("NOTICES_FROM", default=f"panel@{MAIL_HOSTNAME}")
+# Opens /metrics to those who bring it; empty, there is no such page.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # Who of the staff is told when a brake draws.
 STAFF_NOTICES = env.list("STAFF_NOTICES", default=[])
 SPAM_FIELDS = env.list("SPAM_FIELDS", default=["X-Spam-Flag: YES", "X-Spam: Yes", "X-Spam-Status: Yes"])

@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from webmail_panel.health import healthz
+from webmail_panel.metrics import metrics
 
 
 def closed(_request: HttpRequest) -> HttpResponse:
@@ -33,4 +34,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("set-password/", closed, name="account_set_password"),
     path("admin/", admin.site.urls),
     path("healthz", healthz),
+    path("metrics", metrics, name="metrics"),
 ]

@@ -7,6 +7,7 @@ import re
 
 from mailboxes.addresses import normal_form_or_none
 from responders.hook.ledger import Record
+from responders.hook.metrics import Metrics
 
 log = logging.getLogger("responders.hook")
 
@@ -17,11 +18,13 @@ _PLAIN_WORD = re.compile(r"[!#-~]+")
 class Journal:
     """`key` makes the hashes that stand for addresses: the same address has the same one. None shows them plain."""
 
-    def __init__(self, key: bytes | None) -> None:
+    def __init__(self, key: bytes | None, metrics: Metrics | None = None) -> None:
         self._key = key
+        self.metrics = metrics or Metrics()
 
     def decided(self, record: Record) -> None:
         """A copy found its decision."""
+        self.metrics.decided(record.reason)
         if not log.isEnabledFor(logging.INFO):
             return
         log.info(
@@ -32,6 +35,7 @@ class Journal:
 
     def deferred(self, queue_id: str, recipient: str, trouble: Exception) -> None:
         """Postfix keeps the copy and comes again."""
+        self.metrics.deferred(trouble)
         log.warning(
             "deferred queue_id=%s recipient=%s trouble=%s",
             queue_id, self._address(recipient), _word(self._without_addresses(str(trouble))),
@@ -39,6 +43,8 @@ class Journal:
 
     def failed(self, record: Record, traceback: str) -> None:
         """A bug of ours."""
+        self.metrics.decided(record.reason)
+        self.metrics.quarantined()
         log.error("error queue_id=%s recipient=%s\n%s", record.queue_id, self._address(record.address), traceback)
 
     def _address(self, address: str) -> str:

@@ -33,6 +33,7 @@ from responders.core.facts import (
 from responders.core.hours import HoursMode, OfficeHours
 from responders.core.message import Message
 from responders.core.schedule import Window
+from responders.hook.metrics import Metrics
 
 LEASE_SECONDS = 600  # longer than all time-outs of a submission together
 STATEMENT_SECONDS = 10
@@ -331,12 +332,13 @@ VALUES (panel_now(), %s, %s, %s, %s)
 class Ledger:
     """Made once per process. `parameters` are libpq's, as psycopg takes them; of `policy` the brakes are kept to."""
 
-    def __init__(self, parameters: Mapping[str, Any], policy: Policy) -> None:
+    def __init__(self, parameters: Mapping[str, Any], policy: Policy, metrics: Metrics | None = None) -> None:
         self._policy = policy
         self._reader, self._claimer, self._recorder = (_Connection(parameters) for _ in range(3))
-        self._loads = Batcher(self._load_batch)
-        self._claims = Batcher(self._claim_batch)
-        self._records = Batcher(self._record_batch)
+        metrics = metrics or Metrics()
+        self._loads = Batcher(self._load_batch, "load", metrics)
+        self._claims = Batcher(self._claim_batch, "claim", metrics)
+        self._records = Batcher(self._record_batch, "record", metrics)
 
     async def close(self) -> None:
         """Close every connection; what waits for a batch has been answered before."""
@@ -472,8 +474,12 @@ class Batcher(Generic[Item, Result]):
     A batch that fails for what is in it is tried again one by one, so that one poisoned item harms nobody else.
     """
 
-    def __init__(self, commit: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]]) -> None:
+    def __init__(
+        self, commit: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], step: str, metrics: Metrics
+    ) -> None:
         self._commit = commit
+        self._step = step
+        self._metrics = metrics
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -497,7 +503,9 @@ class Batcher(Generic[Item, Result]):
 
     async def _settle(self, batch: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
         try:
-            results = await self._commit([item for item, _future in batch])
+            self._metrics.batch(self._step, len(batch))
+            with self._metrics.timed(self._step):
+                results = await self._commit([item for item, _future in batch])
         except Exception as error:  # noqa: BLE001 (every one that waits must hear of it)
             if len(batch) == 1 or isinstance(error, Outage):
                 for _item, future in batch:

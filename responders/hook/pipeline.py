@@ -105,6 +105,7 @@ class Pipeline:
     def _copies(self, delivery: Delivery) -> list[Copy]:
         received_by = self._configuration.received_by
         message = read_message(delivery.content, delivery.envelope.reverse_path, received_by=received_by)
+        self._journal.metrics.came(message.received_at)
         queue_id, locks = message.queue_id or _digest(delivery.content), dict[int, asyncio.Lock]()
         return [Copy(message, *self._addresses(path), queue_id, locks) for path in delivery.envelope.forward_paths]
 
@@ -230,7 +231,8 @@ class Pipeline:
         if decided.responder and decided.responder.gives_case_numbers:
             await self._ledger.add_to_case(one.mailbox.id, one.case_number, reply.message_id)
         try:
-            await self._relay.submit(reply)
+            with self._journal.metrics.timed("submit"):
+                await self._relay.submit(reply)
         except RelayUnavailable:
             await self._ledger.release(claim)
             raise

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from prometheus_client import CONTENT_TYPE_LATEST
+
 from responders.hook.lmtp import Delivery, Reply, Session, Step
+from responders.hook.metrics import Metrics
 
 log = logging.getLogger("responders.hook")
 
@@ -35,8 +38,9 @@ class Limits:
 class Server:
     """Listens until it is stopped; then lets messages that are on their way end first."""
 
-    def __init__(self, receive: Receive, hostname: str, limits: Limits) -> None:
+    def __init__(self, receive: Receive, hostname: str, limits: Limits, metrics: Metrics | None = None) -> None:
         self.receive = receive
+        self.metrics = metrics or Metrics()
         self.hostname = hostname
         self.limits = limits
         self.is_draining = False
@@ -105,6 +109,7 @@ class _Client(asyncio.Protocol):
             self._do(self._session.hang_up("4.3.2", "Too busy, come again"))
             return
         self._server.clients.add(self)
+        self._server.metrics.connections.set(len(self._server.clients))
         transport.write(self._session.greeting)
         self._touch()
         self._watch()
@@ -116,6 +121,7 @@ class _Client(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         # What is being decided goes on: a reply that is on its way must be recorded.
         self._server.clients.discard(self)
+        self._server.metrics.connections.set(len(self._server.clients))
         self._server.look_whether_empty()
         if self._timer is not None:
             self._timer.cancel()
@@ -156,7 +162,8 @@ class _Client(asyncio.Protocol):
 
     async def _decide(self, delivery: Delivery) -> None:
         try:
-            replies = await self._server.receive(delivery)
+            with self._server.metrics.delivery():
+                replies = await self._server.receive(delivery)
         except Exception:
             log.exception("a delivery found no decision")
             replies = [Reply(451, "4.3.0", "Not now, come again")] * len(delivery.envelope.forward_paths)
@@ -184,7 +191,9 @@ class _Client(asyncio.Protocol):
 
 
 class Health:
-    """A tiny HTTP answer for health checks: 200 while ready, 503 while draining or without a database."""
+    """A tiny HTTP answer: /metrics for Prometheus; for health checks 200 while ready, 503 while draining or without a
+    database.
+    """
 
     def __init__(self, server: Server, is_ready: Callable[[], Awaitable[bool]]) -> None:
         self._server = server
@@ -206,13 +215,19 @@ class Health:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, ValueError):
             async with asyncio.timeout(5):
-                await reader.readline()
-                ready = not self._server.is_draining and await self._is_ready()
-                status, word = ("200 OK", b"ready\n") if ready else ("503 Service Unavailable", b"not ready\n")
-                head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(word)}\r\n"
-                writer.write(f"{head}Connection: close\r\n\r\n".encode("ascii") + word)
+                asked = await reader.readline()
+                status, kind, body = await self._page(asked)
+                head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+                writer.write(f"{head}Connection: close\r\n\r\n".encode("ascii") + body)
                 await writer.drain()
         writer.close()
+
+    async def _page(self, asked: bytes) -> tuple[str, str, bytes]:
+        if asked.split(b" ")[1:2] == [b"/metrics"]:
+            return "200 OK", CONTENT_TYPE_LATEST, self._server.metrics.text()
+        if not self._server.is_draining and await self._is_ready():
+            return "200 OK", "text/plain", b"ready\n"
+        return "503 Service Unavailable", "text/plain", b"not ready\n"
 
 
 async def serve(server: Server, health: Health | None, listen: Iterable[str], health_address: str | None) -> None:

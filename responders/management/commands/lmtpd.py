@@ -10,6 +10,7 @@ from django.db import connection
 
 from responders.hook.journal import Journal
 from responders.hook.ledger import Ledger
+from responders.hook.metrics import Metrics
 from responders.hook.pipeline import Configuration, Pipeline
 from responders.hook.relay import Relay
 from responders.hook.server import Health, Limits, ListenError, Server, serve
@@ -39,11 +40,12 @@ class Command(BaseCommand):
 
 
 async def _run(listen: list[str], health_address: str | None) -> None:
-    ledger = Ledger(database_parameters(), policy_from_settings())
+    metrics = Metrics()
+    ledger = Ledger(database_parameters(), policy_from_settings(), metrics)
     relay = Relay(settings.RELAY_URL, hostname=settings.MAIL_HOSTNAME)
-    journal = Journal(None if settings.LOG_PLAIN_ADDRESSES else settings.SECRET_KEY.encode())
+    journal = Journal(None if settings.LOG_PLAIN_ADDRESSES else settings.SECRET_KEY.encode(), metrics)
     pipeline = Pipeline(ledger, relay, journal, configuration())
-    server = Server(pipeline.receive, settings.MAIL_HOSTNAME, Limits(message_size=settings.MESSAGE_SIZE_LIMIT))
+    server = Server(pipeline.receive, settings.MAIL_HOSTNAME, Limits(message_size=settings.MESSAGE_SIZE_LIMIT), metrics)
     try:
         await serve(server, Health(server, ledger.is_ready), listen, health_address)
     finally:
