@@ -40,6 +40,13 @@ test-fast: .venv/dev.stamp .venv/messages.stamp  ## The tests that need no mail 
 bench: .venv/dev.stamp  ## How many messages a second
 	@for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
+.PHONY: soak
+soak: .venv/dev.stamp .venv/messages.stamp  ## The hook killed again and again, a relay that fails: MESSAGES=… KILLS=… SEED=…
+	@sh tests/install-debian-packages.sh
+	SOAK_MESSAGES=$(or $(MESSAGES),1000) SOAK_KILLS=$(or $(KILLS),30) $(if $(SEED),SOAK_SEED=$(SEED)) \
+		$(BIN)/python -m pytest -q -s -n 0 tests/mta/test_everything_at_once.py
+	$(BIN)/python bench/hook.py --memory 100000
+
 .PHONY: messages
 messages: .venv/dev.stamp  ## Collect the texts to translate into locale/*/LC_MESSAGES/django.po
 	@$(BIN)/python manage.py makemessages --all --no-obsolete --no-wrap --no-location \

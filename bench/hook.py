@@ -50,6 +50,8 @@ def main() -> None:
             MAIL_HOSTNAME="panel.example",
             LOG_LEVEL="ERROR",
         )
+        if options.memory:
+            raise SystemExit(_remember(options))
         rows = list(_measure(postgres.process.pid, options))
     finally:
         postgres.stop()
@@ -64,6 +66,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=2000, help="in each case")
     parser.add_argument("--connections", type=int, default=10)
     parser.add_argument("--size", type=int, default=2048, help="octets of a message")
+    parser.add_argument(
+        "--memory",
+        type=int,
+        metavar="MESSAGES",
+        help="send so many, and fail if the hook grew by more than 5% after the first tenth",
+    )
     parser.add_argument("--sink", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -83,6 +91,31 @@ def _measure(postgres_pid: int, options: argparse.Namespace) -> Iterator[dict[st
             yield _row(case, messages, port, hook_pid, postgres_pid, options.connections)
 
 
+def _remember(options: argparse.Namespace) -> int:
+    """Whether the hook's memory stays flat: 0 if so, else 1."""
+    _make_a_mailbox()
+    kinds = (("new", ""), ("new", ""), ("list", "List-Id: <news.example>\r\n"))
+    with _programs() as (hook_pid, port):
+        sizes, sent = [], 0
+        for until in (options.memory // 10, options.memory):
+            while sent < until:
+                batch = [
+                    content(kind, (sent + place) // 3, options.size, extra)
+                    for place, (kind, extra) in zip(range(min(3_000, until - sent)), kinds * 1_000, strict=False)
+                ]
+                asyncio.run(send(port, options.connections, batch))
+                sent += len(batch)
+            sizes.append(resident_mb(hook_pid))
+            print(f"{sent:>9} messages: {sizes[-1]:.1f} MB", flush=True)
+    print(f"ratio {sizes[1] / sizes[0]:.3f}")
+    return int(sizes[1] > sizes[0] * 1.05)
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process, in MB."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def _row(
     case: str, messages: list[tuple[str, bytes]], port: int, hook_pid: int, postgres_pid: int, connections: int
 ) -> dict[str, object]:
@@ -99,7 +132,7 @@ def _row(
         "database_cpu_ms": database * 1000 / count,
         "p50_ms": statistics.median(took) * 1000,
         "p99_ms": statistics.quantiles(took, n=100)[98] * 1000,
-        "hook_mb": int(Path(f"/proc/{hook_pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20,
+        "hook_mb": resident_mb(hook_pid),
     }
     print(
         f"{case:<8}{row['per_second']:>11.0f}{row['cpu_ms']:>8.2f}{row['hook_cpu_ms']:>8.2f}"

@@ -131,6 +131,24 @@ class Stack:
     def stop_hook(self) -> None:
         self._end("hook")
 
+    def kill_hook(self) -> None:
+        """At once, whatever it is doing."""
+        process = self._running.pop("hook")
+        process.kill()
+        process.wait(30)
+
+    @contextlib.contextmanager
+    def hook_with(self, **settings: str) -> Iterator[None]:
+        """A hook with other settings for a while, in place of one that was stopped; the usual one afterwards."""
+        usual, self._env = self._env, self._env | settings
+        self.start_hook()
+        try:
+            yield
+        finally:
+            self._env = usual
+            self.stop_hook()
+            self.start_hook()
+
     @property
     def hook_is_running(self) -> bool:
         return "hook" in self._running

@@ -1,0 +1,66 @@
+"""A relay between the hook and Postfix that fails in every way a relay can, as a seed says."""
+
+import asyncio
+import random
+import smtplib
+from collections import Counter
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from webmail_panel.embedded import free_port
+
+# How often each happens, of a hundred. What is dropped after it was kept comes twice: nobody can know it was.
+FAULTS = {"451": 15, "drop before": 10, "drop after": 5, "stall": 3}
+STALL_SECONDS = 11  # longer than Postfix waits for the hook
+REFUSED = "refuse"  # local parts that begin so are refused for good
+
+
+class FaultyRelay:
+    """Takes replies at `url`; passes those it accepts on to a port of 127.0.0.1. `seed` repeats a run."""
+
+    def __init__(self, target_port: int, seed: int) -> None:
+        self._target_port = target_port
+        self._chance = random.Random(seed)
+        self.is_faulty = True
+        self.passed_on: Counter[str] = Counter()
+        self.lost_answers: set[str] = set()
+        port = free_port()
+        self._controller = Controller(self, hostname="127.0.0.1", port=port, decode_data=False)
+        self._controller.start()
+        self.url = f"smtp://127.0.0.1:{port}"
+
+    def stop(self) -> None:
+        self._controller.stop()
+
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+        if address.startswith(REFUSED):
+            return "550 5.1.1 No such person"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Ok"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        fault, [recipient] = self._fault(), envelope.rcpt_tos
+        if fault == "451":
+            return "451 4.3.0 Not now"
+        if fault == "stall":
+            await asyncio.sleep(STALL_SECONDS)
+        if fault != "drop before":
+            await asyncio.to_thread(self._pass_on, recipient, envelope.content)
+        if fault == "drop after":
+            self.lost_answers.add(recipient)
+        if fault.startswith("drop") and server.transport is not None:
+            server.transport.abort()
+        return "250 2.0.0 Kept"
+
+    def _fault(self) -> str:
+        if not self.is_faulty:
+            return ""
+        kinds = [*FAULTS, ""]
+        return self._chance.choices(kinds, [*FAULTS.values(), 100 - sum(FAULTS.values())])[0]
+
+    def _pass_on(self, recipient: str, content: Any) -> None:
+        with smtplib.SMTP("127.0.0.1", self._target_port, "hook.example", timeout=30) as smtp:
+            smtp.sendmail("", [recipient], content)
+        self.passed_on[recipient] += 1
