@@ -2,9 +2,9 @@
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from mailboxes.models import Mailbox, User
+from mailboxes.models import Delegation, Mailbox, User
 
 SUPPORT_GROUP = "support"
 
@@ -24,12 +24,25 @@ def needs_second_factor(user: AnyUser) -> bool:
 
 
 def mailboxes_visible_to(user: AnyUser) -> QuerySet[Mailbox]:
-    """The mailboxes a person may open: their own; support staff and administrators every one."""
+    """The mailboxes a person may open: their own and those delegated to them; staff every one."""
     if not user.is_active or not user.is_authenticated:
         return Mailbox.objects.none()
     if is_support(user):
         return Mailbox.objects.all()
-    return Mailbox.objects.filter(owner_id=user.pk)
+    delegated = Delegation.objects.filter(user_id=user.pk).values("mailbox")
+    return Mailbox.objects.filter(Q(owner_id=user.pk) | Q(pk__in=delegated))
+
+
+def mailboxes_to_delegate(user: AnyUser) -> QuerySet[Mailbox]:
+    """Those whose care a person may hand on and take back: a delegate hands nothing on."""
+    if is_support(user):
+        return Mailbox.objects.all()
+    return mailboxes_visible_to(user).filter(owner_id=user.pk)
+
+
+def may_delegate(user: AnyUser, mailbox: Mailbox) -> bool:
+    """The same for one mailbox that the person may open."""
+    return is_support(user) or mailbox.owner_id == user.pk
 
 
 def may_edit(user: AnyUser, mailbox: Mailbox) -> bool:

@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from mailboxes import second_factor
-from mailboxes.models import Alias, AliasTarget, Customer, Domain, Mailbox, User
+from mailboxes.models import Alias, AliasTarget, Customer, Delegation, Domain, Mailbox, User
 
 admin.site.unregister(Group)
 # allauth's own lists: a person's address stands on the user, secrets and session keys are for nobody to read.
@@ -120,6 +120,17 @@ class AliasTargetInline(TabularInline):
     model = AliasTarget
     autocomplete_fields = ("mailbox",)
     extra = 1
+
+
+@admin.register(Delegation)
+class DelegationAdmin(ModelAdmin):
+    """Who looks after whose autoresponders."""
+
+    list_display = ("mailbox", "user", "created_at", "created_by")
+    list_select_related = ("mailbox", "user", "created_by")
+    search_fields = ("mailbox__address", "user__email")
+    autocomplete_fields = ("mailbox", "user")
+    readonly_fields = ("created_by",)
 
 
 @admin.register(Alias)

@@ -18,10 +18,13 @@ from allauth.mfa.webauthn.forms import (
     EditWebAuthnForm,
     ReauthenticateWebAuthnForm,
 )
+from crispy_forms.helper import FormHelper
+from crispy_forms.layout import Div, Layout, Submit
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_texts
 from django.core.cache import cache
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
@@ -45,6 +48,31 @@ class MailboxSearchForm(forms.Form):
         if self.cleaned_data["after"]:
             mailboxes = mailboxes.filter(address__gt=self.cleaned_data["after"])
         return mailboxes
+
+
+class DelegateForm(forms.Form):
+    """The colleague who is to look after a mailbox: somebody with a mailbox of the same customer."""
+
+    email = forms.CharField(label=_("Colleague's address"), max_length=320)
+
+    def __init__(self, *args: Any, mailbox: Mailbox, **kwargs: Any) -> None:
+        self._mailbox = mailbox
+        super().__init__(*args, **kwargs)
+        self.helper = FormHelper()
+        self.helper.layout = Layout(Div("email", Submit("add", _("Add")), css_class="sheet"))
+
+    def clean_email(self) -> User:
+        """The person. Who has no mailbox of the same customer is not told apart from who does not exist."""
+        address = addresses.normal_form_or_none(self.cleaned_data["email"]) or ""
+        domain = self._mailbox.domain
+        same = Q(domain=domain) | Q(domain__customer=domain.customer_id or -1)
+        theirs = Mailbox.objects.filter(same, owner__email=address, owner__is_active=True).exclude(pk=self._mailbox.pk)
+        found = theirs.select_related("owner").first()
+        if found is None or found.owner is None:
+            raise forms.ValidationError(gettext("No colleague of your company signs in with this address."))
+        if found.owner_id == self._mailbox.owner_id:
+            raise forms.ValidationError(gettext("The mailbox is theirs already."))
+        return found.owner
 
 
 class SignInForm(LoginForm):

@@ -275,3 +275,25 @@ class AliasTarget(models.Model):
 
     def __str__(self) -> str:
         return str(self.mailbox) if self.mailbox_id else self.outside_address
+
+
+class Delegation(models.Model):
+    """That a colleague looks after a mailbox's autoresponders, until the owner takes it back."""
+
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="delegations", verbose_name=_("mailbox"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="delegations", verbose_name=_("colleague")
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True, verbose_name=_("by")
+    )
+
+    class Meta:
+        verbose_name = _("delegation")
+        verbose_name_plural = _("delegations")
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["mailbox", "user"], name="delegated_to_a_person_once")]
+
+    def __str__(self) -> str:
+        return f"{self.mailbox} → {self.user}"

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from mailboxes import addresses
-from mailboxes.models import Alias, AliasTarget, Domain, Mailbox, User
+from mailboxes.models import Alias, AliasTarget, Delegation, Domain, Mailbox, User
 
 
 class MailboxesError(ValueError):
@@ -115,6 +115,12 @@ def _refuse_taken(local_part: str, domain: Domain) -> None:
         raise MailboxesError(f"{address} is a mailbox already")
     if Alias.objects.filter(address=address).exists():
         raise MailboxesError(f"{address} is an alias already")
+
+
+def delegate(mailbox: Mailbox, user: User, *, actor: User) -> Delegation:
+    """Let a colleague look after the mailbox's autoresponders; once more changes nothing."""
+    delegation, _is_new = Delegation.objects.get_or_create(mailbox=mailbox, user=user, defaults={"created_by": actor})
+    return delegation
 
 
 def group_targets(mailbox: Mailbox) -> list[AliasTarget]:

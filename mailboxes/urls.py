@@ -8,11 +8,13 @@ from allauth.mfa.base import views as factors
 from allauth.mfa.recovery_codes import views as codes
 from django.urls import path
 
-from mailboxes import views
+from mailboxes import delegation_views, views
 
 RECOVERY_CODES = "account/second-factor/recovery-codes/"
 
 urlpatterns = [
+    path("mailboxes/<int:pk>/delegates/", delegation_views.delegations, name="delegations"),
+    path("mailboxes/<int:pk>/delegates/<int:number>/end/", delegation_views.delegation_end, name="delegation_end"),
     path("language/", views.set_language, name="set_language"),
     path("sign-in/second-step/", views.second_step, name="mfa_authenticate"),
     path("sign-in/again/", account.reauthenticate, name="account_reauthenticate"),

@@ -129,6 +129,7 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "foremost": _foremost(responders),
         "groups": group_targets(mailbox),
         "chart": statistics.chart(mailbox, now),
+        "may_delegate": access.may_delegate(request.user, mailbox),
         "decisions": [(row, _sentence(row)) for row in decisions],
         "before": before,
         "show": show,

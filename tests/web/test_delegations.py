@@ -1,0 +1,89 @@
+"""A colleague looks after a mailbox's autoresponders, until the owner takes it back."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from mailboxes.models import Customer, Delegation, Domain, Mailbox, User
+from responders.models import Responder
+
+
+@pytest.fixture
+def ewa(mailbox: Mailbox) -> User:
+    """A colleague, with a mailbox of her own in the same domain."""
+    user = User.objects.create_user("ewa@firma.example", "correct horse battery staple", name="Ewa Lis")
+    Mailbox.objects.create(domain=mailbox.domain, local_part="ewa", owner=user)
+    return user
+
+
+@pytest.fixture
+def as_ewa(ewa: User) -> Client:
+    client = Client()
+    client.force_login(ewa)
+    return client
+
+
+def page_of(mailbox: Mailbox) -> str:
+    return reverse("delegations", args=[mailbox.pk])
+
+
+def test_a_colleague_sees_the_mailbox_until_it_is_taken_back(
+    as_anna: Client, as_ewa: Client, mailbox: Mailbox, standing_reply: Responder
+) -> None:
+    pages = [reverse("mailbox", args=[mailbox.pk]), reverse("responder_edit", args=[standing_reply.pk])]
+    assert [as_ewa.get(page).status_code for page in pages] == [404, 404]
+    page = as_anna.post(page_of(mailbox), {"email": " Ewa@Firma.example "}, follow=True)
+    assert "Ewa Lis now looks after anna@firma.example, too." in page.text
+    assert [as_ewa.get(page).status_code for page in pages] == [200, 200]
+    assert "anna@firma.example" in as_ewa.get("/").text
+    as_ewa.post(reverse("responder_switch", args=[standing_reply.pk]), {"on": "0"})
+    assert standing_reply.events.get().actor == User.objects.get(email="ewa@firma.example")
+    end = reverse("delegation_end", args=[mailbox.pk, Delegation.objects.get().pk])
+    assert "no longer looks after" in as_anna.post(end, follow=True).text
+    assert [as_ewa.get(page).status_code for page in pages] == [404, 404]
+
+
+def test_a_delegate_hands_nothing_on(as_anna: Client, as_ewa: Client, mailbox: Mailbox) -> None:
+    as_anna.post(page_of(mailbox), {"email": "ewa@firma.example"})
+    assert as_ewa.get(page_of(mailbox)).status_code == 404
+    assert page_of(mailbox) not in as_ewa.get(reverse("mailbox", args=[mailbox.pk])).text
+    end = reverse("delegation_end", args=[mailbox.pk, Delegation.objects.get().pk])
+    assert as_ewa.post(end).status_code == 404
+    assert Delegation.objects.exists()
+
+
+def test_only_colleagues_can_be_asked_and_strangers_are_not_told_apart(
+    as_anna: Client, mailbox: Mailbox, somebody_elses: Mailbox, ewa: User
+) -> None:
+    for email in ("obcy@inna.example", "nobody@firma.example", "nonsense", "@"):
+        page = as_anna.post(page_of(mailbox), {"email": email}, headers={"accept-language": "en"})
+        assert page.status_code == 422
+        assert "No colleague of your company signs in with this address." in page.text
+    assert as_anna.post(page_of(mailbox), {"email": "anna@firma.example"}).status_code == 422
+    User.objects.filter(pk=ewa.pk).update(is_active=False)
+    assert as_anna.post(page_of(mailbox), {"email": "ewa@firma.example"}).status_code == 422
+    assert not Delegation.objects.exists()
+
+
+def test_a_colleague_may_be_in_another_domain_of_the_company(
+    as_anna: Client, mailbox: Mailbox, somebody_elses: Mailbox
+) -> None:
+    customer = Customer.objects.create(name="Firma", number="1")
+    Domain.objects.update(customer=customer)
+    assert as_anna.post(page_of(mailbox), {"email": "obcy@inna.example"}).status_code == 302
+
+
+def test_twice_is_once_and_another_persons_mailbox_is_not_there(
+    as_anna: Client, mailbox: Mailbox, somebody_elses: Mailbox, ewa: User
+) -> None:
+    for _time in range(2):
+        as_anna.post(page_of(mailbox), {"email": "ewa@firma.example"})
+    assert Delegation.objects.count() == 1
+    assert as_anna.post(page_of(somebody_elses), {"email": "ewa@firma.example"}).status_code == 404
+    other = reverse("delegation_end", args=[somebody_elses.pk, Delegation.objects.get().pk])
+    assert as_anna.post(other).status_code == 404
+
+
+def test_support_hands_on_for_the_owner(as_support: Client, mailbox: Mailbox, ewa: User) -> None:
+    assert as_support.post(page_of(mailbox), {"email": "ewa@firma.example"}).status_code == 302
+    assert Delegation.objects.get().created_by == User.objects.get(email="pomoc@hosting.example")
