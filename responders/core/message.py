@@ -4,7 +4,6 @@ Assume every field missing, doubled, misencoded or hostile: `read_message` never
 """
 
 import binascii
-import codecs
 import itertools
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -13,26 +12,35 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from mailboxes.addresses import normal_form_or_none
+from responders.core.charset import decode, decode_undeclared
 
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
 _FIELD = re.compile(rb"^([!-9;-~]{1,256})[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.MULTILINE)
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _SPACES = re.compile(r"\s+")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+_SLASH = re.compile(r"\s*/\s*")
 # One that is never closed is matched too, to be left alone: looking for its end from every quote would take for ever.
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*+(?:"|(?P<unclosed>\\?\Z))', re.DOTALL)
-_COMMENT = re.compile(r"\([^()]*\)")
+_COMMENT = re.compile(r"\((?:\\.|[^()\\])*+\)", re.DOTALL)
 _ANGLE = re.compile(r"<([^<>]*)>")
 _MESSAGE_ID = re.compile(r"<[^\s<>()@\x00-\x1f\x7f]{1,250}@[^\s<>()@\x00-\x1f\x7f]{1,250}>")
+# The last "by" is the server's own word; one before it may be what the client called itself.
+_RECEIVED_BY = re.compile(r"(?:.*\s)?by\s+([^\s;()]+)(.*)", re.DOTALL)
 _RECEIVED_ID = re.compile(r"\bid\s+<?([A-Za-z0-9._-]{1,100})")
-_RECEIVED_BY = re.compile(r"(?:^|\s)by\s+([^\s;()]+)")
+_CHARSET = re.compile(rb"\bcharset[ \t]*=[ \t]*\"?([\w.:+-]{1,40})", re.IGNORECASE)
+_PART_TYPE = re.compile(
+    rb"^content-type[ \t]*:([^\r\n]{0,1000}(?:\r?\n[ \t][^\r\n]{0,1000}){0,5})", re.MULTILINE | re.IGNORECASE
+)
 MAX_ADDRESSES = 10_000
+MAX_INTERNATIONAL = 100  # addresses beyond ASCII: IDNA takes a tenth of a millisecond for each
+MAX_SUBJECT = 2_000
 MAX_REFERENCES = 1_000
 MAX_ENCODED_CHARACTERS = 10_000
 # As people's programs write them (RFC 2047 §2): with spaces inside, or with a language (RFC 2231 §5).
 _ENCODED_WORD = re.compile(r"=\?([^?*]*)(?:\*[^?]*)?\?([bq])\?(.{0,2000}?)\?=", re.IGNORECASE)
 _ENCODED_RUN = re.compile(rf"(?:{_ENCODED_WORD.pattern}\s*)*{_ENCODED_WORD.pattern}", re.IGNORECASE)
-_NO_CHARSETS = {"unicode_escape", "raw_unicode_escape", "punycode", "idna"}  # Python's own, no mail program's
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +90,12 @@ def read_message(content: bytes, reverse_path: str, *, received_by: Collection[s
         addressed_to=_addressed_to(fields),
         from_name=from_name,
         from_address=from_address,
-        subject=decode_text(fields.get("subject", ("",))[0]),
+        subject=decode_text(fields.get("subject", ("",))[0])[:MAX_SUBJECT],
         message_id=message_id[0] if message_id else None,
         references=_references(fields),
         queue_id=queue_id,
         received_at=received_at,
-        content_type=fields.get("content-type", ("",))[0].strip().lower(),
+        content_type=_content_type(fields.get("content-type", ("",))[0]),
         content=content,
     )
 
@@ -107,21 +115,45 @@ def decode_text(value: str) -> str:
     return _SPACES.sub(" ", _CONTROLS.sub(" ", value)).strip()
 
 
+def without_comments(value: str) -> str:
+    """A structured field without its comments (RFC 5322 §3.2.2), those inside of others too, up to a depth."""
+    for _depth in range(20):
+        shorter = _COMMENT.sub(" ", value)
+        if shorter == value:
+            break
+        value = shorter
+    return value
+
+
 def _fields(content: bytes) -> dict[str, tuple[str, ...]]:
+    block = header_block(content)
+    found = _FIELD.findall(block)
+    declared = "" if block.isascii() else _declared_charset(found, content[len(block) :])
     fields: dict[str, list[str]] = {}
-    for name, value in _FIELD.findall(header_block(content)):
-        fields.setdefault(name.decode("ascii").lower(), []).append(_decode(value))
+    for name, value in found:
+        fields.setdefault(name.decode("ascii").lower(), []).append(_decode(value, declared))
     return {name: tuple(values) for name, values in fields.items()}
 
 
-def _decode(value: bytes) -> str:
+def _declared_charset(found: list[tuple[bytes, bytes]], body: bytes) -> str:
+    """The charset of the message's body, or of its first part that names one."""
+    own = [value for name, value in found if name.lower() == b"content-type"][:1]
+    for value in [*own, *_PART_TYPE.findall(body[:10_000])]:
+        if charset := _CHARSET.search(value[:1_000]):
+            return charset[1].decode("ascii", "replace")
+    return ""
+
+
+def _decode(value: bytes, declared: str) -> str:
     if b"\n" in value:
         value = _FOLD.sub(b"", value)
     value = value.replace(b"\0", b"").replace(b"\r", b" ")
-    try:
-        return value.decode("utf-8").strip()
-    except UnicodeDecodeError:
-        return value.decode("latin-1").strip()
+    return _SURROGATES.sub("", decode_undeclared(value, declared)).replace("\0", "").strip()
+
+
+def _content_type(value: str) -> str:
+    """The value in lower case, without comments and the spaces around the slash (RFC 2045 §5.1)."""
+    return _SLASH.sub("/", without_comments(value[:1_000])).strip().lower()
 
 
 def _clean(text: str) -> str:
@@ -140,7 +172,7 @@ def _decode_run(run: str) -> str:
     """Words with nothing but space between them: a character may begin in one and end in the next."""
     words = [(match[1].lower(), _word_octets(match)) for match in _ENCODED_WORD.finditer(run)]
     by_charset = itertools.groupby(words, key=lambda word: word[0])
-    return "".join(_decode_octets(b"".join(octets for _, octets in group), charset) for charset, group in by_charset)
+    return "".join(decode(b"".join(octets for _, octets in group), charset) for charset, group in by_charset)
 
 
 def _word_octets(word: re.Match[str]) -> bytes:
@@ -153,20 +185,12 @@ def _word_octets(word: re.Match[str]) -> bytes:
         return word[0].encode("utf-8", "replace")
 
 
-def _decode_octets(octets: bytes, charset: str) -> str:
-    try:
-        codec = codecs.lookup(charset or "ascii")
-        return octets.decode("latin-1" if codec.name in _NO_CHARSETS else codec.name, "replace")
-    except (LookupError, ValueError):
-        return octets.decode("latin-1")
-
-
 def _author(value: str) -> tuple[str, str | None]:
     """The display name and address of the first mailbox in a From field (RFC 5322 §3.6.2)."""
     found = _ANGLE.search(_without_quoted(value, lambda match: " " * len(match[0])))
     if found is None:
         return "", next(_addresses(value), None)
-    name = decode_text(value[: found.start()].strip())
+    name = decode_text(value[: found.start()].strip())[:MAX_SUBJECT]
     if name.startswith('"') and name.endswith('"') and len(name) > 1:
         name = re.sub(r"\\(.)", r"\1", name[1:-1])
     return name.strip(" ,"), normal_form_or_none(found[1])
@@ -174,35 +198,35 @@ def _author(value: str) -> tuple[str, str | None]:
 
 def _addressed_to(fields: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     values = [value for name in ("to", "cc", "resent-to", "resent-cc") for value in fields.get(name, ())]
-    return tuple(dict.fromkeys(address for value in values for address in _addresses(value)))
+    return tuple(dict.fromkeys(_addresses(*values)))
 
 
-def _addresses(value: str) -> Iterator[str]:
-    """Normal forms of the addresses in a list, through groups, comments and quoted names (RFC 5322 §3.4)."""
+def _addresses(*values: str) -> Iterator[str]:
+    """Normal forms of the addresses in lists (RFC 5322 §3.4), of those beyond ASCII the first ones."""
+    international = 0
+    for text in dict.fromkeys(itertools.islice(itertools.chain.from_iterable(map(_addr_specs, values)), MAX_ADDRESSES)):
+        international += not text.isascii()
+        if (text.isascii() or international <= MAX_INTERNATIONAL) and (address := normal_form_or_none(text)):
+            yield address
+
+
+def _addr_specs(value: str) -> Iterator[str]:
+    """What stands for an address in a list, through groups, comments and quoted names."""
     if '"' in value:
         value = _without_quoted(
             value, lambda match: match[0].strip('"') if match.string[match.end() : match.end() + 1] == "@" else " "
         )
     if "(" in value:
-        value = _without_comments(value)
-    for part in re.split(r"[,;]", value)[:MAX_ADDRESSES]:
+        value = without_comments(value)
+    for part in re.split(r"[,;]", value):
         angle = _ANGLE.findall(part)
-        text = angle[-1] if angle else part.rpartition(":")[2]
-        if "@" in text and (address := normal_form_or_none(text.rpartition(":")[2].strip())):
-            yield address
+        text = (angle[-1] if angle else part).rpartition(":")[2].strip()
+        if "@" in text:
+            yield text
 
 
 def _without_quoted(value: str, instead: Callable[[re.Match[str]], str]) -> str:
     return _QUOTED.sub(lambda match: match[0] if match["unclosed"] is not None else instead(match), value)
-
-
-def _without_comments(value: str) -> str:
-    for _depth in range(20):
-        shorter = _COMMENT.sub(" ", value)
-        if shorter == value:
-            break
-        value = shorter
-    return value
 
 
 def _message_ids(value: str) -> list[str]:
@@ -219,11 +243,11 @@ def _references(fields: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _arrival(received: str, received_by: Collection[str]) -> tuple[str | None, datetime | None]:
-    by = _RECEIVED_BY.search(received)
+    trace, _semicolon, date = received.rpartition(";")
+    by = _RECEIVED_BY.match(without_comments(trace or received))
     if by is None or (received_by and by[1].lower() not in received_by):
         return None, None
-    trace, _semicolon, date = received.rpartition(";")
-    queue_id = _RECEIVED_ID.search(trace or received)
+    queue_id = _RECEIVED_ID.search(by[2])
     return queue_id[1] if queue_id else None, _date(date)
 
 

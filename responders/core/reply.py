@@ -111,15 +111,13 @@ def _mailbox(name: str, address: str) -> str:
 
 def _threading(message: Message) -> list[str]:
     """In-Reply-To and References (RFC 5322 §3.6.4); of a long chain the first and the last."""
-    if message.message_id is None:
-        return []
-    chain = [*(reference for reference in message.references if reference != message.message_id), message.message_id]
+    parent = [message.message_id] if message.message_id and message.message_id.isascii() else []
+    chain = [reference for reference in message.references if reference.isascii() and reference not in parent]
+    chain += parent
     if len(chain) > KEPT_REFERENCES:
         chain = [chain[0], *chain[-KEPT_REFERENCES + 1 :]]
-    chain = [reference for reference in chain if reference.isascii()]
-    if not message.message_id.isascii():
-        return []
-    return [f"In-Reply-To: {message.message_id}", "References: " + "\r\n ".join(chain)]
+    named = {"In-Reply-To": parent, "References": chain}
+    return [f"{name}: " + "\r\n ".join(ids) for name, ids in named.items() if ids]
 
 
 def _message_id(message: Message, from_address: str, now: datetime, hostname: str) -> str:
@@ -133,7 +131,7 @@ def _message_id(message: Message, from_address: str, now: datetime, hostname: st
 def _ascii_domain(address: str) -> str:
     """The domain as A-labels, the local part untouched: it belongs to the sender (RFC 5321 §2.4)."""
     local_part, domain = split(address)
-    return address if domain.isascii() else f"{local_part}@{normalise_domain(domain)}"
+    return f"{local_part}@{domain.rstrip('.') if domain.isascii() else normalise_domain(domain)}"
 
 
 def _body(rendered: Rendered, message_id: str) -> bytes:

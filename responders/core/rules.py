@@ -12,7 +12,7 @@ from mailboxes.addresses import AddressError, normal_form_or_none, split, withou
 from responders.core.cases import CASE_HOURS, MAX_CASES
 from responders.core.facts import MailboxFacts, Policy, PreviousResponses, ResponderFacts
 from responders.core.matching import fits, is_meant_for_sender, own_addresses_written_to
-from responders.core.message import Message
+from responders.core.message import Message, without_comments
 
 LOOP_FIELD = "x-loop"
 LOOP_MARK = "webmail-panel"  # stands in the X-Loop field of our own replies
@@ -67,7 +67,8 @@ def null_reverse_path(case: Case) -> str | None:
 def bad_reverse_path(case: Case) -> str | None:
     """The sender's address is not one that mail can be sent to. RFC 5321 §4.1.2."""
     path = case.message.reverse_path
-    return f"MAIL FROM:<{path}>" if path and normal_form_or_none(path) is None else None
+    is_bad = normal_form_or_none(path) is None or any(character.isspace() for character in path)
+    return f"MAIL FROM:<{path}>" if path and is_bad else None
 
 
 _SYSTEM_LOCAL_PARTS = frozenset(
@@ -102,13 +103,10 @@ def _matches(pattern: str, text: str) -> bool:
     return text.startswith(core) if pattern.endswith("*") else text == core
 
 
-_COMMENT = re.compile(r"\([^()]*\)")
-
-
 def auto_submitted(case: Case) -> str | None:
     """The message says itself that a machine wrote it. RFC 3834 §2 and §5."""
     for value in case.message.all("auto-submitted"):
-        keyword = _COMMENT.sub("", value).partition(";")[0].strip().lower()
+        keyword = without_comments(value).partition(";")[0].strip().lower()
         if keyword and keyword != "no":
             return _evidence("Auto-Submitted", value)
     return None
@@ -129,7 +127,7 @@ def list_or_bulk(case: Case) -> str | None:
         if (value := case.message.first(name)) is not None:
             return _evidence(shown, value)
     for value in case.message.all("precedence"):
-        if _COMMENT.sub("", value).strip().lower() in {"bulk", "list", "junk"}:
+        if without_comments(value).strip().lower() in {"bulk", "list", "junk"}:
             return _evidence("Precedence", value)
     return None
 
@@ -163,14 +161,15 @@ _MACHINE_FIELDS = {
 def machine_made(case: Case) -> str | None:
     """The message carries the mark of another autoresponder, or of our own."""
     for name, shown in _MACHINE_FIELDS.items():
-        value = case.message.first(name)
-        if value is not None and value.lower() not in {"no", "false", "0"}:
-            return _evidence(shown, value)
+        for value in case.message.all(name):
+            if value.lower() not in {"no", "false", "0"}:
+                return _evidence(shown, value)
     for value in case.message.all(LOOP_FIELD):
         if value.partition(";")[0].strip().lower() == LOOP_MARK:
             return _evidence("X-Loop", value)
-    if (value := case.message.first("precedence")) and value.strip().lower() == "auto_reply":
-        return _evidence("Precedence", value)
+    for value in case.message.all("precedence"):
+        if without_comments(value).strip().lower() == "auto_reply":
+            return _evidence("Precedence", value)
     return None
 
 
@@ -191,9 +190,9 @@ def forged(case: Case) -> str | None:
     """Our own check says that the sender's address is forged. RFC 8601 §2.2, RFC 7489."""
     for value in case.message.all("authentication-results"):
         server, _semicolon, _results = value.partition(";")
-        server_id = _COMMENT.sub("", server).split()
+        server_id = without_comments(server).split()
         is_ours = bool(server_id) and server_id[0].lower() == case.policy.authserv_id.lower()
-        if is_ours and _DMARC_FAIL.search(_COMMENT.sub("", value)):
+        if is_ours and _DMARC_FAIL.search(without_comments(value)):
             return _evidence("Authentication-Results", value)
     return None
 

@@ -82,6 +82,13 @@ def test_the_body_is_not_read_for_fields() -> None:
         ("by mx.firma.example (Postfix, from userid 0) id 9F2AB1C0DE; Mon, 28 Dec 2026 12:00:00 +0000", "9F2AB1C0DE",
          datetime(2026, 12, 28, 12, tzinfo=UTC)),
         ("from a by mx.firma.example (Postfix) with ESMTP id 4ABC; sometime", "4ABC", None),
+        # A client may call itself what it likes: the server's own words come last.
+        ("from x by mx.firma.example id FAKE (unknown [192.0.2.1]) by mx.firma.example (Postfix) with ESMTP id 4ABC",
+         "4ABC", None),
+        ("from x by mx.firma.example id FAKE; by relay.example.org id 4ABC; Mon, 1 Jan 2024 0:00 +0000", None, None),
+        ("from x (by mx.firma.example id FAKE) by relay.example.org id 4ABC; sometime", None, None),
+        ("from x by MX.Firma.example id 4ABC", "4ABC", None),
+        ("from x by mx.firma.example; Mon, 28 Dec 2026 12:00:00 -0000", None, datetime(2026, 12, 28, 12, tzinfo=UTC)),
         ("from a by relay.example.org with ESMTP id 4ABC; Mon, 28 Dec 2026 12:00:00 +0000", None, None),
         ("nonsense", None, None),
     ],
@@ -103,6 +110,14 @@ def test_the_topmost_received_field_of_ours_names_the_copy(
         ("a@x.example (b@x.example (c@x.example))", ("a@x.example",)),
         ("<@relay.example:a@x.example>", ("a@x.example",)),
         ("undisclosed-recipients:;", ()),
+        ("(c) a@x.example (d (e \\) f) g), (b@x.example)", ("a@x.example",)),
+        (
+            'Zespół (nie) : "A; (b)" <a@x.example> (,), b@x.example;, c@x.example',
+            ("a@x.example", "b@x.example", "c@x.example"),
+        ),
+        ('"a"@x.example, "a b"@x.example', ("a@x.example",)),
+        ('"a <b@x.example', ()),
+        ("<a@x.example> <b@x.example>", ("b@x.example",)),
         ("a@x.example, a@X.EXAMPLE", ("a@x.example",)),
         ("anna@bücher.example", ("anna@xn--bcher-kva.example",)),
         ("=?utf-8?q?anna=40firma.example?= <a@x.example>", ("a@x.example",)),
@@ -151,3 +166,50 @@ def test_a_header_block_of_a_megabyte_and_fifty_thousand_recipients_are_read() -
     message = read_message(many + b"X-A: " + b"x" * 1_000_000 + b"\r\nSubject: ok\r\n", "a@b.example")
     assert message.subject == "ok"
     assert "u7@x.example" in message.addressed_to
+
+
+def test_of_addresses_beyond_ascii_the_first_hundred_are_read() -> None:
+    many = ", ".join(f"a@ż{number}.example" for number in range(200))
+    message = read_message(f"To: {many}, anna@firma.example\r\n".encode(), "jan@example.com")
+    assert message.addressed_to[0] == "a@xn--0-ooa.example"
+    assert len(message.addressed_to) == 101
+    assert "anna@firma.example" in message.addressed_to
+
+
+def test_the_same_address_a_thousand_times_is_one() -> None:
+    many = ", ".join(["a@ż.example", "ż@firma.example"] * 1_000)
+    assert len(read_message(f"To: {many}, anna@firma.example\r\n".encode(), "jan@example.com").addressed_to) == 3
+
+
+def test_ten_thousand_addresses_are_read_of_all_fields_together() -> None:
+    first = ", ".join(f"u{each}@x.example" for each in range(9_999))
+    fields = f"To: {first}\r\nCc: b@x.example, c@x.example\r\n".encode()
+    message = read_message(fields, "jan@example.com")
+    assert len(message.addressed_to) == 10_000
+    assert message.addressed_to[-1] == "b@x.example"
+
+
+def test_a_subject_and_a_name_have_a_length() -> None:
+    message = read_message(b"Subject: " + b"x" * 5_000 + b"\r\nFrom: " + b"y" * 5_000 + b" <a@x.example>\r\n", "")
+    assert (len(message.subject), len(message.from_name)) == (2_000, 2_000)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("Multipart/Report; x=y", "multipart/report; x=y"),
+        ("multipart (a) / (b (c))report", "multipart/report"),
+        ("", ""),
+    ],
+)
+def test_a_content_type_is_read_without_comments(value: str, expected: str) -> None:
+    found = read_message(f"Content-Type: {value}\r\n".encode(), "").content_type
+    assert found == expected
+
+
+def test_no_octets_make_a_field_that_cannot_be_stored() -> None:
+    fields = b"Content-Type: text/plain; charset=utf-7\r\nSubject: +2AA- +AAA- \xff\r\nX-A: a\0b\xed\xa0\x80\r\n"
+    message = read_message(fields, "jan@example.com")
+    text = "".join(value for values in message.fields.values() for value in values)
+    assert "\0" not in text
+    text.encode("utf-8")

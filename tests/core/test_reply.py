@@ -65,12 +65,47 @@ def test_it_goes_to_the_reverse_path_and_not_to_the_author() -> None:
 
 def test_the_senders_local_part_is_left_as_it_is() -> None:
     assert reply(sender="Jan.Kowalski@Example.COM").forward_path == "Jan.Kowalski@Example.COM"
+    assert reply(sender="Jan.Kowalski@example.com.").forward_path == "Jan.Kowalski@example.com"
+    assert reply(sender="Żółw@bücher.example").forward_path == "Żółw@xn--bcher-kva.example"
 
 
 def test_it_belongs_to_the_conversation() -> None:
     read = parsed(reply("References: <0@example.com>"))
     assert read["In-Reply-To"] == "<1@example.com>"
     assert str(read["References"]).split() == ["<0@example.com>", "<1@example.com>"]
+
+
+def test_without_a_message_id_the_conversation_goes_on_by_its_references() -> None:
+    letter = b"To: anna@firma.example\r\nReferences: <0@example.com>\r\n <1@example.com> <\xc5\xbc@example.com>\r\n"
+    anna = mailbox()
+    composed = compose(
+        Rendered("x", "x", "", "pl"), anna, message(letter=letter), now=NOW, hostname="panel.example",
+        from_address=anna.address,
+    )  # fmt: skip
+    read = parsed(composed)
+    assert "In-Reply-To" not in read
+    assert str(read["References"]).split() == ["<0@example.com>", "<1@example.com>"]
+
+
+def test_an_answer_to_an_answer_names_the_one_before_where_that_is_all_it_has() -> None:
+    assert str(parsed(reply("In-Reply-To: <0@example.com>"))["References"]).split() == [
+        "<0@example.com>", "<1@example.com>",
+    ]  # fmt: skip
+    two = reply("In-Reply-To: <0@example.com> <00@example.com>")
+    assert str(parsed(two)["References"]) == "<1@example.com>"
+
+
+def test_no_message_is_named_twice() -> None:
+    again = reply("References: <1@example.com> <0@example.com> <1@example.com>")
+    assert str(parsed(again)["References"]).split() == ["<0@example.com>", "<1@example.com>"]
+
+
+@pytest.mark.parametrize("count", [18, 19, 20, 21])
+def test_of_a_conversation_twenty_ids_are_kept(count: int) -> None:
+    chain = [f"<{'x' * 240}{number}@{'y' * 240}.example>" for number in range(count)]
+    references = str(parsed(reply("References: " + "\r\n ".join(chain)))["References"]).split()
+    expected = [*chain, "<1@example.com>"]
+    assert references == (expected if count < 20 else [chain[0], *expected[-19:]])
 
 
 def test_of_a_long_conversation_the_first_and_the_last_are_kept() -> None:
