@@ -1,8 +1,10 @@
 """The reply as it leaves: read back with the standard library's strict parser."""
 
+import base64
 import email
 import email.policy
 import re
+from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from responders.core.rendering import Rendered
-from responders.core.reply import Reply, compose
+from responders.core.reply import Reply, compose, encode_words
 from tests.core.facts import NOW, mailbox, message
 
 
@@ -203,3 +205,149 @@ def test_whatever_goes_in_what_comes_out_is_a_message(subject: str, text: str, n
     read = parsed(reply(subject=subject, text=text, name=name, html=html))
     assert read["Auto-Submitted"] == "auto-replied"
     assert read["From"].addresses[0].addr_spec == "anna@firma.example"
+
+
+HEAD = """\
+Date: Mon, 28 Dec 2026 13:00:00 +0100
+From: "Anna \\"Ania\\" Nowak"
+ <anna@firma.example>
+To: <jan@example.com>
+Subject: Auto: Oferta
+Message-ID: {message_id}
+In-Reply-To: <1@example.com>
+References: <1@example.com>
+Auto-Submitted: auto-replied
+X-Auto-Response-Suppress: All
+Precedence: bulk
+X-Loop: webmail-panel
+Content-Language: pl
+MIME-Version: 1.0
+"""
+
+
+def test_a_plain_reply_octet_for_octet() -> None:
+    composed = reply(name='Anna "Ania" Nowak', text="Nie ma mnie.\n.\n\n")
+    expected = (
+        HEAD
+        + """\
+Content-Type: text/plain; charset=us-ascii
+Content-Transfer-Encoding: 7bit
+
+Nie ma mnie.
+.
+"""
+    )
+    assert composed.content.decode("ascii") == expected.format(message_id=composed.message_id).replace("\n", "\r\n")
+    assert re.fullmatch(r"<[0-9a-f]{32}\.auto@panel\.example>", composed.message_id)
+
+
+def test_a_formatted_reply_octet_for_octet() -> None:
+    composed = reply(name='Anna "Ania" Nowak', text="ż", html="<p>x</p>")
+    boundary = "=_" + composed.message_id[1:33]
+    expected = (
+        HEAD
+        + """\
+Content-Type: multipart/alternative; boundary="{boundary}"
+
+--{boundary}
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: quoted-printable
+
+=C5=BC
+
+--{boundary}
+Content-Type: text/html; charset=us-ascii
+Content-Transfer-Encoding: 7bit
+
+<p>x</p>
+
+--{boundary}--
+"""
+    )
+    expected = expected.format(message_id=composed.message_id, boundary=boundary)
+    assert composed.content.decode("ascii") == expected.replace("\n", "\r\n")
+
+
+def head_lines(composed: Reply) -> list[str]:
+    return composed.content.split(b"\r\n\r\n")[0].decode("ascii").split("\r\n")
+
+
+@pytest.mark.parametrize(
+    ("subject", "lines"),
+    [
+        ("a " * 32 + "abc", ["Subject: " + "a " * 32 + "abc"]),
+        ("a " * 32 + "abcd", ["Subject: " + "a " * 32, " abcd"]),
+        ("a " * 32 + "abcd " + "b " * 35 + "cd", ["Subject: " + "a " * 32, " abcd " + "b " * 35, " cd"]),
+        ("x" * 67, ["Subject: " + "x" * 67]),
+        ("x" * 67 + " b", ["Subject: " + "x" * 67, " b"]),
+        ("x" * 30 + " " + "y" * 37, ["Subject: " + "x" * 30, " " + "y" * 37]),
+        ("x" * 30 + " " + "y" * 36, ["Subject: " + "x" * 30 + " " + "y" * 36]),
+        ("a  b", ["Subject: a b"]),
+        ("", ["Subject:"]),
+    ],
+)
+def test_a_plain_subject_stays_plain_and_is_folded_at_a_space(subject: str, lines: list[str]) -> None:
+    found = head_lines(reply(subject=subject))
+    start = next(at for at, line in enumerate(found) if line.startswith("Subject:"))
+    end = next(at for at in range(start + 1, len(found)) if not found[at].startswith(" "))
+    assert [line.rstrip() for line in found[start:end]] == [line.rstrip() for line in lines]
+
+
+@pytest.mark.parametrize("subject", ["x" * 68, "=?", "ż", "x =?utf-8?q?y?= z"])
+def test_what_cannot_stand_plainly_is_encoded_and_fits_its_line(subject: str) -> None:
+    found = head_lines(reply(subject=subject))
+    assert "Subject: =?utf-8?b?" in "\n".join(found)
+    assert max(map(len, found)) <= 78
+
+
+@pytest.mark.parametrize(
+    ("letter", "octets"), [("ż", [40, 44, 44, 44, 28]), ("日", [39, 45, 45, 45, 45, 45, 36]), ("👩", [40, 44, 44, 44])]
+)
+def test_encoded_words_are_nearly_full_and_split_no_letter(letter: str, octets: list[int]) -> None:
+    text = letter * (sum(octets) // len(letter.encode()))
+    words = re.findall(r"=\?utf-8\?b\?([^?]+)\?=", "\n".join(head_lines(reply(subject=text))))
+    assert [len(base64.b64decode(word)) for word in words] == octets
+    assert "".join(base64.b64decode(word).decode() for word in words) == text
+    words = encode_words(text).split("\r\n ")
+    assert len(base64.b64decode(words[0][10:-2])) == max(octets)
+    assert max(map(len, words)) <= 75
+
+
+@pytest.mark.parametrize(("length", "is_plain"), [(65, True), (66, False)])
+def test_a_long_name_is_encoded(length: int, is_plain: bool) -> None:
+    found = "\n".join(head_lines(reply(name="x" * length)))
+    assert (f'From: "{"x" * length}"' in found) is is_plain
+
+
+def test_a_name_that_looks_encoded_is_encoded() -> None:
+    assert parsed(reply(name="=?utf-8?q?a?=")).get("From").addresses[0].display_name == "=?utf-8?q?a?="
+    assert "From: =?utf-8?b?" in "\n".join(head_lines(reply(name="=?utf-8?q?a?=")))
+
+
+@pytest.mark.parametrize(("length", "encoding"), [(78, "7bit"), (79, "quoted-printable")])
+def test_a_text_of_short_lines_is_sent_as_it_is(length: int, encoding: str) -> None:
+    read = parsed(reply(text="a\n" + "x" * length + "\nb"))
+    assert read["Content-Transfer-Encoding"] == encoding
+    assert read.get_content_charset() == ("us-ascii" if encoding == "7bit" else "utf-8")
+
+
+def test_controls_leave_the_text_and_the_name_and_the_subject() -> None:
+    composed = reply(text="a\0b\x07c\ud800d\te\x7f", name="a\0b\x85c", subject="a\0b\u2028c\ud800d")
+    assert text_of(parsed(composed)).strip() == "abcd\te"
+    assert parsed(composed)["From"].addresses[0].display_name == "a b c"
+    assert parsed(composed)["Subject"] == "a b c d"
+
+
+def test_the_message_id_depends_on_everything_that_makes_a_reply_another_one() -> None:
+    anna, rendered = mailbox(), Rendered("x", "x", "", "pl")
+    given = {"now": NOW, "hostname": "panel.example", "from_address": "anna@firma.example"}
+    messages = [
+        message(), message(sender="ewa@example.com"), message(letter=b"Subject: Oferta\r\n"),
+        message(letter=b"Subject: x\r\n"), message("Received: by x id 7; x"), message("Message-ID: <7@x>"),
+        message(letter=b"Subject: \xff\r\n"),
+    ]  # fmt: skip
+    found = [compose(rendered, anna, each, **given).message_id for each in messages]  # type: ignore[arg-type]
+    found.append(compose(rendered, anna, message(), **given | {"now": NOW + timedelta(seconds=1)}).message_id)  # type: ignore[arg-type]
+    found.append(compose(rendered, anna, message(), **given | {"from_address": "a@b.example"}).message_id)  # type: ignore[arg-type]
+    assert len(set(found)) == len(found)
+    assert compose(rendered, anna, message(), **given).message_id == found[0]  # type: ignore[arg-type]

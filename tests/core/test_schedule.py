@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responders.core.schedule import (
+    LocalTimeError,
     RepeatedTimeError,
     SkippedTimeError,
     State,
@@ -107,3 +108,57 @@ def test_the_state_changes_at_transitions_only(edges: list[datetime]) -> None:
         now = state_at(is_enabled=True, window=window, at=at)
         assert state_at(is_enabled=True, window=window, at=following - timedelta(microseconds=1)) is now
         assert state_at(is_enabled=True, window=window, at=following) is not now
+
+
+def test_a_window_holds_what_is_between_its_edges() -> None:
+    window = Window(START, END)
+    assert [window.contains(at) for at in (START - SECOND, START, END - SECOND, END)] == [False, True, True, False]
+
+
+def test_what_names_no_one_moment_says_which_and_in_words() -> None:
+    local = datetime(2027, 3, 28, 2, 30, 15, 7)
+    with pytest.raises(SkippedTimeError, match="2027-03-28 02:30 does not name one moment") as caught:
+        to_utc(local, WARSAW)
+    assert caught.value.local == local
+    assert (caught.value.before, caught.value.after) == (datetime(2027, 3, 28, 1, 59), datetime(2027, 3, 28, 3, 0))
+
+
+def test_a_moment_is_in_utc_whatever_the_zone_of_the_machine() -> None:
+    assert to_utc(datetime(2027, 1, 1), WARSAW).tzinfo is UTC
+    assert to_utc(datetime(2027, 1, 1), "UTC").tzinfo is UTC
+
+
+@given(
+    hours=st.integers(-30, 30), minutes=st.integers(0, 59), zone=st.sampled_from(ZONES), year=st.integers(1990, 2037),
+    month=st.integers(1, 12), day=st.integers(1, 28),
+)  # fmt: skip
+def test_a_typed_time_is_one_moment_or_the_nearest_ones_are_said(
+    hours: int, minutes: int, zone: str, year: int, month: int, day: int
+) -> None:
+    local = datetime(year, month, day) + timedelta(hours=hours, minutes=minutes)
+    before = after = local
+    try:
+        to_utc(local, zone)
+    except LocalTimeError as error:
+        before, after = error.before, error.after
+        assert before < local < after
+    assert [to_local(to_utc(near, zone), zone) for near in (before, after)] == [before, after]
+
+
+EDGES = st.one_of(
+    st.none(), st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))
+)
+
+
+@given(start=EDGES, end=EDGES, at=EDGES.filter(bool), is_enabled=st.booleans())
+def test_state_window_and_next_transition_agree(
+    start: datetime | None, end: datetime | None, at: datetime, is_enabled: bool
+) -> None:
+    if start and end and start >= end:
+        start, end = end, start
+    window = Window(start, end)
+    state = state_at(is_enabled=is_enabled, window=window, at=at)
+    following = next_transition(is_enabled=is_enabled, window=window, after=at)
+    assert (state is State.ACTIVE) is (is_enabled and window.contains(at))
+    expected = {State.SCHEDULED: start, State.ACTIVE: end, State.ENDED: None, State.OFF: None}
+    assert following == expected[state] or start == end
