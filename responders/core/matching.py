@@ -30,7 +30,7 @@ def is_meant_for_sender(responder: ResponderFacts, message: Message, mailbox: Ma
 def own_addresses_written_to(
     message: Message, mailbox: MailboxFacts, delimiter: str, chosen: frozenset[str] = frozenset()
 ) -> list[str]:
-    """The mailbox's own addresses (of the `chosen` ones, if any) in To, Cc, Resent-To, Resent-Cc, as written."""
+    """The mailbox's own addresses (of the `chosen` ones, if any) in To, Cc, Bcc and their Resent-…, as written."""
     own = mailbox.own_addresses & chosen if chosen else mailbox.own_addresses
     return [found for found in message.addressed_to if found in own or without_subaddress(found, delimiter) in own]
 

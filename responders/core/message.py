@@ -33,6 +33,8 @@ _CHARSET = re.compile(rb"\bcharset[ \t]*=[ \t]*\"?([\w.:+-]{1,40})", re.IGNORECA
 _PART_TYPE = re.compile(
     rb"^content-type[ \t]*:([^\r\n]{0,1000}(?:\r?\n[ \t][^\r\n]{0,1000}){0,5})", re.MULTILINE | re.IGNORECASE
 )
+# A Bcc that arrives names those who may see it (RFC 5322 §3.6.3).
+RECIPIENT_FIELDS = ("To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc")
 MAX_ADDRESSES = 10_000
 MAX_INTERNATIONAL = 100  # addresses beyond ASCII: IDNA takes a tenth of a millisecond for each
 MAX_SUBJECT = 2_000
@@ -197,7 +199,7 @@ def _author(value: str) -> tuple[str, str | None]:
 
 
 def _addressed_to(fields: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    values = [value for name in ("to", "cc", "resent-to", "resent-cc") for value in fields.get(name, ())]
+    values = [value for name in RECIPIENT_FIELDS for value in fields.get(name.lower(), ())]
     return tuple(dict.fromkeys(_addresses(*values)))
 
 

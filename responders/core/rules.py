@@ -12,7 +12,7 @@ from mailboxes.addresses import AddressError, normal_form_or_none, split, withou
 from responders.core.cases import CASE_HOURS, MAX_CASES
 from responders.core.facts import MailboxFacts, Policy, PreviousResponses, ResponderFacts
 from responders.core.matching import fits, is_meant_for_sender, own_addresses_written_to
-from responders.core.message import Message, without_comments
+from responders.core.message import RECIPIENT_FIELDS, Message, without_comments
 
 LOOP_FIELD = "x-loop"
 LOOP_MARK = "webmail-panel"  # stands in the X-Loop field of our own replies
@@ -212,7 +212,7 @@ def not_addressed(case: Case) -> str | None:
     """None of the mailbox's own addresses is in To or Cc: blind copy, redirection. RFC 3834 §2, RFC 5230 §4.5."""
     if case.mailbox and own_addresses_written_to(case.message, case.mailbox, case.policy.recipient_delimiter):
         return None
-    shown = [name for name in ("To", "Cc", "Resent-To", "Resent-Cc") if case.message.first(name.lower()) is not None]
+    shown = [name for name in RECIPIENT_FIELDS if case.message.first(name.lower()) is not None]
     return ", ".join(f"{name}: {case.message.first(name.lower())}" for name in shown)[:500]
 
 

@@ -88,10 +88,16 @@ def test_evidence_has_a_length() -> None:
 
 
 def test_of_a_message_that_names_somebody_else_it_is_whom_it_names() -> None:
-    letter = b"Resent-Cc: d@x.example\r\nTo: a@x.example\r\nCc: b@x.example\r\nResent-To: c@x.example\r\nTo: second\r\n"
+    letter = (
+        b"Resent-Cc: d@x.example\r\nTo: a@x.example\r\nCc: b@x.example\r\nResent-To: c@x.example\r\nTo: second\r\n"
+        b"Bcc: e@x.example\r\nResent-Bcc: f@x.example\r\n"
+    )
     decided = decide(message(letter=letter), mailbox(), POLICY, NOW)
     assert decided.reason is Reason.NOT_ADDRESSED
-    assert decided.evidence == "To: a@x.example, Cc: b@x.example, Resent-To: c@x.example, Resent-Cc: d@x.example"
+    assert decided.evidence == (
+        "To: a@x.example, Cc: b@x.example, Bcc: e@x.example, Resent-To: c@x.example, Resent-Cc: d@x.example, "
+        "Resent-Bcc: f@x.example"
+    )
     assert decide(message(letter=b"Subject: x\r\n"), mailbox(), POLICY, NOW).evidence == ""
     long = decide(message(letter=b"To: " + b"x" * 1_000 + b"\r\n"), mailbox(), POLICY, NOW)
     assert len(long.evidence) == 500
@@ -181,3 +187,11 @@ def test_a_star_stands_for_anything(pattern: str, sender: str, is_system: bool) 
 def test_a_system_sender_is_known_by_its_whole_local_part(local_part: str, is_system: bool) -> None:
     decided = decide(message(sender=f"{local_part}@example.com"), mailbox(), Policy(), NOW)
     assert (decided.reason is Reason.SYSTEM_SENDER) is is_system
+
+
+@pytest.mark.parametrize("name", ["To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc", "TO", "resent-bcc"])
+def test_an_own_address_counts_in_every_field_of_recipients(name: str) -> None:
+    letter = f"To: other@x.example\r\n{name}: Anna <anna@firma.example>\r\n".encode()
+    assert decide(message(letter=letter), mailbox(), POLICY, NOW).reason is Reason.REPLIED
+    other = f"X-{name}: anna@firma.example\r\n".encode()
+    assert decide(message(letter=other), mailbox(), POLICY, NOW).reason is Reason.NOT_ADDRESSED
