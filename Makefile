@@ -4,6 +4,7 @@ PYTHON ?= python3
 VAR_DIR ?= $(CURDIR)/var
 export VAR_DIR
 BIN := .venv/bin
+FUZZ_SECONDS ?= 60
 CATALOGUES := $(wildcard locale/*/LC_MESSAGES/django.po)
 # Two workers of pytest-xdist; all tests of a file run in one.
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
@@ -47,6 +48,14 @@ soak: .venv/dev.stamp .venv/messages.stamp  ## The hook killed again and again, 
 		$(BIN)/python -m pytest -q -s -n 0 tests/mta/test_everything_at_once.py
 	$(BIN)/python bench/hook.py --memory 100000
 
+.PHONY: fuzz
+fuzz: .venv/fuzz.stamp  ## Any octets, read, decided and answered, for FUZZ_SECONDS
+	@$(BIN)/python -m tests.fuzz.message_to_reply $(FUZZ_SECONDS)
+
+.PHONY: mutation
+mutation: .venv/mutation.stamp .venv/messages.stamp  ## Which changes of the core no test would notice: docs/mutation.md
+	@$(BIN)/python -m tests.mutation $(ARGS)
+
 .PHONY: messages
 messages: .venv/dev.stamp  ## Collect the texts to translate into locale/*/LC_MESSAGES/django.po
 	@$(BIN)/python manage.py makemessages --all --no-obsolete --no-wrap --no-location \
@@ -54,7 +63,9 @@ messages: .venv/dev.stamp  ## Collect the texts to translate into locale/*/LC_ME
 
 .PHONY: lock
 lock: .venv/dev.stamp  ## Pin every dependency with its hashes, from pyproject.toml
-	@for want in base: run:--extra=embedded "dev:--extra=embedded --extra=dev"; do \
+	@for want in base: run:--extra=embedded "dev:--extra=embedded --extra=dev" \
+			"fuzz:--extra=embedded --extra=dev --extra=fuzz" \
+			"mutation:--extra=embedded --extra=dev --extra=mutation"; do \
 		$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-options --no-header \
 			$${want#*:} --output-file=requirements/$${want%%:*}.txt pyproject.toml || exit 1; \
 	done
@@ -70,7 +81,7 @@ screenshots: .venv/dev.stamp .venv/messages.stamp  ## Draw the pictures of the d
 .PHONY: clean
 clean:  ## Remove what the other targets made here, the demo's data in ./var included
 	@if [ -f var/postgres/location ]; then rm -rf "$$(cat var/postgres/location)"; fi
-	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf .venv var mutants .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
 	rm -f locale/*/LC_MESSAGES/django.mo
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -87,6 +98,12 @@ clean:  ## Remove what the other targets made here, the demo's data in ./var inc
 
 .venv/dev.stamp: requirements/dev.txt .venv/made.stamp
 	@echo "Installing the packages to develop with…"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# The tools of one target each; they bring the development packages with them.
+.venv/fuzz.stamp .venv/mutation.stamp: .venv/%.stamp: requirements/%.txt .venv/made.stamp
+	@echo "Installing the packages of make $*…"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
