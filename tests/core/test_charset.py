@@ -21,6 +21,9 @@ from responders.core.message import read_message
         ("cała łódka".encode("cp1250"), "", "cała łódka"),
         ("„Ślad” – tak".encode("cp1250"), "", "„Ślad” – tak"),
         ("Müller, Äpfel".encode("latin-1"), "", "Müller, Äpfel"),
+        ("5 µm".encode("cp1250"), "", "5 µm"),
+        ("„±”".encode("cp1250"), "", "„±”"),
+        ("„\ufffd".encode("cp1250", "ignore") + b"\x81", "", "„\ufffd"),
         ("Müller, Äpfel à la".encode("latin-1"), "iso-8859-1", "Müller, Äpfel à la"),
         ("Привет".encode("koi8-r"), "", "Привет"),
         ("Как дела?".encode("koi8-r"), "", "Как дела?"),
@@ -48,6 +51,7 @@ def test_raw_octets_become_the_letters_that_were_meant(octets: bytes, declared: 
         (b"a\xb1", "iso-8859-2", "aą"),
         (b"\x93a\x94", "ISO_8859-1", "“a”"),
         (b"a\xe9", "iso-8859-1", "aé"),
+        (b"\x81\x93", "iso-8859-1", "\ufffd“"),
         (b"a\xb9", "us-ascii", "aą"),
         (b"a\xb9", "unknown-8bit", "aą"),
         (b"+2AA-", "utf-7", "+2AA-"),
@@ -112,3 +116,10 @@ def test_of_two_content_types_the_first_counts() -> None:
         b"Content-Type: text/plain; charset=iso-8859-7\r\nContent-Type: text/plain; charset=iso-8859-5\r\nSubject: "
     )
     assert read_message(fields + "Γειά".encode("iso8859-7"), "jan@example.com").subject == "Γειά"
+
+
+def test_a_charset_is_looked_for_in_a_part_where_the_message_names_none() -> None:
+    """A second field of the message is no part of it."""
+    head = b"Content-Type: text/plain\r\nContent-Type: text/plain; charset=iso-8859-5\r\nSubject: "
+    assert read_message(head + "Γειά".encode("iso8859-7"), "jan@example.com").subject != "Γειά"
+    assert read_message(head + "Привет".encode("iso8859-5"), "jan@example.com").subject != "Привет"

@@ -31,3 +31,7 @@ def test_the_next_working_day_skips_weekends_and_holidays() -> None:
 def test_a_country_that_nobody_knows_has_weekends_alone() -> None:
     assert not is_day_off(date(2027, 1, 1), "XX")
     assert is_day_off(date(2027, 1, 2), "XX")
+
+
+def test_a_day_after_a_holiday_in_the_week_is_a_working_day() -> None:
+    assert next_working_day(date(2027, 5, 27), "PL") == date(2027, 5, 28)  # Corpus Christi is a Thursday

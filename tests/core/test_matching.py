@@ -168,6 +168,37 @@ def test_every_kind_of_condition_must_hold() -> None:
     assert not fits(replace(both, words=("zwrot",)), message())
 
 
+@pytest.mark.parametrize(
+    ("word", "short"),
+    [
+        ("Reklamacja", "reklamacj"),
+        ("osa", "osa"),
+        ("kawa", "kaw"),
+        ("Żółć", "zolc"),
+        ("aaa", "aaa"),
+        ("", ""),
+        ("ii", "ii"),
+    ],
+)
+def test_a_stem_has_three_letters_at_least(word: str, short: str) -> None:
+    assert stem(word) == short
+
+
+def test_where_nothing_named_is_its_own_a_mailbox_answers_from_its_address() -> None:
+    row = responder(addresses=frozenset(["biuro@firma.example"]))
+    assert answering_address(message(), mailbox(row), row, "+", "x@firma.example") == "anna@firma.example"
+
+
+def test_a_quality_that_is_not_said_is_the_best() -> None:
+    assert wanted_languages(message("Accept-Language: en;q=1.000, de, fr;q=0.9")) == ("en", "de", "fr")
+
+
+def test_of_colleagues_texts_that_of_the_mailboxs_language_comes_before_the_first() -> None:
+    row = responder(language="PL", texts=(INSIDE_ENGLISH, INSIDE))
+    anna = mailbox(row, colleague_domains=COLLEAGUES)
+    assert choose_text(row, message(sender="ewa@firma.example"), anna) == INSIDE
+
+
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_any_word_and_any_text_can_be_compared(word: str, text: str) -> None:
     written = message("Subject: " + " ".join(text.split()), letter=b"")
@@ -246,6 +277,10 @@ HTML = (
     b"<style>p{}</style><p>Sk\xb3adam <b>rekla</b>macj\xea &amp; x</p>"
 )
 BASE64 = "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nUmVrbGFtYWNqYQ==\r\n"
+ATTACHED = (
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\n"
+    b"Content-Disposition: attachment\r\n\r\ntwo\r\n--b\r\n\r\nthree\r\n--b--"
+)
 ALTERNATIVE = (
     b'Content-Type: multipart/alternative; boundary="b"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n'
     b"--b\r\nContent-Type: text/html\r\n\r\n<p>html</p>\r\n--b--\r\n"
@@ -263,6 +298,12 @@ ALTERNATIVE = (
         (b"", ""),
         (b"Content-Type: text/plain; charset=no-such\r\n\r\na\xc5\xbc", "aż"),
         (b"Content-Type: application/pdf\r\n\r\nreklamacja", ""),
+        (b"Content-Type: text/plain\r\n\r\nsk\xb3adam \xb1", "składam ą"),
+        (b"CONTENT-TYPE: text/plain;\r\n\tcharset=koi8-r\r\nX: y\r\n\r\n\xf0\xd2", "Пр"),
+        (b"X: y\r\n content-type: text/html\r\n\r\n<p>x", "<p>x"),
+        (b"X: y\r\n\r\nContent-Type: text/html\r\n\r\n<p>x", "Content-Type: text/html\r\n\r\n<p>x"),
+        (ATTACHED, "one\nthree"),
+        (b"Content-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\ninner", "inner"),
     ],
 )
 def test_the_body_is_read_as_a_person_would_see_it(content: bytes, text: str) -> None:
@@ -280,3 +321,23 @@ def test_a_body_of_a_thousand_nested_parts_is_read_as_it_stands() -> None:
 def test_any_body_can_be_read(content: bytes) -> None:
     body_text(content)
     body_text(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + content)
+
+
+def test_of_a_body_fifty_parts_are_read() -> None:
+    parts = b"".join(b"--b\r\n\r\n%d\r\n" % number for number in range(60))
+    found = body_text(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + parts)
+    assert found.split() == [str(number) for number in range(49)]  # the whole is the first part
+
+
+def test_of_a_body_its_beginning_is_read() -> None:
+    assert len(body_text(b"\r\n" + b"x" * 100_000)) == 32_000
+    nested = b"".join(
+        b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n' % (at, at) for at in range(1_000)
+    )
+    found = body_text(b"Subject: x\r\n" + nested + b"\r\n\xff" + b"x" * 40_000)
+    assert len(found) == 32_000
+
+
+def test_a_field_of_a_part_is_read_as_far_as_mail_programs_write() -> None:
+    long = b"Content-Type: text/plain" + b"; a=b" * 200 + b"; charset=iso-8859-2\r\n\r\n\xb5"
+    assert body_text(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + long) == "µ"  # not ľ

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from responders.core import rendering
 from responders.core.rendering import (
     PLACEHOLDERS,
     TemplateProblem,
@@ -157,6 +158,47 @@ def test_it_says_which_placeholders_a_text_uses() -> None:
     assert placeholders_used("{{ subject") == frozenset()
     for name in PLACEHOLDERS:
         check_template(f"{{{{ {name} }}}}")
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "name", "line"),
+    [
+        ("{{ subject %}", "unclosed-brace", "", 2),
+        ("{% if subject }}x{% endif %}", "syntax", "unexpected '}'", 2),
+        ("{{ subject | nope }}", "filter", "nope", 2),
+        ("{{ nobody }}", "placeholder", "nobody", 2),
+        ("{{ subject {{ subject }}", "unclosed-brace", "", 2),
+        ("{{" + " " * 499 + "}}", "syntax", "", 2),
+        ("{% foo %}", "tag", "foo", 2),
+        ("{{ subject", "unclosed-brace", "", 2),
+    ],
+)
+def test_the_line_is_that_of_the_fault_and_not_that_of_the_end(fault: str, kind: str, name: str, line: int) -> None:
+    with pytest.raises(TemplateProblem) as caught:
+        check_template(f"a\n{fault}\nb\nc\n")
+    assert (caught.value.kind, caught.value.name, caught.value.line) == (kind, name, line)
+
+
+def test_a_fault_in_the_first_line_is_in_the_first_line() -> None:
+    with pytest.raises(TemplateProblem) as caught:
+        check_template("{%}}\nx")
+    assert caught.value.line == 1
+
+
+def test_nothing_of_liquid_is_there_but_conditions_and_a_few_filters() -> None:
+    for autoescape in (True, False):
+        environment = rendering._environment(autoescape=autoescape)
+        assert set(environment.tags) <= {"content", "output", "illegal", "if", "unless", "case"}
+        assert set(environment.filters) == {
+            "default", "upcase", "downcase", "capitalize", "strip", "truncate", "truncatewords", "escape",
+        }  # fmt: skip
+        assert environment.autoescape is autoescape
+
+
+def test_a_reply_without_a_case_has_no_number() -> None:
+    row = responder(text_body="[{{ case.number }}]", subject="[{{ case.number }}]")
+    result = render(row, mailbox(row), message())
+    assert (result.text_body, result.subject) == ("[]", "[]")
 
 
 def test_a_text_at_the_edge_of_what_is_allowed_is_allowed() -> None:

@@ -1,11 +1,15 @@
 """When a responder answers: windows, their edges, and the two nights on which the clock changes."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from responders.core.decision import Policy, Previous, decide
+from responders.core.message import read_message
 from responders.core.schedule import (
     LocalTimeError,
     RepeatedTimeError,
@@ -17,6 +21,7 @@ from responders.core.schedule import (
     to_local,
     to_utc,
 )
+from tests.core.facts import mailbox, message
 
 WARSAW = "Europe/Warsaw"
 START, END = datetime(2026, 12, 24, 16, tzinfo=UTC), datetime(2027, 1, 4, 7, tzinfo=UTC)
@@ -162,3 +167,30 @@ def test_state_window_and_next_transition_agree(
     assert (state is State.ACTIVE) is (is_enabled and window.contains(at))
     expected = {State.SCHEDULED: start, State.ACTIVE: end, State.ENDED: None, State.OFF: None}
     assert following == expected[state] or start == end
+
+
+@pytest.fixture
+def machine_in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's own zone is not UTC."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("machine_in_new_york")
+def test_the_zone_of_the_machine_never_matters() -> None:
+    with pytest.raises(SkippedTimeError):
+        to_utc(datetime(2027, 3, 28, 2, 30), WARSAW)
+    with pytest.raises(RepeatedTimeError):
+        to_utc(datetime(2026, 10, 25, 2, 30), WARSAW)
+    assert to_utc(datetime(2027, 3, 14, 2, 30), WARSAW).isoformat() == "2027-03-14T01:30:00+00:00"
+    came = read_message(b"Received: by x id 1; Mon, 28 Dec 2026 10:00:00 +0100\r\n", "").received_at
+    assert came is not None
+    assert came.isoformat() == "2026-12-28T09:00:00+00:00"
+    unknown = read_message(b"Received: by x id 1; Mon, 28 Dec 2026 10:00:00 -0000\r\n", "").received_at
+    assert unknown is not None
+    assert unknown.isoformat() == "2026-12-28T10:00:00+00:00"
+    found = decide(message(), mailbox(), Policy(), START, {1: Previous(START)})
+    assert found.evidence == "answered 2026-12-24T16:00:00Z"
