@@ -19,7 +19,6 @@ _FIELD = re.compile(rb"^([!-9;-~]{1,256})[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t][^\r
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _SPACES = re.compile(r"\s+")
-_SURROGATES = re.compile(r"[\ud800-\udfff]")
 _SLASH = re.compile(r"\s*/\s*")
 # One that is never closed is matched too, to be left alone: looking for its end from every quote would take for ever.
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*+(?:"|(?P<unclosed>\\?\Z))', re.DOTALL)
@@ -142,7 +141,7 @@ def _declared_charset(found: list[tuple[bytes, bytes]], body: bytes) -> str:
     own = [value for name, value in found if name.lower() == b"content-type"][:1]
     for value in [*own, *_PART_TYPE.findall(body[:10_000])]:
         if charset := _CHARSET.search(value[:1_000]):
-            return charset[1].decode("ascii", "replace")
+            return charset[1].decode("ascii")
     return ""
 
 
@@ -150,7 +149,7 @@ def _decode(value: bytes, declared: str) -> str:
     if b"\n" in value:
         value = _FOLD.sub(b"", value)
     value = value.replace(b"\0", b"").replace(b"\r", b" ")
-    return _SURROGATES.sub("", decode_undeclared(value, declared)).replace("\0", "").strip()
+    return decode_undeclared(value, declared).strip()
 
 
 def _content_type(value: str) -> str:

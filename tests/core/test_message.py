@@ -118,6 +118,10 @@ def test_the_topmost_received_field_of_ours_names_the_copy(
         ('"a"@x.example, "a b"@x.example', ("a@x.example",)),
         ('"a <b@x.example', ()),
         ("<a@x.example> <b@x.example>", ("b@x.example",)),
+        ('"b@x.example, c@x.example" <a@x.example>', ("a@x.example",)),
+        ('a"b"<c@x.example>, "X"@x.example', ("c@x.example", "x@x.example")),
+        ('"b@x.example", a@x.example', ("a@x.example",)),
+        ("Resent: <a@x.example> (<b@x.example>)", ("a@x.example",)),
         ("a@x.example, a@X.EXAMPLE", ("a@x.example",)),
         ("anna@bücher.example", ("anna@xn--bcher-kva.example",)),
         ("=?utf-8?q?anna=40firma.example?= <a@x.example>", ("a@x.example",)),
@@ -148,6 +152,8 @@ def test_an_author_has_a_name_and_an_address() -> None:
         ("=?utf-8?q?one?= =?utf-8?q?_two?=", "one two"),
         ("=?utf-8?q?=C5?= =?utf-8?q?=BC?=", "ż"),  # a letter in two halves: not allowed, and common
         ("Re: =?utf-8?q?=C5=BC?= 12 =?utf-8?q?=C5=BC?=", "Re: ż 12 ż"),
+        ("=?utf-8?q?=C5=BC?= =?iso-8859-2?q?=BF?= =?UTF-8?Q?=C5?= =?utf-8?Q?=BC?=", "żżż"),
+        ("=?unknown-8bit?q?a=B1?=", "aą"),
         ("=?utf-8?b?YQ?=", "a"),  # without its padding
         ("=?utf-8?b?a?=", "=?utf-8?b?a?="),
         ("=?utf-8?x?a?=", "=?utf-8?x?a?="),
@@ -213,3 +219,52 @@ def test_no_octets_make_a_field_that_cannot_be_stored() -> None:
     text = "".join(value for values in message.fields.values() for value in values)
     assert "\0" not in text
     text.encode("utf-8")
+
+
+def test_a_message_without_fields_has_nothing_to_say() -> None:
+    message = read_message(b"\r\nbody", "")
+    assert (message.from_name, message.from_address, message.subject, message.content_type) == ("", None, "", "")
+    assert (message.message_id, message.references, message.queue_id, message.received_at) == (None, (), None, None)
+    assert message.addressed_to == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "address"),
+    [
+        ("a@x.example", "", "a@x.example"),
+        ('"" <a@x.example>', "", "a@x.example"),
+        ('" <a@x.example>', '"', "a@x.example"),
+        ('"a" b <a@x.example>', '"a" b', "a@x.example"),
+        ('a "b" <a@x.example>', 'a "b"', "a@x.example"),
+        ('"a" <a@x.example>', "a", "a@x.example"),
+        (", Jan, <a@x.example>", "Jan", "a@x.example"),
+        ("XX <a@x.example>", "XX", "a@x.example"),
+        ("Jan <nobody>", "Jan", None),
+        ("Jan", "", None),
+    ],
+)
+def test_an_author_is_read_as_people_write_one(written: str, name: str, address: str | None) -> None:
+    message = read_message(f"From: {written}\r\n".encode(), "")
+    assert (message.from_name, message.from_address) == (name, address)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        (b"a\r\n\tb", "a\tb"), (b"a\n b\r\n  c", "a b  c"), (b"a\0b", "ab"), (b"\r\n a ", "a"),
+        (b" \t a", "a"), (b"", ""), (b"a\rb", "a"),
+    ],
+)  # fmt: skip
+def test_a_field_is_one_line_whatever_its_folds(written: bytes, value: str) -> None:
+    assert read_message(b"X-A:" + written + b"\r\nX-B: x\r\n", "").first("x-a") == value
+
+
+def test_a_reverse_path_is_read_without_controls_and_brackets() -> None:
+    assert read_message(b"", "<ja\0n@x.example>").reverse_path == "jan@x.example"
+    assert read_message(b"", " <> ").reverse_path == ""
+
+
+def test_comments_are_left_out_twenty_deep() -> None:
+    deep = "(" * 20 + ")" * 20
+    assert read_message(f"To: a@x.example {deep}\r\n".encode(), "").addressed_to == ("a@x.example",)
+    assert read_message(f"To: a@x.example ({deep})\r\n".encode(), "").addressed_to == ()
