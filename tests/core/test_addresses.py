@@ -26,6 +26,7 @@ from mailboxes.addresses import (
         ("żółw@XN--BCHER-KVA.example", "żółw@xn--bcher-kva.example"),
         ("z\u0307ółw@bücher.example", "żółw@xn--bcher-kva.example"),
         ("a=b+c/d@x.example", "a=b+c/d@x.example"),
+        ("a@example.XXX", "a@example.xxx"),
     ],
 )
 def test_an_address_has_one_normal_form(written: str, normal: str) -> None:
