@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from responders.core.decision import Policy, Reason, decide
 from responders.core.message import header_block, read_message
-from responders.core.rendering import render
-from responders.core.reply import compose
-from tests.core.facts import LETTER, NOW, mailbox, responder
+from tests.core.facts import LETTER
+from tests.core.valid import assert_answered_well
 
 NAMES = b"From To Cc Subject Message-ID References Received Date Content-Type Auto-Submitted List-Id X-Loop Precedence"
 FIELDS = st.sampled_from(NAMES.split())
@@ -29,18 +27,7 @@ def test_any_message_is_decided_and_any_reply_is_valid(
     fields: list[tuple[bytes, list[bytes]]], end: bytes, body: bytes, sender: str
 ) -> None:
     head = b"".join(name + b": " + b"".join(pieces) + end for name, pieces in fields)
-    message = read_message(head + b"To: anna@firma.example" + end + end + body, sender)
-    row = responder(text_body="{{ sender.name }} {{ subject }}", html_body="<p>{{ subject }}</p>")
-    anna = mailbox(row)
-    decided = decide(message, anna, Policy(), NOW)
-    if decided.reason is Reason.REPLIED:
-        reply = compose(
-            render(row, anna, message), anna, message, now=NOW, hostname="panel.example", from_address=anna.address
-        )
-        assert all(
-            len(line) <= 998 and b"\n" not in line and b"\r" not in line for line in reply.content.split(b"\r\n")
-        )
-        assert reply.content.count(b"\r\nTo: ") == 1
+    assert_answered_well(head + b"To: anna@firma.example" + end + end + body, sender)
 
 
 @settings(max_examples=300, deadline=None)

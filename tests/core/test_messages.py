@@ -17,6 +17,7 @@ from responders.core.reply import compose
 from responders.core.schedule import Window
 from responders.reasons import SENTENCES
 from tests.core.facts import NOW, mailbox, responder
+from tests.core.valid import assert_answered_well
 
 FOLDER = Path(__file__).parent.parent / "messages"
 FILES = sorted(FOLDER.glob("*.eml"))
@@ -86,6 +87,14 @@ def test_the_reply_to_a_person_is_a_valid_message(path: Path) -> None:
         assert len(parsed.get_all(field, [])) == 1
     assert "Bcc" not in parsed
     assert str(parsed["Subject"]) == " ".join(f"Auto: {message.subject}".split())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_message_is_answered_well_also_where_it_breaks_off(path: Path) -> None:
+    first, content = path.read_bytes().split(b"\r\n", 1)
+    sender = first.decode().removeprefix("X-Test-Reverse-Path: <").removesuffix(">")
+    for end in (len(content), len(content) // 2, len(content) // 3):
+        assert_answered_well(content[:end], sender)
 
 
 @pytest.mark.parametrize(

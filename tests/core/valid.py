@@ -6,9 +6,13 @@ import re
 from email.message import EmailMessage
 
 from mailboxes.addresses import display, normalise
-from responders.core.message import Message
-from responders.core.rendering import Rendered
-from responders.core.reply import Reply
+from responders.core.body import body_text
+from responders.core.decision import Policy, Reason, decide, explain
+from responders.core.facts import Conditions, Text
+from responders.core.message import Message, read_message
+from responders.core.rendering import Rendered, render
+from responders.core.reply import Reply, compose
+from tests.core.facts import NOW, mailbox, responder
 
 ONCE = (
     "Date", "From", "To", "Subject", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress", "Precedence",
@@ -16,7 +20,30 @@ ONCE = (
 )  # fmt: skip
 NEVER = ("Cc", "Bcc", "Sender", "Reply-To", "Return-Path", "Disposition-Notification-To", "Return-Receipt-To")
 _STRICT = email.policy.SMTP.clone(raise_on_defect=True, utf8=True)
+POLICY = Policy(spam_fields=("X-Spam-Flag: YES",), authserv_id="panel.example", system_senders=("robot-*",))
+ANNA = mailbox(
+    responder(id=1, conditions=Conditions(words=("reklamacja", "zwrot towaru"), in_body=True, word_forms=True)),
+    responder(
+        id=2,
+        text_body="{{ sender.name }} {{ subject | truncate: 20 }} {% if subject %}{{ sender.address }}{% endif %}",
+        html_body='<p title="{{ subject }}">{{ sender.name }}</p>',
+        texts=(Text("en", "{{ subject }}", "{{ sender.name }}"), Text("de", "x", "{{ subject }}", "<b>{{ subject }}")),
+    ),
+)
 _MESSAGE_ID = re.compile(r"<[^\s<>@]+@[^\s<>@]+>")
+
+
+def assert_answered_well(content: bytes, reverse_path: str) -> Reason:
+    """Whatever the octets: they are read, decided and explained, and a reply to them is a valid message."""
+    message = read_message(content, reverse_path)
+    body_text(content)
+    explain(message, ANNA, POLICY, NOW)
+    decided = decide(message, ANNA, POLICY, NOW)
+    if decided.responder is not None and decided.reason is Reason.REPLIED:
+        rendered = render(decided.responder, ANNA, message)
+        reply = compose(rendered, ANNA, message, now=NOW, hostname="panel.example", from_address=ANNA.address)
+        assert_valid(reply, message, rendered, ANNA.address)
+    return decided.reason
 
 
 def assert_valid(reply: Reply, message: Message, rendered: Rendered, from_address: str) -> EmailMessage:
