@@ -5,7 +5,7 @@ from datetime import timedelta, timezone
 import pytest
 
 from responders.core.decision import Policy, Previous, Reason, decide, explain
-from responders.core.facts import Audience, Conditions
+from responders.core.facts import Audience, Brake, Conditions
 from tests.core.facts import NOW, mailbox, message, responder
 
 POLICY = Policy(
@@ -195,3 +195,30 @@ def test_an_own_address_counts_in_every_field_of_recipients(name: str) -> None:
     assert decide(message(letter=letter), mailbox(), POLICY, NOW).reason is Reason.REPLIED
     other = f"X-{name}: anna@firma.example\r\n".encode()
     assert decide(message(letter=other), mailbox(), POLICY, NOW).reason is Reason.NOT_ADDRESSED
+
+
+def test_explain_goes_through_every_rule_without_a_mailbox_too() -> None:
+    rows = explain(message(), None, POLICY, NOW)
+    assert {row.rule for row in rows if row.outcome == "hit"} == {"no-mailbox", "not-addressed", "inactive"}
+
+
+@pytest.mark.parametrize(
+    ("replies", "own_limit", "usual", "limit"),
+    [
+        (9, None, 10, 0), (10, None, 10, 10), (11, None, 10, 10), (5, 5, 10, 5), (4, 5, 3, 0), (100, 0, 10, 0),
+        (100, None, 0, 0), (1, 1, 10, 1), (0, None, 1, 0), (0, 0, 0, 0),
+    ],
+)  # fmt: skip
+def test_a_brake_draws_at_its_limit(replies: int, own_limit: int | None, usual: int, limit: int) -> None:
+    assert Brake(replies, own_limit).drawn_at(usual) == limit
+
+
+def test_the_evidence_of_a_brake_is_whose_it_is_and_its_limit() -> None:
+    policy = Policy(mailbox_replies_per_hour=3, domain_replies_per_hour=7)
+    for mailboxs, domains, shown in [
+        (Brake(3), Brake(7), "mailbox: 3 an hour"),
+        (Brake(2), Brake(7), "domain: 7 an hour"),
+        (Brake(2), Brake(6), ""),
+    ]:
+        decided = decide(message(), mailbox(mailbox_brake=mailboxs, domain_brake=domains), policy, NOW)
+        assert (decided.reason is Reason.REPLIED, decided.evidence) == (not shown, shown)

@@ -16,7 +16,7 @@ HOSTILE = [b"=?utf-8?q?", b"<a@b>", b'"', b"(", b"\\", b",", b";", b"\r\n ", b"a
 PIECES = st.lists(st.one_of(st.binary(max_size=60), st.sampled_from(HOSTILE)), max_size=8)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     fields=st.lists(st.tuples(FIELDS, PIECES), max_size=12),
     end=st.sampled_from([b"\r\n", b"\n", b"\r"]),

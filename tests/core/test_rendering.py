@@ -1,6 +1,8 @@
 """Texts with placeholders: strict when saved, bounded when sent, and safe against what strangers write."""
 
 import contextlib
+import inspect
+import sys
 from datetime import datetime
 
 import pytest
@@ -177,6 +179,21 @@ def test_the_line_is_that_of_the_fault_and_not_that_of_the_end(fault: str, kind:
     with pytest.raises(TemplateProblem) as caught:
         check_template(f"a\n{fault}\nb\nc\n")
     assert (caught.value.kind, caught.value.name, caught.value.line) == (kind, name, line)
+
+
+def test_a_text_that_nests_deeper_than_the_stack_is_refused() -> None:
+    nested = "{{ a" + "[a" * 160 + "]" * 160 + " }}"
+    left = sys.getrecursionlimit() - len(inspect.stack()) - 120
+
+    def at_depth(levels: int) -> None:
+        if levels:
+            at_depth(levels - 1)
+        else:
+            check_template(nested)
+
+    with pytest.raises(TemplateProblem) as caught:
+        at_depth(left)
+    assert (caught.value.kind, caught.value.line) == ("syntax", 0)
 
 
 def test_a_fault_in_the_first_line_is_in_the_first_line() -> None:
