@@ -148,8 +148,7 @@ def _declared_charset(found: list[tuple[bytes, bytes]], body: bytes) -> str:
 def _decode(value: bytes, declared: str) -> str:
     if b"\n" in value:
         value = _FOLD.sub(b"", value)
-    value = value.replace(b"\0", b"").replace(b"\r", b" ")
-    return decode_undeclared(value, declared).strip()
+    return decode_undeclared(value.replace(b"\0", b""), declared).strip()
 
 
 def _content_type(value: str) -> str:

@@ -30,6 +30,7 @@ from responders.core.message import read_message
         ("Привет".encode("cp1251"), "", "Привет"),
         ("Привет".encode("iso8859-5"), "ISO-8859-5", "Привет"),
         ("こんにちは".encode("iso2022_jp"), "", "こんにちは"),
+        (b"\x1b$B\xff\x1b(Bx", "", "\ufffdx"),
         ("こんにちは".encode("shift_jis"), "Shift_JIS", "こんにちは"),
         ("“smart” quotes".encode("cp1252"), "iso-8859-1", "“smart” quotes"),
         ("Ślad".encode("cp1250"), "iso-8859-2", "Ślad"),

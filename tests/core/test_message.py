@@ -57,6 +57,8 @@ def test_either_line_end_will_do(end: bytes) -> None:
 def test_the_body_is_not_read_for_fields() -> None:
     assert read_message(b"\r\nAuto-Submitted: auto-replied\r\n", "a@b.example").fields == {}
     assert header_block(b"\n\nx") == b""
+    assert read_message(b"\nAuto-Submitted: auto-replied\n\nx", "a@b.example").fields == {}
+    assert header_block(b"\nSubject: x\n\n") == header_block(b"\r\nSubject: x\r\n\r\n") == b""
 
 
 @pytest.mark.parametrize(
@@ -108,6 +110,7 @@ def test_the_topmost_received_field_of_ours_names_the_copy(
         ('"b@x.example, c@x.example" <a@x.example>', ("a@x.example",)),
         ('a"b"<c@x.example>, "X"@x.example', ("c@x.example", "x@x.example")),
         ('"b@x.example", a@x.example', ("a@x.example",)),
+        ('"Anna" a@x.example', ("a@x.example",)),
         ("Resent: <a@x.example> (<b@x.example>)", ("a@x.example",)),
         ("a@x.example, a@X.EXAMPLE", ("a@x.example",)),
         ("anna@bücher.example", ("anna@xn--bcher-kva.example",)),
