@@ -75,3 +75,8 @@ def test_the_number_stands_in_subject_and_text() -> None:
     row = responder(subject="[{{ case.number }}] {{ subject }}", text_body="Sprawa {{ case.number }}")
     rendered = render(row, mailbox(row), message(), "2026/000123")
     assert (rendered.subject, rendered.text_body) == ("[2026/000123] Oferta", "Sprawa 2026/000123")
+
+
+def test_a_message_without_an_id_is_known_by_those_it_refers_to() -> None:
+    nameless = message("References: <0@example.com>", letter=b"To: anna@firma.example\r\n")
+    assert messages_named(nameless) == ["<0@example.com>"]
