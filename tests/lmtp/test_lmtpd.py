@@ -16,6 +16,7 @@ from django.db import connection
 
 from mailboxes.models import Mailbox
 from responders.models import Decision, Responder
+from tests.lmtp.name_server import NameServer
 from tests.lmtp.parts import SENDER, Client, Relay, copy, message, wait_for
 from webmail_panel.embedded import free_port
 
@@ -95,6 +96,22 @@ def test_two_programs_never_send_more_than_the_brake_allows(
     assert len(relay.contents) == 25
     found = list(Decision.objects.values_list("reason", flat=True))
     assert (found.count("replied"), found.count("rate-limited")) == (25, 95)
+
+
+def test_it_asks_the_name_server_of_its_settings(
+    start: Start, relay: Relay, standing_reply: Responder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_server = NameServer()
+    name_server.zone = {"null.example": ["0 ."], "peer.example": ["10 mx.example."]}
+    monkeypatch.setenv("CHECK_SENDER_DOMAINS", "1")
+    monkeypatch.setenv("DNS_SERVER", name_server.address)
+    program = start()
+    for sender in ("jan@null.example", "jan@nowhere.example", "jan@peer.example", "ewa@peer.example"):
+        with Client(program.port) as client:
+            client.deliver(sender, [copy("anna@firma.example")], message())
+    name_server.stop()
+    assert [paths for _null, paths in relay.envelopes] == [["jan@peer.example"], ["ewa@peer.example"]]
+    assert name_server.asked == ["null.example", "nowhere.example", "peer.example"]
 
 
 def test_its_memory_stays_bounded_and_it_drains(start: Start, relay: Relay, standing_reply: Responder) -> None:
