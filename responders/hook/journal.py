@@ -43,6 +43,7 @@ class Journal:
 
     def refused(self, queue_id: str, address: str, words: str) -> None:
         """Postfix reports that an address refused a reply for good."""
+        self.metrics.refused()
         log.info(
             "refusal queue_id=%s sender=%s words=%s",
             queue_id, self._address(address), _word(self._without_addresses(words)),

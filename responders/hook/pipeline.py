@@ -215,10 +215,12 @@ class Pipeline:
         if decided.reason is not Reason.REPLIED or self._resolver is None or way_back.is_ours:
             return decided
         domain = addresses.normalise(copy.message.reverse_path).rpartition("@")[2]
-        if trouble := await self._resolver.trouble_with(domain):
-            way_back = replace(way_back, domain_trouble=trouble)
-            return decide(copy.message, one.mailbox, policy, one.now, one.previous, way_back=way_back)
-        return decided
+        with self._journal.metrics.timed("resolve"):
+            trouble = await self._resolver.trouble_with(domain)
+        if not trouble:
+            return decided
+        way_back = replace(way_back, domain_trouble=trouble)
+        return decide(copy.message, one.mailbox, policy, one.now, one.previous, way_back=way_back)
 
     async def _with_conversation(self, copy: Copy, one: Behind) -> Behind:
         """What is known of the conversation, where a responder gives case numbers; others need no query for it."""

@@ -10,7 +10,7 @@ from django.conf import settings as panel
 
 from mailboxes.models import Domain
 from responders import refusals, resolver
-from responders.hook.refusals import envelope_id
+from responders.hook.refusals import envelope_id, proven_failures
 from responders.models import Decision, Refusal, Responder
 from responders.resolver import Resolver
 from responders.services import database_now
@@ -243,6 +243,12 @@ def test_a_report_of_postfix_teaches_who_refuses(
     assert (refusal.address, refusal.words) == (SENDER, "550 5.1.1 No such user")
     hook.deliver(message())
     assert (decisions(), relay.contents) == (["undeliverable"], [])
+
+
+def test_a_report_may_name_a_reply_with_an_earlier_secret_key() -> None:
+    content = report(SENDER, envelope_id(b"earlier", SENDER))
+    assert [found.address for found in proven_failures(content, (b"now", b"earlier"))] == [SENDER]
+    assert proven_failures(content, (b"now",)) == []
 
 
 @pytest.mark.parametrize(
