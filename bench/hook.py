@@ -49,6 +49,7 @@ def main() -> None:
             DEBUG="0",
             MAIL_HOSTNAME="panel.example",
             LOG_LEVEL="ERROR",
+            CHECK_SENDER_DOMAINS="0",
         )
         if options.memory:
             raise SystemExit(_remember(options))

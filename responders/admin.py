@@ -8,10 +8,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 from unfold.widgets import INPUT_CLASSES
 
-from responders import services, validation
+from responders import refusals, services, validation
 from responders.fields import LocalDateTimeField
 from responders.models import (
     Decision,
@@ -19,6 +20,7 @@ from responders.models import (
     NumberedCase,
     PreviousResponse,
     QuarantinedMessage,
+    Refusal,
     Responder,
     ResponderEvent,
 )
@@ -134,6 +136,26 @@ class DrawnBrakeAdmin(ReadOnlyAdmin):
     list_select_related = ("mailbox",)
     search_fields = ("mailbox__address",)
     date_hierarchy = "last_at"
+
+
+@admin.register(Refusal)
+class RefusalAdmin(ReadOnlyAdmin):
+    """Addresses that refused a reply for good, and get none until it is lifted or over."""
+
+    list_display = ("address", "refused_at", "words")
+    search_fields = ("address", "words")
+    date_hierarchy = "refused_at"
+    actions = ("lift",)
+
+    @admin.action(description=_("Let replies go there again"), permissions=["lift"])
+    def lift(self, request: HttpRequest, queryset: QuerySet[Refusal]) -> None:
+        count = sum(refusals.lift(row.address) for row in queryset)
+        words = ngettext("%(count)d address gets replies again.", "%(count)d addresses get replies again.", count)
+        self.message_user(request, words % {"count": count})
+
+    def has_lift_permission(self, request: HttpRequest) -> bool:
+        """Who may delete refusals: an administrator, and staff that was given the right."""
+        return bool(request.user.has_perm("responders.delete_refusal"))
 
 
 @admin.register(NumberedCase)

@@ -3,22 +3,26 @@
 The same `decide` that the hook calls, on facts read through Django's models. Nothing is changed.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Sum
 
 from mailboxes import addresses
-from mailboxes.models import Mailbox
+from mailboxes.models import Domain, Mailbox
 from responders import validation
 from responders.conversations import conversation
 from responders.core import decision, matching, rendering, reply, schedule
+from responders.core.facts import Brake
 from responders.core.message import Message, read_message
-from responders.models import PreviousResponse
+from responders.models import PreviousResponse, Refusal, ReplyCount
 from responders.policy import policy_from_settings
 from responders.reasons import SENTENCES
+from responders.resolver import Resolver
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,18 @@ def mailbox_facts(mailbox: Mailbox) -> decision.MailboxFacts:
     )
 
 
+def _with_brakes(facts: decision.MailboxFacts, mailbox: Mailbox, at: datetime) -> decision.MailboxFacts:
+    """With what was sent within the hour before, as the hook counts it: in steps of ten minutes."""
+    of_mailbox = Brake(_replies(f"m{mailbox.pk}", at), mailbox.replies_per_hour)
+    of_domain = Brake(_replies(f"d{mailbox.domain_id}", at), mailbox.domain.replies_per_hour)
+    return replace(facts, mailbox_brake=of_mailbox, domain_brake=of_domain)
+
+
+def _replies(key: str, at: datetime) -> int:
+    counted = ReplyCount.objects.filter(key=key, bucket__gt=at - timedelta(minutes=70), bucket__lte=at)
+    return counted.aggregate(sum=Sum("replies"))["sum"] or 0
+
+
 def _colleague_domains(mailbox: Mailbox) -> set[str]:
     customer = mailbox.domain.customer
     return {mailbox.domain_id} | set(customer.domains.values_list("name", flat=True) if customer else ())
@@ -98,14 +114,18 @@ def _mailboxes_behind(recipient: str) -> list[Mailbox]:
 def _explain(message: Message, mailbox: Mailbox | None, at: datetime, recipient: str) -> Explanation:
     zone = mailbox.time_zone if mailbox else settings.DEFAULT_MAILBOX_TIME_ZONE
     moment = at if at.tzinfo else schedule.to_utc(at, zone)
-    facts = mailbox_facts(mailbox) if mailbox else None
+    facts = _with_brakes(mailbox_facts(mailbox), mailbox, moment) if mailbox else None
     policy = policy_from_settings()
     previous = _previous_responses(facts, message)
     key = addresses.memory_key(message.reverse_path)
     about = conversation(facts, message, key, moment) if facts else None
     previous |= about.previous if about else {}
-    decided = decision.decide(message, facts, policy, moment, previous)
-    rules = decision.explain(message, facts, policy, moment, previous)
+    way = _way_back(message)
+    decided = decision.decide(message, facts, policy, moment, previous, way_back=way)
+    if decided.reason is decision.Reason.REPLIED and settings.CHECK_SENDER_DOMAINS and not way.is_ours:
+        way = replace(way, domain_trouble=_domain_trouble(message))
+        decided = decision.decide(message, facts, policy, moment, previous, way_back=way)
+    rules = decision.explain(message, facts, policy, moment, previous, way_back=way)
     return Explanation(
         mailbox=facts.address if facts else None,
         at=moment,
@@ -115,6 +135,20 @@ def _explain(message: Message, mailbox: Mailbox | None, at: datetime, recipient:
         rules=[(row.rule, row.outcome, row.evidence) for row in rules],
         reply=_reply(decided, facts, message, moment, recipient=recipient, case_number=about.shown if about else ""),
     )
+
+
+def _way_back(message: Message) -> decision.WayBack:
+    sender = addresses.normal_form_or_none(message.reverse_path) or ""
+    is_ours = Domain.objects.filter(name=sender.rpartition("@")[2]).exists()
+    refusal = Refusal.objects.filter(address=sender).first()
+    if refusal is None:
+        return decision.WayBack(is_ours=is_ours)
+    return decision.WayBack(refusal.refused_at, refusal.words, is_ours=is_ours)
+
+
+def _domain_trouble(message: Message) -> str:
+    domain = addresses.normalise(message.reverse_path).rpartition("@")[2]
+    return asyncio.run(Resolver(settings.DNS_SERVER).trouble_with(domain))
 
 
 def _previous_responses(facts: decision.MailboxFacts | None, message: Message) -> dict[int, decision.Previous]:

@@ -390,6 +390,22 @@ class DrawnBrake(models.Model):
         return self.mailbox.domain_id if self.is_of_domain else str(self.mailbox)
 
 
+class Refusal(models.Model):
+    """That an address refused a reply for good, and when last. Written by the hook; lifted by people and time."""
+
+    address = models.CharField(_("address"), max_length=320, unique=True)  # in normal form
+    refused_at = models.DateTimeField(_("refused"), db_index=True)
+    words = models.CharField(_("what its server said"), max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = _("refusal")
+        verbose_name_plural = _("refusals")
+        ordering = ["-refused_at"]
+
+    def __str__(self) -> str:
+        return self.address
+
+
 class Decision(models.Model):
     """What was decided about one copy for one mailbox: replied, or why not. Written by the hook alone."""
 

@@ -14,4 +14,5 @@ def policy_from_settings() -> Policy:
         recipient_delimiter=settings.RECIPIENT_DELIMITER,
         mailbox_replies_per_hour=settings.MAILBOX_REPLIES_PER_HOUR,
         domain_replies_per_hour=settings.DOMAIN_REPLIES_PER_HOUR,
+        refusal_days=settings.REFUSAL_DAYS,
     )

@@ -27,6 +27,9 @@ SENTENCES: dict[Reason, str | Promise] = {
     Reason.RATE_LIMITED: _(
         "As many replies as are allowed were sent within the last hour; the brake lets go by itself."
     ),
+    Reason.UNDELIVERABLE: _(
+        "No reply could arrive: the sender's domain takes no mail, or refused an earlier reply for good."
+    ),
     Reason.REFUSED: _("The reply was sent, but the mail server refused to accept it for this address."),
     Reason.ERROR: _("Something went wrong on our side; the operator can see what."),
 }
@@ -51,4 +54,5 @@ PASSED: dict[Reason, str | Promise] = {
     Reason.CONDITION: _("An autoresponder is meant for such messages."),
     Reason.ALREADY_REPLIED: _("The sender has not had this reply lately."),
     Reason.RATE_LIMITED: _("Not too many replies were sent within the last hour."),
+    Reason.UNDELIVERABLE: _("Nothing is known that would keep a reply from arriving."),
 }

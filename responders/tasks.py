@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
-from responders import notices, services
+from responders import notices, refusals, services
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,12 @@ def delete_old_decisions(batch: int = 10_000) -> int:
 def tell_of_drawn_brakes() -> int:
     """Tell owner and staff once of each brake that was drawn."""
     return notices.tell_of_drawn_brakes()
+
+
+@shared_task
+def delete_old_refusals() -> int:
+    """Delete the refusals that keep nobody from a reply any more."""
+    return refusals.delete_old()
 
 
 @shared_task

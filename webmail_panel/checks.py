@@ -17,6 +17,7 @@ from django.db import connections
 from django.db.utils import Error as DatabaseError
 
 from mailboxes import addresses
+from responders.resolver import dns_server
 
 MIN_SECRET_KEY_CHARACTERS = 50
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", "testserver"}
@@ -172,6 +173,27 @@ def check_limits(**_kwargs: Any) -> Iterable[CheckMessage]:
     for name in ("MESSAGE_SIZE_LIMIT", "DECISION_RETENTION_DAYS"):
         if getattr(settings, name) < 1:
             yield checks.Error(f"{name} must be 1 or more.", id="panel.E013")
+    for name in ("MAILBOX_REPLIES_PER_HOUR", "DOMAIN_REPLIES_PER_HOUR", "REFUSAL_DAYS"):
+        if getattr(settings, name) < 0:
+            yield checks.Error(f"{name} must be 0 or more.", id="panel.E013")
+
+
+@register_check("panel")
+def check_dns_server(**_kwargs: Any) -> Iterable[CheckMessage]:
+    """Whom to ask about senders' domains."""
+    try:
+        if settings.DNS_SERVER:
+            dns_server(settings.DNS_SERVER)
+    except ValueError as error:
+        yield checks.Error(f"DNS_SERVER: {error}.", hint="Like 127.0.0.1:53 or [::1]:53.", id="panel.E017")
+
+
+@register_check("panel")
+def check_staff_notices(**_kwargs: Any) -> Iterable[CheckMessage]:
+    """Who is told of drawn brakes."""
+    for address in settings.STAFF_NOTICES:
+        if addresses.normal_form_or_none(address) is None:
+            yield checks.Error(f"STAFF_NOTICES: “{address}” is not an address.", id="panel.E018")
 
 
 @register_check("panel")

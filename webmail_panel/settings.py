@@ -124,6 +124,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 1800},
     },
+    "delete-old-refusals": {
+        "task": "responders.tasks.delete_old_refusals",
+        "schedule": 3600.0,
+        "options": {"expires": 1800},
+    },
     "apply-due-transitions": {
         "task": "responders.tasks.apply_due_transitions",
         "schedule": 5.0,
@@ -261,10 +266,15 @@ RECEIVED_BY_HOSTS = env.list("RECEIVED_BY_HOSTS", default=[])
 RECIPIENT_DELIMITER = env.str("RECIPIENT_DELIMITER", default="+")
 # Local parts of automatic senders beyond the built-in list; a leading or trailing * stands for anything.
 SYSTEM_SENDERS = env.list("SYSTEM_SENDERS", default=[])
-# Header fields of the spam filter, "Name: value"; a value is compared from its beginning, case-insensitively.
 # The brake: so many replies an hour at most; 0 is no brake. A mailbox or a domain may have a limit of its own.
 MAILBOX_REPLIES_PER_HOUR = env.int("MAILBOX_REPLIES_PER_HOUR", default=300)
 DOMAIN_REPLIES_PER_HOUR = env.int("DOMAIN_REPLIES_PER_HOUR", default=3000)
+# Whether the DNS is asked if a sender's domain can take mail at all; the demo's domains are in no DNS.
+CHECK_SENDER_DOMAINS = env.bool("CHECK_SENDER_DOMAINS", default=not DEBUG)
+# ADDRESS:PORT of the name server to ask; empty: those of this machine.
+DNS_SERVER = env.str("DNS_SERVER", default="")
+# An address that refused a reply for good gets none for so many days.
+REFUSAL_DAYS = env.int("REFUSAL_DAYS", default=60)
 # Where notices to people go out, and from whom. In the demo they end up beside the replies.
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default=RELAY_URL if DEBUG else "smtp://127.0.0.1:25")
 vars().update(EMAIL_CONFIG)
@@ -274,6 +284,7 @@ DEFAULT_FROM_EMAIL = env.str("NOTICES_FROM", default=f"panel@{MAIL_HOSTNAME}")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # Who of the staff is told when a brake draws.
 STAFF_NOTICES = env.list("STAFF_NOTICES", default=[])
+# Header fields of the spam filter, "Name: value"; a value is compared from its beginning, case-insensitively.
 SPAM_FIELDS = env.list("SPAM_FIELDS", default=["X-Spam-Flag: YES", "X-Spam: Yes", "X-Spam-Status: Yes"])
 MESSAGE_SIZE_LIMIT = env.int("MESSAGE_SIZE_LIMIT", default=100 * 1024 * 1024)
 # Decisions older than this are deleted.

@@ -18,12 +18,13 @@ from responders.core.facts import (
     PreviousResponses,
     Reason,
     ResponderFacts,
+    WayBack,
 )
 from responders.core.message import Message
 
 __all__ = [
     "RULES", "Decision", "MailboxFacts", "Policy", "Previous", "PreviousResponses", "Reason", "ResponderFacts",
-    "decide", "decide_by_message", "explain",
+    "WayBack", "decide", "decide_by_message", "explain",
 ]  # fmt: skip
 
 
@@ -62,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Reason.CONDITION, rules.condition, Needs.MAILBOX),
     Rule(Reason.ALREADY_REPLIED, rules.already_replied, Needs.MEMORY),
     Rule(Reason.RATE_LIMITED, rules.rate_limited, Needs.MEMORY),
+    Rule(Reason.UNDELIVERABLE, rules.undeliverable, Needs.MEMORY),
 )
 _BY_MESSAGE = tuple(rule for rule in RULES if rule.needs is Needs.MESSAGE)
 
@@ -86,12 +88,14 @@ def decide(
     policy: Policy,
     now: datetime,
     previous: PreviousResponses | None = None,
+    *,
+    way_back: WayBack | None = None,
 ) -> Decision:
     """The whole table for one mailbox at the moment `now` (UTC): REPLIED with the responder that answers, or a reason.
 
     `previous` holds, by responder id, the response this sender had under the present text and activation.
     """
-    case = rules.Case(message, policy, now, mailbox, previous)
+    case = rules.Case(message, policy, now, mailbox, previous, way_back or rules.UNKNOWN_WAY)
     decided = _first_hit(RULES, case)
     return Decision(decided.reason, decided.evidence, decided.misses, case.responder)
 
@@ -102,9 +106,11 @@ def explain(
     policy: Policy,
     now: datetime,
     previous: PreviousResponses | None = None,
+    *,
+    way_back: WayBack | None = None,
 ) -> list[Explained]:
     """Every rule in order, hit or miss, going on after the first hit."""
-    case = rules.Case(message, policy, now, mailbox, previous)
+    case = rules.Case(message, policy, now, mailbox, previous, way_back or rules.UNKNOWN_WAY)
     outcomes = [(rule.reason.value, rule.test(case)) for rule in RULES]
     return [Explained(name, "miss" if evidence is None else "hit", evidence or "") for name, evidence in outcomes]
 

@@ -31,6 +31,7 @@ class Reason(enum.StrEnum):
     CONDITION = "condition"
     ALREADY_REPLIED = "already-replied"
     RATE_LIMITED = "rate-limited"
+    UNDELIVERABLE = "undeliverable"
     REFUSED = "refused"
     ERROR = "error"
 
@@ -41,7 +42,8 @@ class Policy:
 
     `system_senders`: local parts beyond the built-in ones, where a leading or trailing * stands for anything.
     `spam_fields`: "Name: value", the value compared from its beginning.
-    `authserv_id`: of our own filter (RFC 8601 §2.5). Of the brakes 0 means none.
+    `authserv_id`: of our own filter (RFC 8601 §2.5). Of the brakes 0 means none. For `refusal_days` an address that
+    refused a reply gets none.
     """
 
     system_senders: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ class Policy:
     recipient_delimiter: str = "+"
     mailbox_replies_per_hour: int = 0
     domain_replies_per_hour: int = 0
+    refusal_days: int = 60
 
 
 class Audience(enum.StrEnum):
@@ -177,6 +180,21 @@ class Previous:
 
     replied_at: datetime | None
     cases_lately: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """What is known of the way to the reverse-path.
+
+    `refused_at` (UTC) and `refusal`: when a reply to that very address was last refused for good, and the words.
+    `domain_trouble`: why no mail can reach its domain, as the DNS says; empty if it may, or was not asked.
+    `is_ours`: the domain is hosted here, so no DNS is needed to reach it.
+    """
+
+    refused_at: datetime | None = None
+    refusal: str = ""
+    domain_trouble: str = ""
+    is_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

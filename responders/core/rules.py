@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from mailboxes.addresses import AddressError, normal_form_or_none, split, without_subaddress
 from responders.core.cases import CASE_HOURS, MAX_CASES
-from responders.core.facts import MailboxFacts, Policy, PreviousResponses, ResponderFacts
+from responders.core.facts import MailboxFacts, Policy, PreviousResponses, ResponderFacts, WayBack
 from responders.core.matching import fits, is_meant_for_sender, own_addresses_written_to
 from responders.core.message import RECIPIENT_FIELDS, Message, without_comments
 
@@ -19,6 +19,7 @@ LOOP_MARK = "webmail-panel"  # stands in the X-Loop field of our own replies
 
 
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+UNKNOWN_WAY = WayBack()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Case:
     now: datetime = _LONG_AGO
     mailbox: MailboxFacts | None = None
     previous: PreviousResponses | None = None
+    way_back: WayBack = UNKNOWN_WAY
 
     @property
     def active(self) -> list[ResponderFacts]:
@@ -275,6 +277,16 @@ def rate_limited(case: Case) -> str | None:
         return f"mailbox: {limit} an hour"
     if limit := case.mailbox.domain_brake.drawn_at(case.policy.domain_replies_per_hour):
         return f"domain: {limit} an hour"
+    return None
+
+
+def undeliverable(case: Case) -> str | None:
+    """No reply would arrive: the sender's domain takes no mail, or refused our last reply for good. RFC 7505."""
+    way = case.way_back
+    if way.refused_at and case.now < way.refused_at + timedelta(days=case.policy.refusal_days):
+        return f"refused {way.refused_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}: {way.refusal}"[:500]
+    if way.domain_trouble:
+        return f"{case.message.reverse_path.rpartition('@')[2]}: {way.domain_trouble}"[:500]
     return None
 
 

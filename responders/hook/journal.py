@@ -41,6 +41,14 @@ class Journal:
             queue_id, self._address(recipient), _word(self._without_addresses(str(trouble))),
         )  # fmt: skip
 
+    def refused(self, queue_id: str, address: str, words: str) -> None:
+        """Postfix reports that an address refused a reply for good."""
+        self.metrics.refused()
+        log.info(
+            "refusal queue_id=%s sender=%s words=%s",
+            queue_id, self._address(address), _word(self._without_addresses(words)),
+        )  # fmt: skip
+
     def failed(self, record: Record, traceback: str) -> None:
         """A bug of ours."""
         self.metrics.decided(record.reason)

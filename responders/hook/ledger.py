@@ -29,6 +29,7 @@ from responders.core.facts import (
     Reason,
     ResponderFacts,
     Text,
+    WayBack,
 )
 from responders.core.hours import HoursMode, OfficeHours
 from responders.core.message import Message
@@ -64,19 +65,20 @@ class Outage(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to load: an address in normal form, the same without its subaddress, the sender's key and domain (in
+    """What to load: an address in normal form, the same without its subaddress, the sender's key and address (in
     normal form, empty where it has none), the copy's name.
     """
 
     address: str
     base: str
     reverse_path_key: str
-    sender_domain: str
+    sender: str
     queue_id: str
 
 
 class Behind(NamedTuple):
-    """A mailbox behind an address, the moment of the database's clock (UTC), and the sender's previous responses.
+    """A mailbox behind an address, the moment of the database's clock (UTC), the sender's previous responses, and
+    what is known of the way back to the sender.
 
     `case_number`: of the conversation, where one of the responders gives numbers and the conversation has one.
     """
@@ -84,6 +86,7 @@ class Behind(NamedTuple):
     mailbox: MailboxFacts
     now: datetime
     previous: PreviousResponses
+    way_back: WayBack = WayBack()
     case_number: str = ""
 
 
@@ -160,6 +163,7 @@ SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     {_COUNTED.format(key="'m' || m.id", until="'infinity'")}, m.replies_per_hour,
     {_COUNTED.format(key="'d' || m.domain_id", until="'infinity'")},
     (SELECT replies_per_hour FROM mailboxes_domain WHERE name = m.domain_id),
+    f.refused_at, f.words, EXISTS (SELECT FROM mailboxes_domain WHERE name = a.sender_domain),
     r.id, r.type, r.is_enabled, r.from_utc, r.to_utc, r.time_zone, r.from_date, r.to_date,
     CASE WHEN t.may_answer THEN r.subject ELSE '' END, CASE WHEN t.may_answer THEN r.text_body ELSE '' END,
     CASE WHEN t.may_answer THEN r.html_body ELSE '' END, r.text_revision, r.activation, r.interval_days,
@@ -168,10 +172,11 @@ SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     r.gives_case_numbers, r.case_form, r.case_prefix,
     r.hours_mode, r.office_days::int[], r.office_opens, r.office_closes,
     CASE WHEN r.holidays_are_off THEN r.country ELSE '' END, p.replied_at
-FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(sender_domain)s::text[], %(queue_id)s::text[])
-    WITH ORDINALITY AS a (address, base, key, sender_domain, queue_id, place)
+FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(sender)s::text[], %(sender_domain)s::text[],
+    %(queue_id)s::text[]) WITH ORDINALITY AS a (address, base, key, sender, sender_domain, queue_id, place)
 CROSS JOIN LATERAL ({_BEHIND}) b
 JOIN mailboxes_mailbox m ON m.id = b.mailbox_id
+LEFT JOIN responders_refusal f ON f.address = a.sender
 LEFT JOIN responders_responder r ON r.mailbox_id = m.id
 CROSS JOIN LATERAL (SELECT r.is_enabled AND (r.to_utc IS NULL OR panel_now() < r.to_utc) AS may_answer) t
 LEFT JOIN LATERAL (
@@ -267,6 +272,11 @@ ON CONFLICT (key) DO UPDATE SET
     last_at = excluded.last_at, mailbox_id = excluded.mailbox_id, replies_per_hour = excluded.replies_per_hour,
     drawn_at = CASE WHEN b.last_at < panel_now() - interval '1 hour' THEN excluded.drawn_at ELSE b.drawn_at END,
     told_at = CASE WHEN b.last_at < panel_now() - interval '1 hour' THEN NULL ELSE b.told_at END
+"""
+
+_REFUSAL = """
+INSERT INTO responders_refusal (address, refused_at, words) VALUES (%s, panel_now(), %s)
+ON CONFLICT (address) DO UPDATE SET refused_at = excluded.refused_at, words = excluded.words
 """
 
 _OF_THIS_COPY = """p.responder_id = %(responder_id)s AND p.reverse_path_key = %(key)s AND p.activation = %(activation)s
@@ -400,6 +410,10 @@ class Ledger:
         """Keep that a brake is drawn, for those who tell owner and staff."""
         await self._recorder.run(_DRAW, {"mailbox": mailbox_id, "is_of_domain": is_of_domain, "per_hour": per_hour})
 
+    async def remember_refusal(self, address: str, words: str) -> None:
+        """Keep that an address (in normal form) refused a reply for good."""
+        await self._recorder.run(_REFUSAL, (clean(address)[:320], clean(words)[:500]))
+
     async def release(self, claim: Claim) -> None:
         """Let the same copy claim again at once: the relay could not take the reply for now."""
         await self._claimer.run(_RELEASE, _of_claim(claim))
@@ -421,7 +435,8 @@ class Ledger:
                 "address": [clean(query.address) for query in queries],
                 "base": [clean(query.base) for query in queries],
                 "key": [clean(query.reverse_path_key) for query in queries],
-                "sender_domain": [query.sender_domain for query in queries],
+                "sender": [query.sender for query in queries],
+                "sender_domain": [query.sender.rpartition("@")[2] for query in queries],
                 "queue_id": [clean(query.queue_id) for query in queries],
             },
         )
@@ -627,11 +642,13 @@ def _behind(rows: list[Row]) -> Behind:
     """The rows of one mailbox, a responder each (or none, all NULL)."""
     now, mailbox_id, address, name, language, zone, own, colleague_domains = rows[0][:8]
     brakes = Brake(*rows[0][8:10]), Brake(*rows[0][10:12])
-    with_responder = [row[12:] for row in rows if row[12] is not None]
+    refused_at, refusal, is_ours = rows[0][12:15]
+    with_responder = [row[15:] for row in rows if row[15] is not None]
     responders = tuple(_responder(mailbox_id, row) for row in with_responder)
     domains = frozenset(colleague_domains)
     mailbox = MailboxFacts(mailbox_id, address, name, language, zone, frozenset(own), responders, domains, *brakes)
-    return Behind(mailbox, now, {row[0]: Previous(row[-1]) for row in with_responder if row[-1] is not None})
+    previous = {row[0]: Previous(row[-1]) for row in with_responder if row[-1] is not None}
+    return Behind(mailbox, now, previous, WayBack(refused_at, refusal or "", is_ours=is_ours))
 
 
 def _responder(mailbox_id: int, row: Row) -> ResponderFacts:

@@ -25,6 +25,7 @@ class Metrics:
             f"{PREFIX}_deferred", "Copies told to come again, by cause", ["cause"], registry=registry
         )
         self._quarantined = Counter(f"{PREFIX}_quarantined", "Messages kept for the operator", registry=registry)
+        self._refusals = Counter(f"{PREFIX}_refusals", "Replies that Postfix reported as refused", registry=registry)
         self._deliveries = Histogram(
             f"{PREFIX}_delivery_seconds",
             "From a message to its answer",
@@ -52,6 +53,9 @@ class Metrics:
 
     def quarantined(self) -> None:
         self._quarantined.inc()
+
+    def refused(self) -> None:
+        self._refusals.inc()
 
     def came(self, received_at: datetime | None) -> None:
         """A copy with our own Received field: its age by this host's clock."""

@@ -24,7 +24,9 @@ from responders.hook.journal import Journal
 from responders.hook.ledger import Behind, Claim, Ledger, NewCase, Outage, Query, Record
 from responders.hook.lmtp import Delivery
 from responders.hook.lmtp import Reply as LmtpReply
+from responders.hook.refusals import envelope_id, is_for_reports, proven_failures
 from responders.hook.relay import Refused, Relay, RelayUnavailable
+from responders.resolver import Resolver
 
 log = logging.getLogger("responders.hook")
 
@@ -38,6 +40,7 @@ MAX_DRAWN = 10_000
 NO_MOMENT = datetime.min.replace(tzinfo=UTC)
 
 ACCEPTED = LmtpReply(250, "2.0.0", "Decided")
+READ = LmtpReply(250, "2.0.0", "Read")
 QUARANTINED = LmtpReply(250, "2.0.0", "Kept for the operator")
 COME_AGAIN = LmtpReply(451, "4.3.0", "Not now, come again")
 
@@ -51,12 +54,13 @@ TEMPORARY = (Outage, RelayUnavailable, BeingAnswered)
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the operator set."""
+    """What the operator set. The first of `keys` makes what only we can make; all of them know it again."""
 
     policy: Policy
     autoreply_domain: str
     hostname: str
     received_by: frozenset[str]
+    keys: tuple[bytes, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +82,20 @@ class Copy:
 
 
 class Pipeline:
-    """Everything between the protocol and the rest of the world. One per process."""
+    """Everything between the protocol and the rest of the world. One per process.
 
-    def __init__(self, ledger: Ledger, relay: Relay, journal: Journal, configuration: Configuration) -> None:
+    Without a resolver nothing is asked of the DNS.
+    """
+
+    def __init__(
+        self, ledger: Ledger, relay: Relay, journal: Journal, configuration: Configuration,
+        resolver: Resolver | None = None,
+    ) -> None:  # fmt: skip
         self._ledger = ledger
         self._relay = relay
         self._journal = journal
         self._configuration = configuration
+        self._resolver = resolver
         # Replies that the relay has and the database does not know of yet: never sent twice, recorded when their
         # copy comes again.
         self._unrecorded: dict[Claim, Decision] = {}
@@ -124,6 +135,9 @@ class Pipeline:
 
     async def _receive_copy(self, delivery: Delivery, copy: Copy) -> LmtpReply:
         try:
+            if is_for_reports(copy.address, self._configuration.autoreply_domain):
+                await self._learn_from_report(delivery, copy)
+                return READ
             await self._settle(copy)
         except TEMPORARY as trouble:
             self._journal.deferred(copy.queue_id, copy.address, trouble)
@@ -131,6 +145,12 @@ class Pipeline:
         except Exception:  # noqa: BLE001 (as above)
             return await self._quarantine(delivery, copy, traceback.format_exc())
         return ACCEPTED
+
+    async def _learn_from_report(self, delivery: Delivery, copy: Copy) -> None:
+        """Postfix tells what became of a reply. What it tells of other messages is no business of ours."""
+        for failure in proven_failures(delivery.content, self._configuration.keys):
+            await self._ledger.remember_refusal(failure.address, failure.words)
+            self._journal.refused(copy.queue_id, failure.address, failure.words)
 
     async def _settle(self, copy: Copy) -> None:
         policy = self._configuration.policy
@@ -157,13 +177,12 @@ class Pipeline:
 
     async def _load(self, copy: Copy) -> list[Behind]:
         sender = addresses.normal_form_or_none(copy.message.reverse_path) or ""
-        domain = sender.rpartition("@")[2]
-        return await self._ledger.load(Query(copy.address, copy.base, copy.reverse_path_key, domain, copy.queue_id))
+        return await self._ledger.load(Query(copy.address, copy.base, copy.reverse_path_key, sender, copy.queue_id))
 
     async def _settle_mailbox(self, copy: Copy, one: Behind) -> None:
         for pause in LOOK_AGAIN:
             one = await self._with_conversation(copy, one)
-            decided = decide(copy.message, one.mailbox, self._configuration.policy, one.now, one.previous)
+            decided = await self._decide(copy, one)
             if decided.reason is not Reason.REPLIED or decided.responder is None:
                 if decided.reason is Reason.RATE_LIMITED:
                     await self._draw_brake(one)
@@ -188,6 +207,20 @@ class Pipeline:
                 return await self._record(copy, Decision(Reason.NO_MAILBOX), one)
             one = fresh[0]
         raise BeingAnswered("another connection answers this copy")
+
+    async def _decide(self, copy: Copy, one: Behind) -> Decision:
+        """The whole table; the DNS is asked only where nothing else is against a reply."""
+        policy, way_back = self._configuration.policy, one.way_back
+        decided = decide(copy.message, one.mailbox, policy, one.now, one.previous, way_back=way_back)
+        if decided.reason is not Reason.REPLIED or self._resolver is None or way_back.is_ours:
+            return decided
+        domain = addresses.normalise(copy.message.reverse_path).rpartition("@")[2]
+        with self._journal.metrics.timed("resolve"):
+            trouble = await self._resolver.trouble_with(domain)
+        if not trouble:
+            return decided
+        way_back = replace(way_back, domain_trouble=trouble)
+        return decide(copy.message, one.mailbox, policy, one.now, one.previous, way_back=way_back)
 
     async def _with_conversation(self, copy: Copy, one: Behind) -> Behind:
         """What is known of the conversation, where a responder gives case numbers; others need no query for it."""
@@ -230,15 +263,20 @@ class Pipeline:
             raise
         if decided.responder and decided.responder.gives_case_numbers:
             await self._ledger.add_to_case(one.mailbox.id, one.case_number, reply.message_id)
+        refusal: Refused | None = None
         try:
             with self._journal.metrics.timed("submit"):
-                await self._relay.submit(reply)
+                await self._relay.submit(reply, envelope_id(self._configuration.keys[0], _recipient(reply)))
         except RelayUnavailable:
             await self._ledger.release(claim)
             raise
-        except Refused as refusal:
+        except Refused as found:
+            refusal = found
             decided = Decision(Reason.REFUSED, str(refusal), decided.misses, decided.responder)
         await self._close(copy, decided, one, claim)
+        # Of an address of ours the relay says so again at once, should it still be so.
+        if refusal and refusal.is_of_address and not one.way_back.is_ours:
+            await self._ledger.remember_refusal(_recipient(reply), str(refusal))
 
     def _compose(self, copy: Copy, decided: Decision, one: Behind) -> Reply:
         if decided.responder is None:
@@ -289,6 +327,10 @@ def _record_of(copy: Copy, decided: Decision, one: Behind | None = None, claim: 
         queue_id=copy.queue_id, mailbox_id=one.mailbox.id if one else None,
         responder_id=decided.responder.id if decided.responder else None, claim=claim,
     )  # fmt: skip
+
+
+def _recipient(reply: Reply) -> str:
+    return addresses.normal_form_or_none(reply.forward_path) or reply.forward_path
 
 
 def _too_many_cases(decided: Decision) -> Decision:

@@ -27,6 +27,7 @@ IDLE_LIMIT = 60.0
 # What cannot stand between < and > of a command without ending it or the line (RFC 5321 §4.1.2).
 _BREAKS_A_COMMAND = re.compile(r"[\x00-\x20\x7f<>]")
 _FINAL_DOT = b".\r\n"
+_STATUS = re.compile(r"5\.(\d{1,3})\.\d{1,3}\b")
 
 
 class RelayError(Exception):
@@ -34,7 +35,11 @@ class RelayError(Exception):
 
 
 class Refused(RelayError):
-    """Refused for good; the text is what the relay said."""
+    """Refused for good; the text is what the relay said. `is_of_address`: of the recipient, not of the reply or us."""
+
+    def __init__(self, text: str, *, is_of_address: bool = False) -> None:
+        super().__init__(text)
+        self.is_of_address = is_of_address
 
 
 class RelayUnavailable(RelayError):
@@ -56,6 +61,15 @@ class _Answer:
     def is_permanent(self) -> bool:
         return 500 <= self.code <= 599
 
+    @property
+    def is_of_address(self) -> bool:
+        """Of address or mailbox (RFC 3463 §3.2, §3.3), not of policy or the system: a relay that is set up wrong
+        refuses everybody.
+        """
+        if status := _STATUS.match(self.text):
+            return status[1] in {"1", "2"}
+        return self.code in {550, 551, 553}
+
     def __str__(self) -> str:
         return f"{self.code} {self.text}"
 
@@ -70,21 +84,22 @@ class Relay:
         self._slots = asyncio.Semaphore(connections)
         self._idle: list[_Connection] = []
 
-    async def submit(self, reply: Reply) -> None:
+    async def submit(self, reply: Reply, envelope_id: str = "") -> None:
         """Hand the reply over; returning means that the relay has it. Raises Refused, RelayUnavailable.
 
-        A kept connection may have died since its last use: then a fresh one is tried, once.
+        A kept connection may have died since its last use: then a fresh one is tried, once. `envelope_id` is what
+        the relay shall call the reply in its reports (RFC 3461 §4.4): letters and digits.
         """
         if _BREAKS_A_COMMAND.search(reply.forward_path):
             raise Refused("the sender's address cannot be written in a command")
         async with self._slot():
             connection = self._kept() or await self._connect()
             try:
-                await self._submit_over(connection, reply)
+                await self._submit_over(connection, reply, envelope_id)
             except _Died:
                 if not connection.was_used:
                     raise
-                await self._submit_over(await self._connect(), reply)
+                await self._submit_over(await self._connect(), reply, envelope_id)
 
     async def close(self) -> None:
         """Take leave of the relay."""
@@ -115,9 +130,9 @@ class Relay:
     async def _connect(self) -> "_Connection":
         return await _Connection.open(self._host, self._port, self._hostname)
 
-    async def _submit_over(self, connection: "_Connection", reply: Reply) -> None:
+    async def _submit_over(self, connection: "_Connection", reply: Reply, envelope_id: str) -> None:
         try:
-            await connection.submit(reply)
+            await connection.submit(reply, envelope_id)
         except Refused:
             self._keep(connection)
             raise
@@ -161,9 +176,9 @@ class _Connection:
         idle = asyncio.get_running_loop().time() - self.used_at
         return not self._reader.at_eof() and not self._writer.is_closing() and idle < IDLE_LIMIT
 
-    async def submit(self, reply: Reply) -> None:
+    async def submit(self, reply: Reply, envelope_id: str) -> None:
         """One transaction. Raises Refused with the connection fit for another one; else RelayUnavailable."""
-        mail, rcpt, data = await self._envelope(reply)
+        mail, rcpt, data = await self._envelope(reply, envelope_id)
         if mail.code >= 400:
             raise RelayUnavailable(str(mail))
         if refusal := next((answer for answer in (rcpt, data) if answer.code >= 400), None):
@@ -171,10 +186,10 @@ class _Connection:
                 raise RelayUnavailable(str(refusal))
             # Some refuse the recipient and yet wait for content: give them none. Otherwise the sender still stands.
             await (self._finish(b"") if data.code == 354 else self._reset())
-            raise Refused(str(refusal))
+            raise Refused(str(refusal), is_of_address=refusal is rcpt and rcpt.is_of_address)
         final = await self._finish(reply.content)
         if final.is_permanent:
-            raise Refused(str(final))
+            raise Refused(str(final), is_of_address=final.is_of_address and bool(_STATUS.match(final.text)))
         if final.code != 250:
             raise RelayUnavailable(str(final))
 
@@ -206,9 +221,9 @@ class _Connection:
             raise RelayUnavailable(str(hello))
         self._extensions = frozenset(line.split(" ")[0].upper() for line in hello.text.split("\n")[1:])
 
-    async def _envelope(self, reply: Reply) -> tuple[_Answer, _Answer, _Answer]:
+    async def _envelope(self, reply: Reply, envelope_id: str) -> tuple[_Answer, _Answer, _Answer]:
         """MAIL, RCPT and DATA, in one packet where the relay offers PIPELINING (RFC 2920)."""
-        commands, answers = self._commands(reply), list[_Answer]()
+        commands, answers = self._commands(reply, envelope_id), list[_Answer]()
         async with self._patience(COMMAND_TIMEOUT, lost=_Died):
             if "PIPELINING" in self._extensions:
                 self._writer.write(b"".join(commands))
@@ -222,7 +237,7 @@ class _Connection:
             raise _Died(str(next(answer for answer in answers if answer.code == 421)))
         return mail, rcpt, data
 
-    def _commands(self, reply: Reply) -> list[bytes]:
+    def _commands(self, reply: Reply, envelope_id: str) -> list[bytes]:
         needs_8bit = not reply.content.isascii()
         mail = "MAIL FROM:<>"
         if "SIZE" in self._extensions:
@@ -233,7 +248,10 @@ class _Connection:
             if "SMTPUTF8" not in self._extensions:
                 raise Refused("the relay does not offer SMTPUTF8, which this address needs (RFC 6531 §3.2)")
             mail += " SMTPUTF8"
-        # A reply that cannot be delivered is nobody's business: no report about it (RFC 3461 §4.1).
+        if envelope_id and "DSN" in self._extensions:
+            mail += f" ENVID={envelope_id}"
+        # A reply that cannot be delivered is nobody's business: no report about it (RFC 3461 §4.1). That Postfix
+        # tells its own postmaster all the same is how refusals are learnt.
         notify = " NOTIFY=NEVER" if "DSN" in self._extensions else ""
         return [f"{mail}\r\n".encode(), f"RCPT TO:<{reply.forward_path}>{notify}\r\n".encode(), b"DATA\r\n"]
 

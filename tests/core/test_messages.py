@@ -27,6 +27,7 @@ POLICY = Policy(spam_fields=("X-Spam-Flag: YES", "X-Spam-Status: Yes"), authserv
 SHOWN_ELSEWHERE = {
     Reason.NO_MAILBOX: "tests/lmtp/test_replies.py::test_nobody_behind_the_address",
     Reason.RATE_LIMITED: "tests/lmtp/test_brakes.py::test_a_mailbox_sends_as_many_replies_as_it_may",
+    Reason.UNDELIVERABLE: "tests/lmtp/test_undeliverable.py::test_what_the_dns_says_of_the_senders_domain",
     Reason.REFUSED: "tests/lmtp/test_faults.py::test_a_reply_refused_for_good_is_a_decision_with_the_relays_words",
     Reason.ERROR: "tests/lmtp/test_faults.py::test_a_bug_is_a_decision_and_the_message_is_kept",
 }

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from responders.core.decision import RULES, Needs, Policy, Previous, Reason, decide, decide_by_message, explain
+from responders.core.decision import RULES, Needs, Policy, Previous, Reason, WayBack, decide, decide_by_message, explain
 from responders.core.schedule import Window
 from tests.core.facts import NOW, mailbox, message, responder
 
@@ -157,3 +157,21 @@ def test_what_another_responder_answered_does_not_count() -> None:
 
 def test_without_a_mailbox_that_is_the_reason() -> None:
     assert decide(message(), None, Policy(), datetime.min.replace(tzinfo=UTC)).reason is Reason.NO_MAILBOX
+
+
+@pytest.mark.parametrize(
+    ("way", "expected"),
+    [
+        (WayBack(), None),
+        (WayBack(domain_trouble="null MX"), "example.com: null MX"),
+        (WayBack(refused_at=NOW, refusal="550 5.1.1 No"), "refused 2026-12-28T12:00:00Z: 550 5.1.1 No"),
+        (WayBack(refused_at=NOW - 59 * DAY, refusal="550"), "refused 2026-10-30T12:00:00Z: 550"),
+        (WayBack(refused_at=NOW - 60 * DAY, refusal="550"), None),
+        (WayBack(refused_at=NOW - 60 * DAY, domain_trouble="no such domain"), "example.com: no such domain"),
+    ],
+)
+def test_where_no_reply_can_arrive_none_is_sent(way: WayBack, expected: str | None) -> None:
+    decided = decide(message(), mailbox(), Policy(), NOW, way_back=way)
+    assert decided.reason is (Reason.UNDELIVERABLE if expected else Reason.REPLIED)
+    assert decided.evidence == (expected or "")
+    assert decide(message(), mailbox(), Policy(refusal_days=0), NOW, way_back=WayBack(NOW)).reason is Reason.REPLIED

@@ -51,6 +51,22 @@ def test_two_processes_share_the_brake(hook: Hook, second_hook: Hook, relay: Rel
     assert len(relay.contents) == 15
 
 
+def test_a_thousand_copies_from_one_sender_at_once_give_one_reply(
+    hook: Hook, second_hook: Hook, relay: Relay, standing_reply: Responder
+) -> None:
+    """On many connections, at two processes; copies that meet the answer in the making come again, as Postfix does."""
+
+    def deliver(number: int) -> None:
+        content = message()
+        while (hook, second_hook)[number % 2].deliver(content)[0].startswith("451"):
+            continue
+
+    with ThreadPoolExecutor(100) as pool:
+        list(pool.map(deliver, range(1000)))
+    assert len(relay.contents) == 1
+    assert reasons() == {"already-replied": 999, "replied": 1}
+
+
 def test_a_domain_has_a_brake_of_its_own(hook: Hook, relay: Relay, standing_reply: Responder) -> None:
     Domain.objects.update(replies_per_hour=6)
     ewa = Mailbox.objects.create(domain=standing_reply.mailbox.domain, local_part="ewa")

@@ -148,7 +148,7 @@ def test_the_relay_is_spoken_to_as_it_offers(
     relay = scripted([ACCEPTING[0], hello, *ACCEPTING[2:]])
     hook_with(relay.url).deliver(message(), sender="żółw@nadawca.example")
     assert relay.heard[0] == "EHLO panel.example"
-    assert fnmatch(relay.heard[1], "MAIL FROM:<> SIZE=* SMTPUTF8")
+    assert fnmatch(relay.heard[1], "MAIL FROM:<> SIZE=* SMTPUTF8 ENVID=*")
     assert relay.heard[2] == "RCPT TO:<żółw@nadawca.example> NOTIFY=NEVER"
 
 
@@ -199,8 +199,8 @@ def test_a_reply_that_could_not_be_recorded_is_not_sent_again(
     hook = hook_with(relay.url, database=through(wire))
     submit = hook.relay.submit
 
-    async def submit_and_lose_the_database(reply: object) -> None:
-        await submit(reply)
+    async def submit_and_lose_the_database(*arguments: object) -> None:
+        await submit(*arguments)
         await wire.cut_from_elsewhere()
 
     monkeypatch.setattr(hook.relay, "submit", submit_and_lose_the_database)

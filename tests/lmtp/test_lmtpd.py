@@ -7,13 +7,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.db import connection
 
+from mailboxes.models import Mailbox
 from responders.models import Decision, Responder
+from tests.lmtp.name_server import NameServer
 from tests.lmtp.parts import SENDER, Client, Relay, copy, message, wait_for
 from webmail_panel.embedded import free_port
 
@@ -76,6 +79,39 @@ def start(relay: Relay, db: None) -> Iterator[Start]:
     yield start_program
     for program in running:
         program.stop()
+
+
+def test_two_programs_never_send_more_than_the_brake_allows(
+    start: Start, relay: Relay, standing_reply: Responder
+) -> None:
+    Mailbox.objects.update(replies_per_hour=25)
+    programs = [start(), start()]
+
+    def write(number: int) -> None:
+        with Client(programs[number % 2].port) as client:
+            client.deliver(f"{number}@peer.example", [copy("anna@firma.example")], message())
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(write, range(120)))
+    assert len(relay.contents) == 25
+    found = list(Decision.objects.values_list("reason", flat=True))
+    assert (found.count("replied"), found.count("rate-limited")) == (25, 95)
+
+
+def test_it_asks_the_name_server_of_its_settings(
+    start: Start, relay: Relay, standing_reply: Responder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_server = NameServer()
+    name_server.zone = {"null.example": ["0 ."], "peer.example": ["10 mx.example."]}
+    monkeypatch.setenv("CHECK_SENDER_DOMAINS", "1")
+    monkeypatch.setenv("DNS_SERVER", name_server.address)
+    program = start()
+    for sender in ("jan@null.example", "jan@nowhere.example", "jan@peer.example", "ewa@peer.example"):
+        with Client(program.port) as client:
+            client.deliver(sender, [copy("anna@firma.example")], message())
+    name_server.stop()
+    assert [paths for _null, paths in relay.envelopes] == [["jan@peer.example"], ["ewa@peer.example"]]
+    assert name_server.asked == ["null.example", "nowhere.example", "peer.example"]
 
 
 def test_its_memory_stays_bounded_and_it_drains(start: Start, relay: Relay, standing_reply: Responder) -> None:

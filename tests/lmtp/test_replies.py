@@ -37,7 +37,7 @@ def test_what_was_decided_is_kept(hook: Hook, standing_reply: Responder) -> None
     assert decision.queue_id == "4ABCDE"
     assert decision.message_id.endswith("@nadawca.example>")
     assert decision.misses[0] == "null-reverse-path"
-    assert decision.misses[-1] == "rate-limited"
+    assert decision.misses[-1] == "undeliverable"
     response = PreviousResponse.objects.get()
     assert (response.state, response.reverse_path_key) == ("replied", SENDER)
     assert response.replied_at is not None

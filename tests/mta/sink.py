@@ -35,7 +35,17 @@ class Sink:
     def __init__(self, port: int) -> None:
         self.port = port
         self._received: list[Received] = []
+        self._refusals: dict[str, str] = {}
         self._controller: Controller | None = None
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self._refusals:
+            return self._refusals[address]
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 2.1.5 Recipient ok"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         content = envelope.content if isinstance(envelope.content, bytes) else b""
@@ -43,6 +53,13 @@ class Sink:
         options = tuple(envelope.mail_options)
         self._received.append(Received(reverse_path, tuple(envelope.rcpt_tos), content, options))
         return "250 2.0.0 Kept"
+
+    def refuse(self, address: str, answer: str) -> None:
+        """Answer so to every message for the address, until it is accepted again."""
+        self._refusals[address] = answer
+
+    def accept(self, address: str) -> None:
+        del self._refusals[address]
 
     def start(self) -> None:
         # Made here and not before: a controller that never runs leaves an open event loop behind.

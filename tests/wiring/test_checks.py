@@ -52,6 +52,13 @@ def test_a_good_configuration_is_silent() -> None:
         ({"MESSAGE_SIZE_LIMIT": 0}, "panel.E013"),
         ({"DECISION_RETENTION_DAYS": 0}, "panel.E013"),
         ({"REQUIRE_STAFF_MFA": False}, "panel.W016"),
+        ({"MAILBOX_REPLIES_PER_HOUR": -1}, "panel.E013"),
+        ({"DOMAIN_REPLIES_PER_HOUR": -1}, "panel.E013"),
+        ({"REFUSAL_DAYS": -1}, "panel.E013"),
+        ({"DNS_SERVER": "127.0.0.1"}, "panel.E017"),
+        ({"DNS_SERVER": "dns.example:53"}, "panel.E017"),
+        ({"DNS_SERVER": "127.0.0.1:0"}, "panel.E017"),
+        ({"STAFF_NOTICES": ["pomoc@hosting.example", "pomoc"]}, "panel.E018"),
     ],
 )
 def test_it_refuses(changes: dict[str, Any], expected: str) -> None:

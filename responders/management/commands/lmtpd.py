@@ -15,6 +15,7 @@ from responders.hook.pipeline import Configuration, Pipeline
 from responders.hook.relay import Relay
 from responders.hook.server import Health, Limits, ListenError, Server, serve
 from responders.policy import policy_from_settings
+from responders.resolver import Resolver
 
 DJANGOS_OWN_PARAMETERS = {"context", "cursor_factory", "prepare_threshold"}
 
@@ -44,7 +45,8 @@ async def _run(listen: list[str], health_address: str | None) -> None:
     ledger = Ledger(database_parameters(), policy_from_settings(), metrics)
     relay = Relay(settings.RELAY_URL, hostname=settings.MAIL_HOSTNAME)
     journal = Journal(None if settings.LOG_PLAIN_ADDRESSES else settings.SECRET_KEY.encode(), metrics)
-    pipeline = Pipeline(ledger, relay, journal, configuration())
+    resolver = Resolver(settings.DNS_SERVER) if settings.CHECK_SENDER_DOMAINS else None
+    pipeline = Pipeline(ledger, relay, journal, configuration(), resolver)
     server = Server(pipeline.receive, settings.MAIL_HOSTNAME, Limits(message_size=settings.MESSAGE_SIZE_LIMIT), metrics)
     try:
         await serve(server, Health(server, ledger.is_ready), listen, health_address)
@@ -60,6 +62,7 @@ def configuration() -> Configuration:
         autoreply_domain=settings.AUTOREPLY_DOMAIN,
         hostname=settings.MAIL_HOSTNAME,
         received_by=frozenset(host.lower() for host in settings.RECEIVED_BY_HOSTS),
+        keys=tuple(key.encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)),
     )
 
 

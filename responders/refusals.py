@@ -1,0 +1,33 @@
+"""Addresses that refused a reply for good: to look at, and to lift."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from mailboxes import addresses
+from responders.models import Refusal
+from responders.services import database_now
+
+
+def in_force() -> QuerySet[Refusal]:
+    """Those that keep an address from replies now, the latest first."""
+    return Refusal.objects.filter(refused_at__gt=database_now() - timedelta(days=settings.REFUSAL_DAYS))
+
+
+def lift(wanted: str) -> int:
+    """Forget the refusal of an address, or of every address of a domain (`@example.com`); return how many there were.
+
+    Raises AddressError.
+    """
+    if wanted.startswith("@"):
+        chosen = Q(address__endswith=f"@{addresses.normalise_domain(wanted[1:])}")
+    else:
+        chosen = Q(address=addresses.normalise(wanted))
+    return Refusal.objects.filter(chosen).delete()[0]
+
+
+def delete_old() -> int:
+    """Delete those that are over; return how many."""
+    before = database_now() - timedelta(days=settings.REFUSAL_DAYS)
+    return Refusal.objects.filter(refused_at__lte=before).delete()[0]

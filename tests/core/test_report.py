@@ -1,0 +1,111 @@
+"""Delivery reports: which addresses refused a message for good."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from responders.core.report import MAX_RECIPIENTS, Failure, failures
+
+# As Postfix 3.7 reports a reply that was refused; the boundary and the names are others.
+REPORT = b"""\
+From: MAILER-DAEMON@mail.panel.example (Mail Delivery System)\r
+To: 2bounce@autoreply.invalid\r
+Subject: Postmaster Copy: Undelivered Mail\r
+Auto-Submitted: auto-generated\r
+MIME-Version: 1.0\r
+Content-Type: multipart/report; report-type=delivery-status;\r
+\tboundary="4F0.1795/mail.panel.example"\r
+\r
+This is a MIME-encapsulated message.\r
+\r
+--4F0.1795/mail.panel.example\r
+Content-Description: Notification\r
+Content-Type: text/plain; charset=us-ascii\r
+\r
+<jan@example.com>: host mx.example.com[192.0.2.1] said: 550 5.1.1 No such user\r
+\r
+--4F0.1795/mail.panel.example\r
+Content-Description: Delivery report\r
+Content-Type: message/delivery-status\r
+\r
+Reporting-MTA: dns; mail.panel.example\r
+Original-Envelope-Id: name\r
+X-Postfix-Queue-ID: 4F0\r
+\r
+Final-Recipient: rfc822; jan@example.com\r
+Original-Recipient: rfc822;jan@example.com\r
+Action: failed\r
+Status: 5.1.1\r
+Remote-MTA: dns; mx.example.com\r
+Diagnostic-Code: smtp; 550 5.1.1 No such\r
+    user\r
+\r
+--4F0.1795/mail.panel.example\r
+Content-Description: Undelivered Message\r
+Content-Type: message/rfc822\r
+\r
+From: anna@firma.example\r
+To: <jan@example.com>\r
+Subject: Auto: x\r
+\r
+Final-Recipient: rfc822; not@this.example\r
+Action: failed\r
+Status: 5.0.0\r
+\r
+--4F0.1795/mail.panel.example--\r
+"""
+REFUSED = Failure("jan@example.com", "550 5.1.1 No such user", "name")
+
+
+def test_it_reads_who_refused_and_what_was_said() -> None:
+    assert failures(REPORT) == [REFUSED]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"Action: failed", b"Action: delayed"),
+        (b"Action: failed", b"Action: delivered"),
+        (b"Status: 5.1.1", b"Status: 4.4.1"),
+        (b"Status: 5.1.1", b"Status:"),
+        (b"Final-Recipient: rfc822; jan@example.com", b"Final-Recipient: rfc822; jan"),
+        (b"Final-Recipient: rfc822; jan@example.com", b"X: y"),
+        (b"message/delivery-status", b"application/octet-stream"),
+    ],
+)
+def test_whatever_is_no_permanent_failure_of_an_address_is_left_alone(old: bytes, new: bytes) -> None:
+    assert failures(REPORT.replace(old, new, 1)) == []
+
+
+def test_without_words_the_status_stands_for_them() -> None:
+    [found] = failures(REPORT.replace(b"Diagnostic-Code", b"X-Other"))
+    assert found.words == "5.1.1"
+
+
+def test_an_address_comes_in_its_normal_form() -> None:
+    written = "utf-8; Żółw@Bücher.example".encode()
+    [found] = failures(REPORT.replace(b"rfc822; jan@example.com", written, 1))
+    assert found.address == "żółw@xn--bcher-kva.example"
+
+
+def test_a_report_of_very_many_recipients_is_bounded() -> None:
+    block = b"Final-Recipient: rfc822; jan@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
+    begin = REPORT.index(b"Final-Recipient")
+    assert len(failures(REPORT[:begin] + block * 1000 + REPORT[begin:])) == MAX_RECIPIENTS
+
+
+def test_a_report_that_was_cut_off_tells_what_it_can() -> None:
+    whole = REPORT.index(b"Content-Description: Undelivered")
+    assert failures(REPORT[:whole]) == [REFUSED]
+    assert {found.address for length in range(whole) for found in failures(REPORT[:length])} == {"jan@example.com"}
+
+
+@given(st.binary(max_size=300), st.integers(0, len(REPORT)))
+def test_whatever_the_bytes_it_does_not_raise(noise: bytes, place: int) -> None:
+    failures(REPORT[:place] + noise + REPORT[place:])
+    failures(noise)
+
+
+def test_nesting_a_thousand_deep_does_no_harm() -> None:
+    deep = b"".join(b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (n, n) for n in range(1000))
+    assert failures(b"MIME-Version: 1.0\r\n" + deep + REPORT) == []
