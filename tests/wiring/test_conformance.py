@@ -45,7 +45,7 @@ def test_no_clause_stands_twice() -> None:
 
 @pytest.mark.parametrize(
     "number",
-    [3834, 5230, 6131, 2033, 2920, 3461, 5321, 5322, 2047, 2231, 6531, 6532, 8098, 3464, 8601, 3282, 4021],
+    [3834, 5230, 6131, 2033, 2920, 3461, 5321, 5322, 2047, 2231, 6531, 6532, 8098, 3464, 7505, 8601, 3282, 4021],
 )
 def test_each_standard_has_its_clauses(number: int) -> None:
     assert any(row[0].startswith(f"RFC {number} ") for row in ROWS)
