@@ -117,6 +117,15 @@ def _refuse_taken(local_part: str, domain: Domain) -> None:
         raise MailboxesError(f"{address} is an alias already")
 
 
+@transaction.atomic
+def set_limits(mailbox: Mailbox, of_mailbox: int | None, of_domain: int | None) -> None:
+    """Replies an hour of the mailbox, and of its whole domain; None is as usual, 0 no limit."""
+    mailbox.replies_per_hour = of_mailbox
+    mailbox.save(update_fields=["replies_per_hour"])
+    mailbox.domain.replies_per_hour = of_domain
+    mailbox.domain.save(update_fields=["replies_per_hour"])
+
+
 def delegate(mailbox: Mailbox, user: User, *, actor: User) -> Delegation:
     """Let a colleague look after the mailbox's autoresponders; once more changes nothing."""
     delegation, _is_new = Delegation.objects.get_or_create(mailbox=mailbox, user=user, defaults={"created_by": actor})

@@ -4,6 +4,7 @@ The same `decide` that the hook calls, on facts read through Django's models. No
 """
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -148,7 +149,8 @@ def _way_back(message: Message) -> decision.WayBack:
 
 def _domain_trouble(message: Message) -> str:
     domain = addresses.normalise(message.reverse_path).rpartition("@")[2]
-    return asyncio.run(Resolver(settings.DNS_SERVER).trouble_with(domain))
+    with ThreadPoolExecutor(1) as own_thread:  # this one may have an event loop already
+        return own_thread.submit(lambda: asyncio.run(Resolver(settings.DNS_SERVER).trouble_with(domain))).result()
 
 
 def _previous_responses(facts: decision.MailboxFacts | None, message: Message) -> dict[int, decision.Previous]:

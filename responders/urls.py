@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from responders import form_views, notice_views, try_views, views
+from responders import form_views, notice_views, staff_views, try_views, views
 
 urlpatterns = [
     path("", views.mailbox_list, name="mailbox_list"),
     path("mailboxes/<int:pk>/", views.mailbox_page, name="mailbox"),
     path("mailboxes/<int:pk>/group-address/", views.group_address, name="group_address"),
+    path("mailboxes/<int:pk>/limits/", staff_views.limits, name="limits"),
+    path("refusals/", staff_views.refusal_list, name="refusals"),
     path("mailboxes/<int:pk>/notices/", notice_views.notices, name="notices"),
     path("end/<str:token>/", notice_views.responder_end, name="responder_end"),
     path("mailboxes/<int:pk>/try/", try_views.try_it, name="try_it"),

@@ -17,6 +17,8 @@ WANTED = {
     "account_logout": "sign-out/",
     "account_reauthenticate": "sign-in/again/",
     "account_time_zone": "account/mailboxes/<int:pk>/time-zone/",
+    "delegation_end": "mailboxes/<int:pk>/delegates/<int:number>/end/",
+    "delegations": "mailboxes/<int:pk>/delegates/",
     "device_end": "account/devices/<int:pk>/end/",
     "device_end_others": "account/devices/end-others/",
     "mfa_activate_totp": "account/second-factor/app/",
