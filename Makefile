@@ -42,7 +42,7 @@ bench: .venv/dev.stamp  ## How many messages a second
 	@for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
 .PHONY: soak
-soak: .venv/dev.stamp .venv/messages.stamp  ## The hook killed again and again, a relay that fails: MESSAGES=… KILLS=… SEED=…
+soak: .venv/dev.stamp .venv/messages.stamp  ## Hook, database, Redis killed again and again, a relay that fails: MESSAGES=… KILLS=… SEED=…
 	@sh tests/install-debian-packages.sh
 	SOAK_MESSAGES=$(or $(MESSAGES),1000) SOAK_KILLS=$(or $(KILLS),30) $(if $(SEED),SOAK_SEED=$(SEED)) \
 		$(BIN)/python -m pytest -q -s -n 0 tests/mta/test_everything_at_once.py

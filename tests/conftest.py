@@ -7,12 +7,20 @@ from datetime import datetime
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
+from django.utils import timezone, translation
 from pytest_django import Settings
 
 from mailboxes.models import Alias, AliasTarget, Domain, Mailbox, User
 from responders.models import Responder
 
 PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def _no_language_of_an_earlier_test() -> None:
+    """A page leaves its visitor's language and zone to the thread that drew it."""
+    translation.deactivate()
+    timezone.deactivate()
 
 
 @pytest.fixture

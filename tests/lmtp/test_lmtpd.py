@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -180,3 +181,21 @@ def test_health_says_no_without_a_database(start: Start, monkeypatch: pytest.Mon
         assert program.health() == 503
     finally:
         program.stop()
+
+
+def test_health_says_no_while_the_database_is_away_and_yes_when_it_is_back(start: Start) -> None:
+    """The same program, with no restart of its own."""
+    program = start()
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        try:
+            server.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s",
+                [name, connection.connection.info.backend_pid],
+            )
+            assert wait_for(lambda: program.health() == 503, 20)
+        finally:
+            server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    assert wait_for(lambda: program.health() == 200, 20)
+    assert program.process.poll() is None

@@ -8,6 +8,7 @@ import contextlib
 import copy
 import itertools
 import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,7 +27,9 @@ from responders.models import Decision, Responder
 from responders.services import database_now, save_responder
 from responders.validation import ResponderInput
 from tests.mta.stack import Stack, require_mail_servers
+from webmail_panel import embedded
 
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
 
@@ -34,7 +37,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def shared_stack() -> Iterator[Stack]:
     require_mail_servers()
-    name = f"mta_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    name = f"mta_{WORKER}"
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}")
     with running_stack(name, urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))) as stack:
@@ -118,10 +121,55 @@ class Hosting:
 
 @pytest.fixture
 def hosting(stack: Stack, django_db_blocker: Any) -> Iterator[Hosting]:
-    with database_of(stack, django_db_blocker):
+    yield from _hosting_on(stack, django_db_blocker)
+
+
+def _hosting_on(stack: Stack, blocker: Any) -> Iterator[Hosting]:
+    with database_of(stack, blocker):
         yield Hosting(f"firma{next(_numbers)}.example")
+        connections["default"].close()  # the server may have been stopped and started
         for model in (Decision, Alias, Mailbox, Domain, User):
             model.objects.all().delete()
+
+
+class OwnPostgres:
+    """A database server that no other test uses, to be stopped and started."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        self.server = embedded.start_postgres(self._folder, durable=False)
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def crash(self) -> None:
+        """At once: what was not committed is lost, and the next start recovers."""
+        assert self.server.process is not None
+        self.server.process.send_signal(signal.SIGQUIT)
+        self.server.process.wait(60)
+
+
+@pytest.fixture(scope="session")
+def own_postgres() -> Iterator[OwnPostgres]:
+    server = OwnPostgres(Path(os.environ["PANEL_TESTS_VAR_DIR"]) / f"mta-postgres-{WORKER}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def own_stack(own_postgres: OwnPostgres) -> Iterator[Stack]:
+    """Every server, on that database."""
+    require_mail_servers()
+    with running_stack(f"own_{WORKER}", own_postgres.server.url()) as stack:
+        yield stack
+
+
+@pytest.fixture
+def own_hosting(own_stack: Stack, django_db_blocker: Any) -> Iterator[Hosting]:
+    yield from _hosting_on(own_stack, django_db_blocker)
 
 
 @pytest.fixture
