@@ -46,8 +46,8 @@ class FaultyRelay:
             return "451 4.3.0 Not now"
         if fault == "stall":
             await asyncio.sleep(STALL_SECONDS)
-        if fault != "drop before":
-            await asyncio.to_thread(self._pass_on, recipient, envelope.content)
+        if fault != "drop before" and not await asyncio.to_thread(self._pass_on, recipient, envelope.content):
+            return "451 4.3.0 The next server does not take it now"
         if fault == "drop after":
             self.lost_answers.add(recipient)
         if fault.startswith("drop") and server.transport is not None:
@@ -60,7 +60,11 @@ class FaultyRelay:
         kinds = [*FAULTS, ""]
         return self._chance.choices(kinds, [*FAULTS.values(), 100 - sum(FAULTS.values())])[0]
 
-    def _pass_on(self, recipient: str, content: Any) -> None:
-        with smtplib.SMTP("127.0.0.1", self._target_port, "hook.example", timeout=30) as smtp:
-            smtp.sendmail("", [recipient], content)
+    def _pass_on(self, recipient: str, content: Any) -> bool:
+        try:
+            with smtplib.SMTP("127.0.0.1", self._target_port, "hook.example", timeout=30) as smtp:
+                smtp.sendmail("", [recipient], content)
+        except (smtplib.SMTPException, OSError):  # Postfix without its database: 451
+            return False
         self.passed_on[recipient] += 1
+        return True
