@@ -3,14 +3,13 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from mailboxes.models import Mailbox
-from responders import sentences, services, validation
+from responders import drafts, sentences, services, validation
 from responders.forms import PLACEHOLDER_WORDS, ResponderForm, warnings_about
 from responders.models import Responder
 from responders.preview import previews
@@ -21,14 +20,14 @@ OWN_TEXTS_SHOWN = 5
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
+@drafts.keeps_what_was_typed
 def responder_new(request: HttpRequest, pk: int) -> HttpResponse:
     """Write a responder."""
     return _responder_form(request, visible_mailbox(request, pk), None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
+@drafts.keeps_what_was_typed
 def responder_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Change a responder."""
     row = visible_responder(request, pk)
@@ -37,7 +36,12 @@ def responder_edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> HttpResponse:
     if request.method != "POST":
-        return _show_form(request, ResponderForm(mailbox=mailbox, responder=row))
+        typed = drafts.typed_before(request)
+        form = ResponderForm(typed, mailbox=mailbox, responder=row)
+        return _show_form(request, form, **({"was_signed_out": True} if typed else {}))
+    if "throw_away" in request.POST:
+        drafts.forget(request)
+        return redirect(request.path)
     if request.POST.get("ready", "").isdecimal() and row is None:
         return _show_form(request, _started(request, mailbox))
     form = ResponderForm(request.POST, mailbox=mailbox, responder=row)
@@ -61,6 +65,7 @@ def _save(request: HttpRequest, form: ResponderForm) -> HttpResponse:
         again["version"] = str(conflict.current.version)
         form = ResponderForm(again, mailbox=form.mailbox, responder=row)
         return _show_form(request, form, conflict=shown_responder(conflict.current, services.database_now()))
+    drafts.forget(request)
     messages.success(request, _saved_sentence(saved))
     for warning in warnings_about(typed):
         messages.warning(request, str(warning))
@@ -97,7 +102,8 @@ def _show_form(request: HttpRequest, form: ResponderForm, **more: Any) -> HttpRe
         "placeholders": PLACEHOLDER_WORDS.items(),
         "ready": [] if form.responder else _starting_texts(form.mailbox),
     }
-    status = 409 if "conflict" in more else 422 if form.has_mistakes else 200
+    is_new = request.method != "POST"
+    status = 409 if "conflict" in more else 422 if form.has_mistakes and not is_new else 200
     return render(request, "responders/form.html", context | more, status=status)
 
 

@@ -39,6 +39,12 @@
     changed(end);
   });
 
+  // Leaving with something typed and not saved: the browser asks.
+  let typed = false;
+  form.addEventListener("input", () => { typed = true; });
+  form.addEventListener("submit", () => { typed = false; });
+  window.addEventListener("beforeunload", (event) => { if (typed) event.preventDefault(); });
+
   // A ready text goes into the form; what was typed is never thrown away without a question.
   const ready = document.getElementById("ready");
   if (!ready) return;
