@@ -1,15 +1,21 @@
 """The page of the responder form: writing, changing, previewing. Nothing typed is ever lost."""
 
+import logging
+from datetime import datetime
+from smtplib import SMTPException
 from typing import Any
 
+from allauth.core.internal import ratelimit
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
+from mailboxes.addresses import display
 from mailboxes.models import Mailbox
-from responders import drafts, sentences, services, validation
+from responders import drafts, sample_letters, sentences, services, validation
 from responders.forms import PLACEHOLDER_WORDS, ResponderForm, warnings_about
 from responders.models import Responder
 from responders.preview import previews
@@ -17,6 +23,9 @@ from responders.ready_texts import ReadyText, ready_texts
 from responders.views import actor, shown_responder, visible_mailbox, visible_responder
 
 OWN_TEXTS_SHOWN = 5
+TESTS = {"send": "20/h/user"}
+
+log = logging.getLogger(__name__)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -45,7 +54,7 @@ def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | Non
     if request.POST.get("ready", "").isdecimal() and row is None:
         return _show_form(request, _started(request, mailbox))
     form = ResponderForm(request.POST, mailbox=mailbox, responder=row)
-    if "preview" in request.POST:
+    if "preview" in request.POST or "send_test" in request.POST:
         return _show_preview(request, form)
     return _save(request, form) if form.is_valid() else _show_form(request, form)
 
@@ -88,9 +97,29 @@ def _show_preview(request: HttpRequest, form: ResponderForm) -> HttpResponse:
                 "length": sentences.length_sentence(draft),
                 "warnings": warnings_about(form.as_input()),
             }
+            if "send_test" in request.POST:
+                _send_test(request, form.mailbox, draft, now)
     if request.headers.get("HX-Request"):
         return render(request, "responders/preview.html", found | {"form": form})
     return _show_form(request, form, **found)
+
+
+def _send_test(request: HttpRequest, mailbox: Mailbox, draft: Responder, now: datetime) -> None:
+    to = request.POST.get("test_to") or mailbox.address
+    person = actor(request)
+    if to not in sample_letters.addresses(person, mailbox):
+        messages.error(request, _("A test goes to your own addresses only."))
+    elif not ratelimit.consume(request, app="responders.test", action="send", config=TESTS, user=person):
+        messages.error(request, _("Enough tests for now: try again in an hour."))
+    else:
+        try:
+            count = sample_letters.send(mailbox, draft, to, now)
+        except (OSError, SMTPException):
+            log.warning("a test letter was not taken", exc_info=True)
+            messages.error(request, _("The mail server did not take the test. Try again in a while."))
+        else:
+            words = ngettext("A test is on its way to %(to)s.", "%(count)d tests are on their way to %(to)s.", count)
+            messages.success(request, words % {"count": count, "to": display(to)})
 
 
 def _show_form(request: HttpRequest, form: ResponderForm, **more: Any) -> HttpResponse:
@@ -101,6 +130,8 @@ def _show_form(request: HttpRequest, form: ResponderForm, **more: Any) -> HttpRe
         "zone": sentences.zone_name(form.time_zone),
         "placeholders": PLACEHOLDER_WORDS.items(),
         "ready": [] if form.responder else _starting_texts(form.mailbox),
+        "test_addresses": [(each, display(each)) for each in sample_letters.addresses(actor(request), form.mailbox)],
+        "test_to": request.POST.get("test_to"),
     }
     is_new = request.method != "POST"
     status = 409 if "conflict" in more else 422 if form.has_mistakes and not is_new else 200

@@ -55,10 +55,10 @@ class Folded(Div):
     template = "responders/folded.html"
 
     def __init__(self, form: "ResponderForm", title: str | Promise, *fields: str, css_class: str = "") -> None:
-        super().__init__(*fields, css_class=css_class)
+        self._names = [name for name in fields if name in form.fields]
+        super().__init__(*self._names, css_class=css_class)
         self.title = title
         self._form = form
-        self._names = [name for name in fields if name in form.fields]
 
     @property
     def is_open(self) -> bool:

@@ -90,7 +90,11 @@ def test_every_sender_gets_a_reply_whatever_dies(
     relay.is_faulty = False
     soon = to_local(database_now() + timedelta(seconds=5), "Europe/Warsaw")
     absence = hosting.responder(short, type="absence", to_date=soon)
-    until(lambda: _is_over(stack, people), "a reply for everybody and an empty queue", PATIENCE)
+    try:
+        until(lambda: _is_over(stack, people), "a reply for everybody and an empty queue", PATIENCE)
+    finally:
+        waiting = [sender for sender in people if not stack.sink.mail_for(sender)]
+        print(f"in the queue: {stack.queue()[:3]}; without a reply: {waiting[:10]}")
 
     stack.wait_until_stored(anna, len(sent))
     replies = {sender: len(stack.sink.mail_for(sender)) for sender in people}

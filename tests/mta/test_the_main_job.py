@@ -8,10 +8,12 @@ from email import message_from_bytes
 from email.message import EmailMessage
 
 import pytest
+from pytest_django import Settings
 
+from responders import sample_letters
 from responders.services import database_now
 from tests.mta.conftest import PASSWORD, Hosting
-from tests.mta.stack import HOSTNAME, Stack, message, until
+from tests.mta.stack import HOSTNAME, TRUSTED, Stack, message, until
 
 
 def test_a_message_is_stored_and_answered(stack: Stack, hosting: Hosting, sender: str) -> None:
@@ -49,6 +51,20 @@ def read_inbox(stack: Stack, address: str) -> list[EmailMessage]:
         _ok, [numbers] = imap.search(None, "ALL")
         fetched = [imap.fetch(number, "(RFC822)")[1][0][1] for number in numbers.decode().split()]
         return [message_from_bytes(content) for content in fetched]  # type: ignore[misc]  # one parser, two names
+
+
+def test_a_test_of_the_reply_arrives_and_nothing_answers_it(stack: Stack, hosting: Hosting, settings: Settings) -> None:
+    """Through the operator's mail server, from the panel's address, into the mailbox itself."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = TRUSTED, stack.smtp_port
+    anna = hosting.away("anna", name="Anna Żak")
+    row = hosting.mailboxes[anna].responders.get()
+    assert sample_letters.send(row.mailbox, row, anna, database_now()) == 1
+    [letter] = stack.wait_until_stored(anna)
+    assert letter["Subject"] == "Auto: Pytanie o ofertę"
+    assert letter["From"] == f"Anna Żak <{anna}>"
+    assert letter["Auto-Submitted"] == "auto-replied"
+    until(lambda: hosting.decisions(anna) == ["auto-submitted"], "the decision about the test itself")
 
 
 def test_a_second_message_of_the_same_sender_is_not_answered(stack: Stack, hosting: Hosting, sender: str) -> None:
