@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods
 
 from mailboxes.addresses import display
 from mailboxes.models import Mailbox
-from responders import drafts, sample_letters, sentences, services, validation
-from responders.forms import PLACEHOLDER_WORDS, ResponderForm, warnings_about
+from responders import drafts, hints, sample_letters, sentences, services, validation
+from responders.forms import PLACEHOLDER_WORDS, ResponderForm
 from responders.models import Responder
 from responders.preview import previews
 from responders.ready_texts import ReadyText, ready_texts
@@ -60,10 +60,10 @@ def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | Non
 
 
 def _save(request: HttpRequest, form: ResponderForm) -> HttpResponse:
-    row, typed = form.responder, form.as_input()
+    row, now = form.responder, services.database_now()
     try:
         saved = services.save_responder(
-            form.mailbox, typed, actor=actor(request), now=services.database_now(), responder=row,
+            form.mailbox, form.as_input(), actor=actor(request), now=now, responder=row,
             expected_version=form.cleaned_data["version"] if row else None,
         )  # fmt: skip
     except validation.ResponderInvalid as invalid:
@@ -73,10 +73,10 @@ def _save(request: HttpRequest, form: ResponderForm) -> HttpResponse:
         again = request.POST.copy()
         again["version"] = str(conflict.current.version)
         form = ResponderForm(again, mailbox=form.mailbox, responder=row)
-        return _show_form(request, form, conflict=shown_responder(conflict.current, services.database_now()))
+        return _show_form(request, form, conflict=shown_responder(conflict.current, now))
     drafts.forget(request)
     messages.success(request, _saved_sentence(saved))
-    for warning in warnings_about(typed):
+    for warning in hints.about(saved, now):
         messages.warning(request, str(warning))
     return redirect("mailbox", form.mailbox.pk)
 
@@ -95,7 +95,7 @@ def _show_preview(request: HttpRequest, form: ResponderForm) -> HttpResponse:
                 "previews": previews(form.mailbox, draft, now),
                 "answers": shown_responder(draft, now),
                 "length": sentences.length_sentence(draft),
-                "warnings": warnings_about(form.as_input()),
+                "warnings": hints.about(draft, now, form.responder),
             }
             if "send_test" in request.POST:
                 _send_test(request, form.mailbox, draft, now)
@@ -118,7 +118,9 @@ def _send_test(request: HttpRequest, mailbox: Mailbox, draft: Responder, now: da
             log.warning("a test letter was not taken", exc_info=True)
             messages.error(request, _("The mail server did not take the test. Try again in a while."))
         else:
-            words = ngettext("A test is on its way to %(to)s.", "%(count)d tests are on their way to %(to)s.", count)
+            words = ngettext(
+                "%(count)d test is on its way to %(to)s.", "%(count)d tests are on their way to %(to)s.", count
+            )
             messages.success(request, words % {"count": count, "to": display(to)})
 
 

@@ -1,6 +1,5 @@
 """The responder form: what a person types, and how it becomes `validation.ResponderInput`."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import time
@@ -20,15 +19,14 @@ from mailboxes.addresses import display
 from mailboxes.models import Mailbox
 from responders.core.facts import Audience, CaseForm, Text
 from responders.core.hours import HoursMode
-from responders.core.rendering import DEFAULT_SUBJECT, placeholders_used
+from responders.core.rendering import DEFAULT_SUBJECT
 from responders.core.schedule import to_local
 from responders.fields import ListField, LocalDateTimeField
 from responders.models import AudienceChoices, CaseFormChoices, HoursModeChoices, Responder, ResponderType, working_days
 from responders.sentences import days_of_week, language_name
-from responders.validation import TEXT_LANGUAGES, ResponderInput, all_texts, as_input, own_addresses
+from responders.validation import TEXT_LANGUAGES, ResponderInput, as_input, own_addresses
 
 TEXTS = "texts"
-_BLANK = re.compile(r"\[[^\]\n]{0,40}\]|\bX{3,}\b")
 
 # Placeholder → what it stands for, and an example.
 PLACEHOLDER_WORDS: dict[str, tuple[str | Promise, str | Promise]] = {
@@ -346,27 +344,3 @@ class ResponderForm(forms.Form):
                 self._kept_texts()[int(place)].add_error(field, sentences)
             else:
                 self.add_error(name, sentences)
-
-
-def warnings_about(values: ResponderInput) -> list[str | Promise]:
-    """What a person should know about a text that was saved all the same."""
-    pieces = [piece for text in all_texts(values) for piece in (text.subject, text.text_body, text.html_body)]
-    used = frozenset[str]().union(*map(placeholders_used, pieces))
-    found: list[str | Promise] = []
-    if used & {"absence.end", "absence.return_date"} and values.to_date is None:
-        found.append(_("The text names the end of the absence, but no end is set: its place stays empty."))
-    if "absence.start" in used and values.from_date is None:
-        found.append(_("The text names the start of the absence, but no start is set: its place stays empty."))
-    if used & {"deputy.name", "deputy.address"} and not values.deputy_address:
-        found.append(_("The text names the deputy, but no deputy is set: its place stays empty."))
-    if values.gives_case_numbers and "case.number" not in used:
-        found.append(_("The reply gives a number, but no text names it: write {{ case.number }} into the subject."))
-    if "case.number" in used and not values.gives_case_numbers:
-        found.append(_("The text names the case number, but none is given: its place stays empty."))
-    if any(_BLANK.search(text.text_body) for text in all_texts(values)):
-        found.append(_("The text has a place that nobody filled in: […] or XXX."))
-    if values.type == ResponderType.ABSENCE and values.to_date is None:
-        found.append(_("There is no end: it answers until somebody switches it off."))
-    if any(text.for_colleagues for text in values.texts):
-        found.append(_("Colleagues get a text of their own; everyone else, strangers too, gets the first one."))
-    return found

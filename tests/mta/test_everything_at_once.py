@@ -94,7 +94,8 @@ def test_every_sender_gets_a_reply_whatever_dies(
         until(lambda: _is_over(stack, people), "a reply for everybody and an empty queue", PATIENCE)
     finally:
         waiting = [sender for sender in people if not stack.sink.mail_for(sender)]
-        print(f"in the queue: {stack.queue()[:3]}; without a reply: {waiting[:10]}")
+        reasons = Decision.objects.filter(reverse_path__in=waiting).values_list("reverse_path", "reason")
+        print(f"in the queue: {stack.queue()[:3]}; without a reply: {waiting[:10]}; decided: {list(reasons)[:20]}")
 
     stack.wait_until_stored(anna, len(sent))
     replies = {sender: len(stack.sink.mail_for(sender)) for sender in people}
