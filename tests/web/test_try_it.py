@@ -1,6 +1,6 @@
 """The page that says what would become of a message."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -103,6 +103,23 @@ def test_a_line_of_the_log_leads_to_it(as_anna: Client, mailbox: Mailbox) -> Non
     address = f"{reverse('try_it', args=[mailbox.pk])}?sender=jan%2Bx%40example.com"
     assert address in as_anna.get(reverse("mailbox", args=[mailbox.pk])).text
     assert as_anna.get(address).context["form"]["sender"].value() == "jan+x@example.com"
+
+
+def test_a_message_that_came_lately_is_taken_over(
+    as_anna: Client, mailbox: Mailbox, standing_reply: Responder, somebody_elses: Mailbox
+) -> None:
+    at = datetime(2026, 7, 1, 10, 30, 15, 123, tzinfo=UTC)
+    facts = {"decided_at": at, "reason": "replied", "forward_path": "anna@firma.example"}
+    row = Decision.objects.create(mailbox=mailbox, reverse_path="jan@example.com", **facts)
+    theirs = Decision.objects.create(mailbox=somebody_elses, reverse_path="tajny@example.com", **facts)
+    page = as_anna.get(reverse("try_it", args=[mailbox.pk]))
+    assert f'<a href="?message={row.pk}">jan@example.com</a>' in page.text
+    assert "tajny" not in page.text
+    taken = as_anna.get(reverse("try_it", args=[mailbox.pk]), {"message": row.pk}).context["form"]
+    assert taken["sender"].value() == "jan@example.com"
+    assert 'value="2026-07-01T12:30' in str(taken["at"])
+    for number in (str(theirs.pk), "9" * 30, "-1", "x", "\u0663"):
+        assert "tajny" not in as_anna.get(reverse("try_it", args=[mailbox.pk]), {"message": number}).text
 
 
 def test_nobody_tries_out_another_persons_mailbox(as_anna: Client, somebody_elses: Mailbox) -> None:
