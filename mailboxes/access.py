@@ -45,6 +45,13 @@ def may_delegate(user: AnyUser, mailbox: Mailbox) -> bool:
     return is_support(user) or mailbox.owner_id == user.pk
 
 
+def acts_for_owner(user: AnyUser, mailbox: Mailbox) -> bool:
+    """Whether a change by this person is staff's, in the owner's place: with a reason, and the owner is told."""
+    if not is_support(user) or mailbox.owner_id == user.pk:
+        return False
+    return user.pk not in mailbox.delegations.values_list("user_id", flat=True)
+
+
 def may_edit(user: AnyUser, mailbox: Mailbox) -> bool:
     """Whoever may open a mailbox may also change its responders."""
     return mailboxes_visible_to(user).filter(pk=mailbox.pk).exists()

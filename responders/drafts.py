@@ -47,17 +47,25 @@ def forget(request: HttpRequest) -> None:
     cache.delete(_key(request))
 
 
+def kept_for_later(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """The response, after what was sent was kept; the page that it leads to leads back here."""
+    return _with_name(request, response) if _keep(request) else response
+
+
 def _signed_out(request: HttpRequest) -> HttpResponse:
     is_kept = _keep(request)
     if request.headers.get("HX-Request"):
         response = render(request, "responders/signed_out.html", {"is_kept": is_kept})
     else:
         response = redirect_to_login(request.path)
-    if is_kept:
-        response.set_cookie(
-            COOKIE, request.COOKIES[COOKIE], max_age=KEPT_FOR, secure=settings.SESSION_COOKIE_SECURE,
-            httponly=True, samesite="Lax",
-        )  # fmt: skip
+    return _with_name(request, response) if is_kept else response
+
+
+def _with_name(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    response.set_cookie(
+        COOKIE, request.COOKIES[COOKIE], max_age=KEPT_FOR, secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True, samesite="Lax",
+    )  # fmt: skip
     return response
 
 

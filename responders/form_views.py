@@ -15,12 +15,12 @@ from django.views.decorators.http import require_http_methods
 
 from mailboxes.addresses import display
 from mailboxes.models import Mailbox
-from responders import drafts, hints, sample_letters, sentences, services, validation
+from responders import acting, drafts, hints, sample_letters, sentences, services, validation
 from responders.forms import PLACEHOLDER_WORDS, ResponderForm
 from responders.models import Responder
 from responders.preview import previews
 from responders.ready_texts import ReadyText, ready_texts
-from responders.views import actor, shown_responder, visible_mailbox, visible_responder
+from responders.views import shown_responder, visible_mailbox, visible_responder
 
 OWN_TEXTS_SHOWN = 5
 TESTS = {"send": "20/h/user"}
@@ -44,6 +44,8 @@ def responder_edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> HttpResponse:
+    if (first := acting.asks_first(request, mailbox, request.path)) is not None:
+        return drafts.kept_for_later(request, first) if request.method == "POST" else first
     if request.method != "POST":
         typed = drafts.typed_before(request)
         form = ResponderForm(typed, mailbox=mailbox, responder=row)
@@ -63,7 +65,7 @@ def _save(request: HttpRequest, form: ResponderForm) -> HttpResponse:
     row, now = form.responder, services.database_now()
     try:
         saved = services.save_responder(
-            form.mailbox, form.as_input(), actor=actor(request), now=now, responder=row,
+            form.mailbox, form.as_input(), actor=acting.by(request, form.mailbox), now=now, responder=row,
             expected_version=form.cleaned_data["version"] if row else None,
         )  # fmt: skip
     except validation.ResponderInvalid as invalid:
@@ -106,8 +108,8 @@ def _show_preview(request: HttpRequest, form: ResponderForm) -> HttpResponse:
 
 def _send_test(request: HttpRequest, mailbox: Mailbox, draft: Responder, now: datetime) -> None:
     to = request.POST.get("test_to") or mailbox.address
-    person = actor(request)
-    if to not in sample_letters.addresses(person, mailbox):
+    person = acting.person(request)
+    if to not in _test_addresses(request, mailbox):
         messages.error(request, _("A test goes to your own addresses only."))
     elif not ratelimit.consume(request, app="responders.test", action="send", config=TESTS, user=person):
         messages.error(request, _("Enough tests for now: try again in an hour."))
@@ -124,6 +126,10 @@ def _send_test(request: HttpRequest, mailbox: Mailbox, draft: Responder, now: da
             messages.success(request, words % {"count": count, "to": display(to)})
 
 
+def _test_addresses(request: HttpRequest, mailbox: Mailbox) -> list[str]:
+    return sample_letters.addresses(acting.person(request), mailbox)
+
+
 def _show_form(request: HttpRequest, form: ResponderForm, **more: Any) -> HttpResponse:
     context: dict[str, Any] = {
         "form": form,
@@ -132,7 +138,7 @@ def _show_form(request: HttpRequest, form: ResponderForm, **more: Any) -> HttpRe
         "zone": sentences.zone_name(form.time_zone),
         "placeholders": PLACEHOLDER_WORDS.items(),
         "ready": [] if form.responder else _starting_texts(form.mailbox),
-        "test_addresses": [(each, display(each)) for each in sample_letters.addresses(actor(request), form.mailbox)],
+        "test_addresses": [(each, display(each)) for each in _test_addresses(request, form.mailbox)],
         "test_to": request.POST.get("test_to"),
     }
     is_new = request.method != "POST"

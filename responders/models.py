@@ -457,7 +457,10 @@ class QuarantinedMessage(models.Model):
 
 
 class ResponderEvent(models.Model):
-    """History of a responder: every change by a person, every transition by the clock. Only ever added to."""
+    """History of a responder: every change by a person, every transition by the clock.
+
+    Only ever added to: the database refuses everything else, but to forget a responder, a mailbox or a person.
+    """
 
     class Kind(models.TextChoices):
         CREATED = "created", _("created")
@@ -469,7 +472,11 @@ class ResponderEvent(models.Model):
         ENDED = "ended", _("ended")
         DELETED = "deleted", _("deleted")
 
-    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="responder_events", verbose_name=_("mailbox"))
+    mailbox = models.ForeignKey(
+        Mailbox, models.SET_NULL, related_name="responder_events", null=True, verbose_name=_("mailbox")
+    )
+    # Filled in by the database (`responders_history_stays`): the history outlives the mailbox.
+    address = models.CharField(_("address"), max_length=320, blank=True, db_default="", editable=False)
     responder = models.ForeignKey(
         Responder, models.SET_NULL, related_name="events", null=True, verbose_name=_("autoresponder")
     )
@@ -482,6 +489,12 @@ class ResponderEvent(models.Model):
     )
     # Field name → [before, after], for edits.
     changes = models.JSONField(default=dict)
+    # Why staff did it for the owner; empty where the owner or somebody of theirs did it.
+    reason = models.CharField(_("why"), max_length=500, blank=True, db_default="")
+    place = models.GenericIPAddressField(_("from"), null=True)
+    undoes = models.OneToOneField(
+        "self", models.SET_NULL, related_name="undone_by", null=True, verbose_name=_("undoes")
+    )
 
     class Meta:
         verbose_name = _("event")
@@ -491,10 +504,17 @@ class ResponderEvent(models.Model):
             models.Index(fields=["mailbox", "-at"], name="responder_event_of_mailbox"),
             # What notices look for.
             models.Index(fields=["at"], name="responder_event_of_clock", condition=Q(kind__in=["started", "ended"])),
+            models.Index(fields=["at"], name="responder_event_of_staff", condition=~Q(reason="")),
         ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.get_kind_display()}"
+
+    def standing_mailbox(self) -> Mailbox:
+        """The mailbox, for events of one that was not deleted. Raises Mailbox.DoesNotExist."""
+        if self.mailbox is None:
+            raise Mailbox.DoesNotExist
+        return self.mailbox
 
 
 class Notice(models.Model):
@@ -517,3 +537,13 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.about:%Y-%m-%d %H:%M}"
+
+
+class ChangeNotice(models.Model):
+    """That the owner was told of what staff changed for them."""
+
+    event = models.OneToOneField(ResponderEvent, models.CASCADE, related_name="notice", primary_key=True)
+    sent_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.event)

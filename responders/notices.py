@@ -15,10 +15,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
-from responders import sentences
+from mailboxes.models import Mailbox
+from responders import history, sentences, undo
 from responders.core import schedule
 from responders.core.facts import Reason
-from responders.models import Decision, DrawnBrake, Notice, Responder, ResponderEvent
+from responders.models import ChangeNotice, Decision, DrawnBrake, Notice, Responder, ResponderEvent
 from responders.reasons import SENTENCES
 from responders.services import database_now
 
@@ -28,6 +29,7 @@ EVENING = time(18)
 EVENING_BEFORE = timedelta(hours=31)  # from 18:00 to midnight of the next day, with an hour for a change of the clock
 TWO_WEEKS = timedelta(days=14)
 END_SALT = "responders.end"
+UNDO_SALT = "responders.undo"
 END_LINK_LASTS = timedelta(days=60)
 BATCH = 1_000
 SENDERS_SHOWN = 100
@@ -78,7 +80,8 @@ def send(subject: str, text: str, recipients: Iterable[str]) -> None:
 
 def send_due(now: datetime) -> int:
     """Send every notice that is due and wanted and was not sent yet; return how many."""
-    return sum(_send_once(row, kind, about, now) for row, kind, about in _due(now))
+    sent = sum(_send_once(row, kind, about, now) for row, kind, about in _due(now))
+    return sent + sum(_tell_of_change(pk, now) for pk in _untold_changes(now))
 
 
 def end_link(row: Responder) -> str:
@@ -94,6 +97,59 @@ def responder_of(token: str) -> Responder | None:
     except signing.BadSignature:
         return None
     return Responder.objects.select_related("mailbox").filter(pk=pk, activation=activation).first()
+
+
+def undo_link(event: ResponderEvent) -> str:
+    """A link that offers to take a change of staff's back without signing in."""
+    return f"{settings.PANEL_URL}{reverse('change_undo', args=[signing.dumps(event.pk, salt=UNDO_SALT)])}"
+
+
+def event_of(token: str) -> ResponderEvent | None:
+    """The change that a link from a notice may take back; None where the link is void."""
+    try:
+        pk = signing.loads(token, salt=UNDO_SALT, max_age=undo.UNDO_LASTS)
+    except signing.BadSignature:
+        return None
+    found = ResponderEvent.objects.select_related("mailbox__owner", "responder", "undone_by")
+    return found.filter(pk=pk).exclude(reason="").filter(mailbox__isnull=False).first()
+
+
+def _untold_changes(now: datetime) -> list[int]:
+    """What staff changed for owners who do not know it yet."""
+    recent = ResponderEvent.objects.exclude(reason="").filter(
+        at__gt=now - undo.UNDO_LASTS, notice=None, mailbox__isnull=False
+    )
+    return list(recent.order_by("at").values_list("pk", flat=True)[:BATCH])
+
+
+def _tell_of_change(pk: int, now: datetime) -> int:
+    with transaction.atomic():
+        event = ResponderEvent.objects.select_related("mailbox", "responder", "actor").get(pk=pk)
+        _notice, is_new = ChangeNotice.objects.get_or_create(event=event, defaults={"sent_at": now})
+        if is_new:
+            mailbox = event.standing_mailbox()
+            with override(mailbox.language):
+                send(_("Your autoresponder was changed for you"), _change_text(event, mailbox, now), [mailbox.address])
+    return int(is_new)
+
+
+def _change_text(event: ResponderEvent, mailbox: Mailbox, now: datetime) -> str:
+    words = {
+        "who": event.actor.get_full_name() if event.actor else _("Support staff"),
+        "subject": history.subject(event), "mailbox": mailbox, "what": event.get_kind_display(),
+        "when": sentences.long_time(schedule.to_local(event.at, mailbox.time_zone)),
+        "zone": sentences.zone_name(mailbox.time_zone), "reason": event.reason,
+    }  # fmt: skip
+    parts = [
+        _("%(who)s changed the autoresponder “%(subject)s” of %(mailbox)s for you on %(when)s (%(zone)s): %(what)s.")
+        % words,
+        _("The reason given: %(reason)s") % words,
+        "\n".join(f"{change.field}: {change.before} → {change.after}" for change in history.changes(event)),
+    ]
+    if undo.may_be_undone(event, now):
+        parts += [_("Take it back, within 14 days: %(link)s") % {"link": undo_link(event)}]
+    page = f"{settings.PANEL_URL}{reverse('mailbox', args=[mailbox.pk])}"
+    return "\n\n".join([*filter(None, parts), _("Your mailbox in the panel: %(page)s") % {"page": page}]) + "\n"
 
 
 def _due(now: datetime) -> Iterator[tuple[Responder, Notice.Kind, datetime]]:

@@ -4,7 +4,7 @@
 stored: the hook and Postfix compute it. What is stored as `state` here is a mirror for lists and history.
 """
 
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -21,6 +21,19 @@ from responders.validation import ResponderInput, all_texts, as_input, checked, 
 # Off for longer than this, switching on again begins a new activation: everyone is answered afresh.
 QUICK_OFF_AND_ON = timedelta(days=1)
 Kind = ResponderEvent.Kind
+
+
+@dataclass(frozen=True)
+class By:
+    """Who does it, from where (an IP address) and, where staff do it for the owner, why. `undoes`: an earlier event."""
+
+    user: User | None
+    reason: str = ""
+    place: str | None = None
+    undoes: ResponderEvent | None = None
+
+
+Actor = By | User | None
 
 
 class ResponderConflict(RuntimeError):
@@ -44,7 +57,7 @@ def save_responder(
     mailbox: Mailbox,
     values: ResponderInput,
     *,
-    actor: User | None,
+    actor: Actor,
     now: datetime,
     responder: Responder | None = None,
     expected_version: int | None = None,
@@ -84,7 +97,7 @@ def unsaved(mailbox: Mailbox, values: ResponderInput, now: datetime, responder: 
 
 
 @transaction.atomic
-def switch(responder: Responder, *, on: bool, actor: User | None, now: datetime) -> Responder:
+def switch(responder: Responder, *, on: bool, actor: Actor, now: datetime) -> Responder:
     """Switch on or off by hand. Nothing happens if it is so already."""
     row = _locked(responder)
     if row.is_enabled == on:
@@ -99,7 +112,7 @@ def switch(responder: Responder, *, on: bool, actor: User | None, now: datetime)
 
 
 @transaction.atomic
-def answer_everyone_again(responder: Responder, *, actor: User | None, now: datetime) -> Responder:
+def answer_everyone_again(responder: Responder, *, actor: Actor, now: datetime) -> Responder:
     """Begin a new activation: nobody counts as answered any more."""
     row = _locked(responder)
     row.activation += 1
@@ -110,17 +123,17 @@ def answer_everyone_again(responder: Responder, *, actor: User | None, now: date
 
 
 @transaction.atomic
-def delete_responder(responder: Responder, *, actor: User | None, now: datetime) -> None:
+def delete_responder(responder: Responder, *, actor: Actor, now: datetime) -> None:
     """Delete a responder; its texts stay in the history."""
     row = _locked(responder)
     values = as_input(row)
-    changes = {field.name: [_plain(getattr(values, field.name)), None] for field in fields(values)}
+    changes = {field.name: [plain(getattr(values, field.name)), None] for field in fields(values)}
     _record(row, Kind.DELETED, actor=actor, at=now, changes=changes)
     row.delete()
 
 
 @transaction.atomic
-def move(responder: Responder, *, up: bool, actor: User | None, now: datetime) -> None:
+def move(responder: Responder, *, up: bool, actor: Actor, now: datetime) -> None:
     """Change places with the neighbour above or below; at the edge nothing happens."""
     Mailbox.objects.select_for_update().get(pk=responder.mailbox_id)
     rows = list(Responder.objects.filter(mailbox=responder.mailbox_id).order_by("position", "pk"))
@@ -223,17 +236,18 @@ def _fill(row: Responder, values: ResponderInput, window: schedule.Window) -> No
 
 
 def _storable(value: Any) -> Any:
-    return _plain(value) if isinstance(value, tuple) else value
+    return plain(value) if isinstance(value, tuple) else value
 
 
 def _changes(old: ResponderInput | None, new: ResponderInput) -> dict[str, list[Any]]:
     if old is None:
         return {}
     pairs = {field.name: (getattr(old, field.name), getattr(new, field.name)) for field in fields(ResponderInput)}
-    return {name: [_plain(was), _plain(is_now)] for name, (was, is_now) in pairs.items() if was != is_now}
+    return {name: [plain(was), plain(is_now)] for name, (was, is_now) in pairs.items() if was != is_now}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as the history keeps it in JSON."""
     if isinstance(value, tuple):
         return [asdict(item) if isinstance(item, Text) else item for item in value]
     return value.isoformat() if isinstance(value, datetime | time) else value
@@ -243,10 +257,12 @@ def _record(
     row: Responder,
     kind: Kind,
     *,
-    actor: User | None,
+    actor: Actor,
     at: datetime,
     changes: dict[str, list[Any]] | None = None,
 ) -> None:
+    by = actor if isinstance(actor, By) else By(actor)
     ResponderEvent.objects.create(
-        mailbox_id=row.mailbox_id, responder=row, kind=kind, at=at, actor=actor, changes=changes or {}
-    )
+        mailbox_id=row.mailbox_id, responder=row, kind=kind, at=at, changes=changes or {},
+        actor=by.user, reason=by.reason, place=by.place, undoes=by.undoes,
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from responders import form_views, notice_views, staff_views, try_views, views
+from responders import acting_views, form_views, notice_views, staff_views, try_views, views
 
 urlpatterns = [
     path("", views.mailbox_list, name="mailbox_list"),
@@ -11,6 +11,9 @@ urlpatterns = [
     path("mailboxes/<int:pk>/limits/", staff_views.limits, name="limits"),
     path("refusals/", staff_views.refusal_list, name="refusals"),
     path("mailboxes/<int:pk>/notices/", notice_views.notices, name="notices"),
+    path("mailboxes/<int:pk>/acting/", acting_views.acting_for_owner, name="acting"),
+    path("changes/<int:pk>/undo/", acting_views.event_undo, name="event_undo"),
+    path("undo/<str:token>/", acting_views.change_undo, name="change_undo"),
     path("end/<str:token>/", notice_views.responder_end, name="responder_end"),
     path("mailboxes/<int:pk>/try/", try_views.try_it, name="try_it"),
     path("mailboxes/<int:pk>/responders/new/", form_views.responder_new, name="responder_new"),

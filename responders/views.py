@@ -11,7 +11,6 @@ from email.header import decode_header, make_header
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -22,9 +21,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from mailboxes import access
 from mailboxes.addresses import display
 from mailboxes.forms import MailboxSearchForm
-from mailboxes.models import Mailbox, User
+from mailboxes.models import Mailbox
 from mailboxes.services import count_as_own, group_targets
-from responders import history, sentences, services, statistics
+from responders import acting, history, sentences, services, statistics, undo
 from responders.core.facts import Reason
 from responders.models import Decision, NumberedCase, Responder, ResponderEvent
 from responders.reasons import SENTENCES
@@ -78,7 +77,7 @@ def changes_responder(view: ResponderView) -> Callable[[HttpRequest, int], HttpR
     def wrapped(request: HttpRequest, pk: int) -> HttpResponse:
         row = visible_responder(request, pk)
         if request.method == "POST":
-            return view(request, row)
+            return acting.asks_first(request, row.mailbox) or view(request, row)
         return redirect("mailbox", row.mailbox_id)
 
     return wrapped
@@ -134,7 +133,12 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "before": before,
         "show": show,
         "is_later_page": bool(request.GET.get("before")),
-        "events": [(event, history.subject(event), history.changes(event)) for event in _events(mailbox)],
+        "events": [
+            (event, history.subject(event), history.changes(event), undo.may_be_undone(event, now))
+            for event in _events(mailbox)
+        ],
+        "reason_given": acting.reason_given(request, mailbox),
+        "acts_for_owner": access.acts_for_owner(request.user, mailbox),
     }
     return render(request, "mailboxes/mailbox.html", context)
 
@@ -143,7 +147,7 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
 def responder_switch(request: HttpRequest, row: Responder) -> HttpResponse:
     """On or off by hand: POST `on` with 1 or 0."""
     now = services.database_now()
-    row = services.switch(row, on=request.POST.get("on") == "1", actor=actor(request), now=now)
+    row = services.switch(row, on=request.POST.get("on") == "1", actor=acting.by(request, row.mailbox), now=now)
     messages.success(request, f"{row.subject}: {sentences.state_sentence(row, now)}")
     return redirect("mailbox", row.mailbox_id)
 
@@ -152,14 +156,14 @@ def responder_switch(request: HttpRequest, row: Responder) -> HttpResponse:
 def responder_move(request: HttpRequest, row: Responder) -> HttpResponse:
     """One place up or down: POST `direction`."""
     up = request.POST.get("direction") == "up"
-    services.move(row, up=up, actor=actor(request), now=services.database_now())
+    services.move(row, up=up, actor=acting.by(request, row.mailbox), now=services.database_now())
     return redirect("mailbox", row.mailbox_id)
 
 
 @changes_responder
 def responder_answer_again(request: HttpRequest, row: Responder) -> HttpResponse:
     """Forget whom it answered."""
-    services.answer_everyone_again(row, actor=actor(request), now=services.database_now())
+    services.answer_everyone_again(row, actor=acting.by(request, row.mailbox), now=services.database_now())
     messages.success(request, _("Everybody who writes from now on gets this reply once more."))
     return redirect("mailbox", row.mailbox_id)
 
@@ -189,8 +193,10 @@ def group_address(request: HttpRequest, pk: int) -> HttpResponse:
 def responder_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask, then delete."""
     row = visible_responder(request, pk)
+    if (first := acting.asks_first(request, row.mailbox)) is not None:
+        return first
     if request.method == "POST":
-        services.delete_responder(row, actor=actor(request), now=services.database_now())
+        services.delete_responder(row, actor=acting.by(request, row.mailbox), now=services.database_now())
         messages.success(request, _("The autoresponder was deleted."))
         return redirect("mailbox", row.mailbox_id)
     return render(request, "responders/delete.html", {"responder": row, "mailbox": row.mailbox})
@@ -221,12 +227,6 @@ def visible_responder(request: HttpRequest, pk: int) -> Responder:
     return get_object_or_404(Responder.objects.select_related("mailbox"), pk=pk, mailbox__in=visible)
 
 
-def actor(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
-
-
 def shown_responder(row: Responder, now: datetime) -> Shown:
     window, zone = sentences.window_sentence(row), sentences.zone_name(row.time_zone)
     limits = sentences.limits(row)
@@ -245,7 +245,7 @@ def _foremost(responders: list[Shown]) -> Shown | None:
 
 
 def _events(mailbox: Mailbox) -> QuerySet[ResponderEvent]:
-    return mailbox.responder_events.select_related("actor", "responder")[:EVENTS_SHOWN]
+    return mailbox.responder_events.select_related("actor", "responder", "undone_by")[:EVENTS_SHOWN]
 
 
 def read_letter(content: bytes) -> Letter:

@@ -51,6 +51,7 @@ def test_a_change_keeps_the_version_it_began_with(
     page = reverse("responder_edit", args=[standing_reply.pk])
     typed = TYPED | {"type": "standing", "version": str(standing_reply.version)}
     client.post(page, typed | {"text_body": "Moje"})
+    as_support.post(reverse("acting", args=[standing_reply.mailbox_id]), {"reason": "Telefon"})
     as_support.post(page, typed | {"text_body": "Wsparcie"})
     client.force_login(anna)
     again = client.get(page)

@@ -168,14 +168,14 @@ def test_the_history_tells_what_changed(as_anna: Client, mailbox: Mailbox) -> No
         TYPED | {"subject": "After", "to_date": "2100-01-05T08:00", "version": row.version},
     )
     page = as_anna.get(reverse("mailbox", args=[mailbox.pk]))
-    _event, subject, changes = page.context["events"][0]
+    _event, subject, changes, _undo = page.context["events"][0]
     assert subject == "After"
     assert [(str(change.field), change.before, change.after) for change in changes] == [
         ("end", "Mon, 4 Jan 2100, 08:00", "Tue, 5 Jan 2100, 08:00"),
         ("subject", "Before", "After"),
     ]
     as_anna.post(reverse("responder_delete", args=[row.pk]))
-    _event, subject, changes = as_anna.get(reverse("mailbox", args=[mailbox.pk])).context["events"][0]
+    _event, subject, changes, _undo = as_anna.get(reverse("mailbox", args=[mailbox.pk])).context["events"][0]
     assert subject == "After"
     assert changes[0].before == "Absence message"
 

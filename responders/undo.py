@@ -1,0 +1,97 @@
+"""Taking back what was done to a responder, while nobody has done anything to the same fields since."""
+
+from dataclasses import fields, replace
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from mailboxes.models import Mailbox
+from responders import services
+from responders.core.facts import Text
+from responders.models import Responder, ResponderEvent
+from responders.validation import ResponderInput, ResponderInvalid, as_input
+
+UNDO_LASTS = timedelta(days=14)
+Kind = ResponderEvent.Kind
+_FIELDS = {field.name for field in fields(ResponderInput)}
+
+
+class CannotUndo(Exception):
+    """The text says why, in the active language."""
+
+
+def may_be_undone(event: ResponderEvent, now: datetime) -> bool:
+    """Whether it is worth a button: recent, a person's, and not undone yet."""
+    return (
+        event.kind in _HOW
+        and event.at > now - UNDO_LASTS
+        and not hasattr(event, "undone_by")
+        and (event.kind != Kind.EDITED or event.changes.keys() <= _FIELDS)
+    )
+
+
+@transaction.atomic
+def undo(event: ResponderEvent, by: services.By, now: datetime) -> None:
+    """Put things back as they were before the event. Raises CannotUndo."""
+    Mailbox.objects.select_for_update().get(pk=event.standing_mailbox().pk)
+    event = ResponderEvent.objects.select_related("responder", "mailbox").get(pk=event.pk)
+    if not may_be_undone(event, now):
+        raise CannotUndo(_("This cannot be undone any more."))
+    try:
+        _HOW[Kind(event.kind)](event, replace(by, undoes=event), now)
+    except ResponderInvalid as invalid:
+        raise CannotUndo(" ".join(str(text) for texts in invalid.errors.values() for text in texts)) from invalid
+
+
+def _back_to(event: ResponderEvent, by: services.By, now: datetime) -> None:
+    row = _row(event)
+    stored = as_input(row)
+    current = {name: services.plain(getattr(stored, name)) for name in event.changes}
+    if current != {name: after for name, (_before, after) in event.changes.items()}:
+        raise CannotUndo(_("It was changed again since: look at it and change it by hand."))
+    before = {name: _value(name, was) for name, (was, _after) in event.changes.items()}
+    services.save_responder(row.mailbox, replace(stored, **before), actor=by, now=now, responder=row)
+
+
+def _switch_back(event: ResponderEvent, by: services.By, now: datetime) -> None:
+    services.switch(_row(event), on=event.kind == Kind.SWITCHED_OFF, actor=by, now=now)
+
+
+def _remove(event: ResponderEvent, by: services.By, now: datetime) -> None:
+    row = _row(event)
+    if row.version > 1:
+        raise CannotUndo(_("It was changed again since: look at it and change it by hand."))
+    services.delete_responder(row, actor=by, now=now)
+
+
+def _make_again(event: ResponderEvent, by: services.By, now: datetime) -> None:
+    values = {name: _value(name, was) for name, (was, _after) in event.changes.items() if name in _FIELDS}
+    services.save_responder(event.standing_mailbox(), ResponderInput(**values), actor=by, now=now)
+
+
+_HOW = {
+    Kind.EDITED: _back_to,
+    Kind.SWITCHED_ON: _switch_back,
+    Kind.SWITCHED_OFF: _switch_back,
+    Kind.CREATED: _remove,
+    Kind.DELETED: _make_again,
+}
+
+
+def _row(event: ResponderEvent) -> Responder:
+    if event.responder is None:
+        raise CannotUndo(_("This autoresponder was deleted since."))
+    return event.responder
+
+
+def _value(name: str, kept: Any) -> Any:
+    """What the history keeps as JSON, as `ResponderInput` has it."""
+    if kept is not None and name in {"from_date", "to_date"}:
+        return datetime.fromisoformat(kept)
+    if name in {"office_opens", "office_closes"}:
+        return time.fromisoformat(kept)
+    if name == "texts":
+        return tuple(Text(**text) for text in kept)
+    return tuple(kept) if isinstance(kept, list) else kept
