@@ -4,18 +4,21 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
-from mailboxes.models import Delegation, Mailbox, User
+from mailboxes.models import Delegation, Domain, Mailbox, User
 
-SUPPORT_GROUP = "support"
+# Roles are groups. Each of them looks after every customer's mailboxes; what more they may do in the administration
+# is in the groups' permissions (responders/migrations/0013_roles.py).
+SUPPORT_GROUP, LEAD_GROUP, ADMINISTRATOR_GROUP = "support", "support lead", "administrator"
+STAFF_GROUPS = frozenset({SUPPORT_GROUP, LEAD_GROUP, ADMINISTRATOR_GROUP})
 
 AnyUser = User | AnonymousUser
 
 
 def is_support(user: AnyUser) -> bool:
-    """Support staff and administrators look after every customer's mailboxes."""
+    """Support staff, their leads and administrators look after every customer's mailboxes."""
     if not user.is_active or not user.is_authenticated:
         return False
-    return bool(user.is_superuser) or SUPPORT_GROUP in user.group_names
+    return bool(user.is_superuser) or not STAFF_GROUPS.isdisjoint(user.group_names)
 
 
 def needs_second_factor(user: AnyUser) -> bool:
@@ -23,26 +26,63 @@ def needs_second_factor(user: AnyUser) -> bool:
     return bool(settings.REQUIRE_STAFF_MFA) and (bool(user.is_staff) or is_support(user))
 
 
+def domains_managed_by(user: AnyUser) -> QuerySet[Domain]:
+    """Those of the customers that the person administers; staff every one."""
+    if not user.is_active or not user.is_authenticated:
+        return Domain.objects.none()
+    if is_support(user):
+        return Domain.objects.all()
+    return Domain.objects.filter(customer__in=user.administers.values("pk"))
+
+
+def mailboxes_managed_by(user: AnyUser) -> QuerySet[Mailbox]:
+    """The mailboxes whose name, owner's password and receiving of mail a person looks after."""
+    if is_support(user):
+        return Mailbox.objects.all()
+    return Mailbox.objects.filter(domain__in=domains_managed_by(user).values("name"))
+
+
 def mailboxes_visible_to(user: AnyUser) -> QuerySet[Mailbox]:
-    """The mailboxes a person may open: their own and those delegated to them; staff every one."""
+    """The mailboxes a person may open: their own, those delegated to them or of their company; staff every one."""
     if not user.is_active or not user.is_authenticated:
         return Mailbox.objects.none()
     if is_support(user):
         return Mailbox.objects.all()
     delegated = Delegation.objects.filter(user_id=user.pk).values("mailbox")
-    return Mailbox.objects.filter(Q(owner_id=user.pk) | Q(pk__in=delegated))
+    of_company = domains_managed_by(user).values("name")
+    return Mailbox.objects.filter(Q(owner_id=user.pk) | Q(pk__in=delegated) | Q(domain__in=of_company))
 
 
 def mailboxes_to_delegate(user: AnyUser) -> QuerySet[Mailbox]:
     """Those whose care a person may hand on and take back: a delegate hands nothing on."""
-    if is_support(user):
-        return Mailbox.objects.all()
-    return mailboxes_visible_to(user).filter(owner_id=user.pk)
+    owned = Q(owner_id=user.pk) | Q(pk__in=mailboxes_managed_by(user).values("pk"))
+    return mailboxes_visible_to(user).filter(owned)
 
 
 def may_delegate(user: AnyUser, mailbox: Mailbox) -> bool:
     """The same for one mailbox that the person may open."""
-    return is_support(user) or mailbox.owner_id == user.pk
+    return mailbox.owner_id == user.pk or may_manage(user, mailbox)
+
+
+def may_manage(user: AnyUser, mailbox: Mailbox) -> bool:
+    """Whether the person looks after the mailbox itself, not only its responders."""
+    return is_support(user) or mailboxes_managed_by(user).filter(pk=mailbox.pk).exists()
+
+
+def may_add_mailboxes(user: AnyUser) -> bool:
+    """Administrators of a customer make mailboxes in the panel; staff make them in the administration."""
+    return not is_support(user) and domains_managed_by(user).exists()
+
+
+def may_give_password(user: AnyUser, owner: User) -> bool:
+    """Whether the person may set the sign-in of an owner: only where it opens nothing that is not theirs already."""
+    if owner.pk == user.pk or owner.is_staff or owner.is_superuser or is_support(owner):
+        return False
+    if is_support(user):
+        return True
+    theirs = set(domains_managed_by(user).values_list("name", flat=True))
+    opened = set(mailboxes_visible_to(owner).values_list("domain", flat=True))
+    return opened <= theirs
 
 
 def acts_for_owner(user: AnyUser, mailbox: Mailbox) -> bool:

@@ -59,10 +59,29 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # gener
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
     actions = ("remove_second_factor",)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Nobody makes a superuser, or gives single permissions, but a superuser: roles are enough for the rest."""
+        mine = super().get_readonly_fields(request, obj)
+        return mine if request.user.is_superuser else (*mine, "is_superuser", "user_permissions")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Only a superuser changes a superuser: a new password would be a way to become one."""
+        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+            return False
+        return super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """The same for deleting."""
+        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+            return False
+        return super().has_delete_permission(request, obj)
+
     @admin.action(description=_("Remove the second factor, and sign out everywhere"), permissions=["change"])
     def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """For people who lost phone and codes; whoever does it has made sure that it is them."""
         for user in queryset:
+            if not self.has_change_permission(request, user):
+                continue
             second_factor.remove(user)
             self.log_change(request, user, "second factor removed")
         messages.success(request, _("Removed. At the next sign-in the password is enough; staff set up a new one."))
@@ -74,6 +93,7 @@ class CustomerAdmin(ModelAdmin):
 
     list_display = ("name", "number", "created_at")
     search_fields = ("name", "number")
+    autocomplete_fields = ("administrators",)
 
 
 @admin.register(Domain)

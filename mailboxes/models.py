@@ -124,6 +124,10 @@ class Customer(models.Model):
 
     name = models.CharField(_("name"), max_length=200)
     number = models.CharField(_("customer number"), max_length=50, unique=True)
+    administrators = models.ManyToManyField(
+        User, related_name="administers", blank=True, verbose_name=_("administrators"),
+        help_text=_("Manage the mailboxes of this customer's domains in the panel."),
+    )  # fmt: skip
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

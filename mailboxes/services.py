@@ -1,6 +1,7 @@
 """What people and commands do to mailboxes and aliases."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -9,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from mailboxes import addresses
+from mailboxes import addresses, passwords
 from mailboxes.models import Alias, AliasTarget, Delegation, Domain, Mailbox, User
 
 
@@ -26,6 +27,7 @@ def add_mailbox(
     create_domain: bool = False,
     language: str | None = None,
     time_zone: str | None = None,
+    actor: User | None = None,
 ) -> Mailbox:
     """Make a mailbox, and a sign-in of the same address that owns it.
 
@@ -44,6 +46,8 @@ def add_mailbox(
     _refuse_taken(local_part, domain)
     _clean(mailbox)
     mailbox.save()
+    if actor is not None:
+        _log(mailbox, "made", actor)
     return mailbox
 
 
@@ -85,9 +89,7 @@ def change_time_zone(mailbox: Mailbox, zone: str, *, actor: User) -> None:
     if before == zone:
         return
     mailbox.save(update_fields=["time_zone"])
-    LogEntry.objects.log_actions(
-        actor.pk, [mailbox], CHANGE, change_message=f"time zone: {before} → {zone}", single_object=True
-    )
+    _log(mailbox, f"time zone: {before} → {zone}", actor)
 
 
 def _normalise(address: str) -> str:
@@ -124,6 +126,37 @@ def set_limits(mailbox: Mailbox, of_mailbox: int | None, of_domain: int | None) 
     mailbox.save(update_fields=["replies_per_hour"])
     mailbox.domain.replies_per_hour = of_domain
     mailbox.domain.save(update_fields=["replies_per_hour"])
+
+
+@transaction.atomic
+def change_mailbox(mailbox: Mailbox, *, actor: User, **changes: Any) -> None:
+    """Set fields of the mailbox: name, language, is_active. The administration's history tells of it."""
+    before = {name: getattr(mailbox, name) for name in changes}
+    if before == changes:
+        return
+    for name, value in changes.items():
+        setattr(mailbox, name, value)
+    mailbox.save(update_fields=list(changes))
+    words = [f"{name}: {before[name]} → {value}" for name, value in changes.items() if before[name] != value]
+    _log(mailbox, "; ".join(words), actor)
+
+
+@transaction.atomic
+def give_password(mailbox: Mailbox, *, actor: User) -> str:
+    """A new password for the owner, made by chance; whoever is signed in as them is signed out. Returns it."""
+    owner = mailbox.owner or _owner(mailbox.address, mailbox.name, None)
+    if mailbox.owner_id is None:
+        mailbox.owner = owner
+        mailbox.save(update_fields=["owner"])
+    password = passwords.by_chance()
+    owner.set_password(password)
+    owner.save(update_fields=["password"])
+    _log(mailbox, f"new password for {owner.email}", actor)
+    return password
+
+
+def _log(mailbox: Mailbox, words: str, actor: User) -> None:
+    LogEntry.objects.log_actions(actor.pk, [mailbox], CHANGE, change_message=words, single_object=True)
 
 
 def delegate(mailbox: Mailbox, user: User, *, actor: User) -> Delegation:

@@ -8,11 +8,13 @@ from allauth.mfa.base import views as factors
 from allauth.mfa.recovery_codes import views as codes
 from django.urls import path
 
-from mailboxes import delegation_views, views
+from mailboxes import company_views, delegation_views, views
 
 RECOVERY_CODES = "account/second-factor/recovery-codes/"
 
 urlpatterns = [
+    path("mailboxes/new/", company_views.mailbox_new, name="mailbox_new"),
+    path("mailboxes/<int:pk>/settings/", company_views.mailbox_settings, name="mailbox_settings"),
     path("mailboxes/<int:pk>/delegates/", delegation_views.delegations, name="delegations"),
     path("mailboxes/<int:pk>/delegates/<int:number>/end/", delegation_views.delegation_end, name="delegation_end"),
     path("language/", views.set_language, name="set_language"),

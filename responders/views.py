@@ -107,6 +107,8 @@ def mailbox_list(request: HttpRequest) -> HttpResponse:
         "after": rows[PAGE_SIZE - 1].address if len(rows) > PAGE_SIZE else "",
         "form": form,
         "is_support": access.is_support(request.user),
+        "may_add": (may_add := access.may_add_mailboxes(request.user)),
+        "searches": may_add or access.is_support(request.user),
     }
     return render(request, "mailboxes/list.html", context)
 
@@ -129,6 +131,7 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "groups": group_targets(mailbox),
         "chart": statistics.chart(mailbox, now),
         "may_delegate": access.may_delegate(request.user, mailbox),
+        "may_manage": access.may_manage(request.user, mailbox),
         "decisions": [(row, _sentence(row)) for row in decisions],
         "before": before,
         "show": show,

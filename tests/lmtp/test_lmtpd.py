@@ -185,14 +185,15 @@ def test_health_says_no_without_a_database(start: Start, monkeypatch: pytest.Mon
 
 def test_health_says_no_while_the_database_is_away_and_yes_when_it_is_back(start: Start) -> None:
     """The same program, with no restart of its own."""
-    program = start()
     name = connection.settings_dict["NAME"]
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+        [since] = server.execute("SELECT clock_timestamp()").fetchone() or [None]
+        program = start()
         server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         try:
             server.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s",
-                [name, connection.connection.info.backend_pid],
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND backend_start > %s",
+                [name, since],
             )
             assert wait_for(lambda: program.health() == 503, 20)
         finally:

@@ -21,6 +21,8 @@ WANTED = {
     "delegations": "mailboxes/<int:pk>/delegates/",
     "device_end": "account/devices/<int:pk>/end/",
     "device_end_others": "account/devices/end-others/",
+    "mailbox_new": "mailboxes/new/",
+    "mailbox_settings": "mailboxes/<int:pk>/settings/",
     "mfa_activate_totp": "account/second-factor/app/",
     "mfa_add_webauthn": "account/second-factor/keys/add/",
     "mfa_authenticate": "sign-in/second-step/",

@@ -1,0 +1,65 @@
+"""A customer's own administrator: that company's mailboxes and their owners, nobody else's."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from mailboxes import access, passwords, services
+from mailboxes.company_forms import MailboxForm, NewMailboxForm
+from mailboxes.models import Mailbox, User
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@sensitive_variables("password")
+def mailbox_new(request: HttpRequest) -> HttpResponse:
+    """Make a mailbox in a domain of the company; its owner's first password is shown once."""
+    if not access.may_add_mailboxes(request.user):
+        raise Http404
+    form = NewMailboxForm(request.POST or None, domains=access.domains_managed_by(request.user))
+    if request.method != "POST" or not form.is_valid():
+        return render(request, "mailboxes/new.html", {"form": form}, status=422 if form.errors else 200)
+    password = passwords.by_chance()
+    values = form.cleaned_data
+    mailbox = services.add_mailbox(
+        form.address, name=values["name"], password=password, language=values["language"], actor=_person(request)
+    )
+    return _shown_once(request, mailbox, password)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@sensitive_variables("password")
+def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
+    """Name, language, whether it receives mail; POST `give_password` makes the owner a new one."""
+    mailbox = get_object_or_404(access.mailboxes_managed_by(request.user).select_related("owner"), pk=pk)
+    may_give = mailbox.owner is None or access.may_give_password(request.user, mailbox.owner)
+    if "give_password" in request.POST:
+        if not may_give:
+            raise PermissionDenied
+        return _shown_once(request, mailbox, services.give_password(mailbox, actor=_person(request)))
+    form = MailboxForm(request.POST or None, instance=mailbox)
+    if request.method == "POST" and form.is_valid():
+        stored = Mailbox.objects.get(pk=mailbox.pk)
+        services.change_mailbox(stored, actor=_person(request), **form.cleaned_data)
+        messages.success(request, _("Saved."))
+        return redirect("mailbox", mailbox.pk)
+    context = {"form": form, "mailbox": mailbox, "may_give": may_give}
+    return render(request, "mailboxes/settings.html", context, status=422 if form.errors else 200)
+
+
+def _shown_once(request: HttpRequest, mailbox: Mailbox, password: str) -> HttpResponse:
+    response = render(request, "mailboxes/password.html", {"mailbox": mailbox, "password": password})
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _person(request: HttpRequest) -> User:
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user

@@ -1,0 +1,262 @@
+"""Every address of the panel, asked for as everybody: what opens, what does not, and what is not known to exist.
+
+An address that is missing from the table fails the test, and so does a line of the table without an address.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from django.core import signing
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+
+from mailboxes.models import Customer, Delegation, Domain, Mailbox, User
+from responders import notices
+from responders.models import (
+    Decision,
+    DrawnBrake,
+    NumberedCase,
+    PreviousResponse,
+    QuarantinedMessage,
+    Refusal,
+    Responder,
+    ResponderEvent,
+)
+from responders.services import By, database_now, switch
+from tests.conftest import PASSWORD
+
+ROLES = ["nobody", "owner", "other", "delegate", "company", "rival", "support", "lead", "admin", "suspended"]
+
+# What comes of it, a letter for each role, by GET and by POST: + it opens, - no such page, x forbidden, m wrong method,
+# L asked to sign in (again), W asked why first.
+# The roles: nobody, owner, other owner, delegate, the company's administrator, another company's, support, lead,
+# administrator, suspended.
+WANTED = {
+    "mailbox_list": "L++++++++L mmmmmmmmmm",
+    "mailbox": "L+-++-+++L mmmmmmmmmm",
+    "group_address": "L+-++-+++L L--------L",
+    "limits": "L-----+++L L-----+++L",
+    "refusals": "L-----+++L L-----+++L",
+    "notices": "L+-++-+++L L+-++-+++L",
+    "acting": "L-----+++L L-----+++L",
+    "event_undo": "L+-++-WWWL L+-++-WWWL",
+    "change_undo": "++++++++++ ++++++++++",
+    "responder_end": "++++++++++ ++++++++++",
+    "try_it": "L+-++-+++L L+-++-+++L",
+    "responder_new": "L+-++-WWWL L+-++-WWWL",
+    "responder_edit": "L+-++-WWWL L+-++-WWWL",
+    "responder_switch": "L+-++-+++L L+-++-WWWL",
+    "responder_move": "L+-++-+++L L+-++-WWWL",
+    "responder_answer_again": "L+-++-+++L L+-++-WWWL",
+    "responder_delete": "L+-++-WWWL L+-++-WWWL",
+    "outbox": "L--------L mmmmmmmmmm",
+    "mailbox_new": "L---++---L L---++---L",
+    "mailbox_settings": "L---+-+++L L---+-+++L",
+    "delegations": "L+--+-+++L L+--+-+++L",
+    "delegation_end": "mmmmmmmmmm L--------L",
+    "set_language": "mmmmmmmmmm ++++++++++",
+    "mfa_authenticate": "L++++++++L L++++++++L",
+    "account_reauthenticate": "L++++++++L L++++++++L",
+    "mfa_reauthenticate": "LLLLLLLLLL LLLLLLLLLL",
+    "mfa_reauthenticate_webauthn": "LLLLLLLLLL LLLLLLLLLL",
+    "account": "L++++++++L mmmmmmmmmm",
+    "account_change_password": "L++++++++L L++++++++L",
+    "account_language": "L++++++++L L++++++++L",
+    "account_time_zone": "L+-++-+++L L+-++-+++L",
+    "usersessions_list": "L++++++++L mmmmmmmmmm",
+    "device_end": "L++++++++L L--------L",
+    "device_end_others": "L++++++++L L++++++++L",
+    "mfa_index": "L++++++++L LmmmmmmmmL",
+    "mfa_activate_totp": "LLLLLLLLLL LLLLLLLLLL",
+    "mfa_deactivate_totp": "L--------L L--------L",
+    "mfa_add_webauthn": "LLLLLLLLLL LLLLLLLLLL",
+    "mfa_edit_webauthn": "LLLLLLLLLL LLLLLLLLLL",
+    "mfa_remove_webauthn": "LLLLLLLLLL LLLLLLLLLL",
+    "mfa_view_recovery_codes": "L--------L LmmmmmmmmL",
+    "mfa_generate_recovery_codes": "LLLLLLLLLL LLLLLLLLLL",
+    "mfa_download_recovery_codes": "L--------L L--------L",
+    "account_login": "++++++++++ ++++++++++",
+    "account_logout": "L++++++++L LLLLLLLLLL",
+    "account_inactive": "++++++++++ mmmmmmmmmm",
+    "account_signup": "---------- ----------",
+    "account_reset_password": "---------- ----------",
+    "account_set_password": "---------- ----------",
+    "healthz": "++++++++++ mmmmmmmmmm",
+    "metrics": "---------- mmmmmmmmmm",
+    "admin:search": "LLLLLLL++L LLLLLLL++L",
+    "admin:index": "LLLLLLL++L LLLLLLL++L",
+    "admin:login": "Lxxxxxx++L Lxxxxxx++L",
+    "admin:logout": "+++++++mm+ ++++++++++",
+    "admin:password_change": "LLLLLLL++L LLLLLLL++L",
+    "admin:password_change_done": "LLLLLLL++L LLLLLLLmmL",
+    "admin:autocomplete": "LLLLLLLxxL LLLLLLLmmL",
+    "admin:jsi18n": "LLLLLLL++L LLLLLLLmmL",
+    "admin:view_on_site": "LLLLLLL--L LLLLLLL--L",
+    "admin:auth_user_password_change": "LLLLLLLx+L LLLLLLLx+L",
+    "admin:app_list": "LLLLLLL++L LLLLLLL++L",
+    "admin:admin/(?P<url>.*)$": "LLLLLLL--L LLLLLLL--L",
+}
+# The administration, by model: who may look, who may change.
+LEADS, ADMINS, NONE = "LLLLLLL++L", "LLLLLLLx+L", "LLLLLLLxxL"
+MODELS = {
+    "mailboxes": {
+        "user": (LEADS, ADMINS), "customer": (LEADS, ADMINS), "domain": (LEADS, ADMINS), "mailbox": (LEADS, ADMINS),
+        "delegation": (LEADS, ADMINS), "alias": (LEADS, ADMINS), "aliastarget": (LEADS, ADMINS),
+    },
+    "responders": {
+        "responder": (LEADS, ADMINS), "decision": (LEADS, NONE), "drawnbrake": (LEADS, NONE), "refusal": (LEADS, NONE),
+        "numberedcase": (LEADS, NONE), "previousresponse": (LEADS, NONE), "responderevent": (LEADS, NONE),
+        "quarantinedmessage": (ADMINS, NONE),
+    },
+    "auth": {"group": (ADMINS, NONE)},
+}  # fmt: skip
+
+
+def of_models() -> Iterator[tuple[str, str]]:
+    for app, models in MODELS.items():
+        for model, (look, change) in models.items():
+            name = f"admin:{app}_{model}"
+            yield from {
+                f"{name}_changelist": f"{look} {look}", f"{name}_history": f"{look} {look}",
+                f"{name}_add": f"{change} {change}", f"{name}_delete": f"{change} {change}",
+                f"{name}_change": f"{look} {change}",
+                f"admin:admin/{app}/{model}/<path:object_id>/": f"{LEADS} {LEADS}",
+            }.items()  # fmt: skip
+
+
+@dataclass
+class World:
+    """Two companies, and somebody in each role."""
+
+    mailbox: Mailbox
+    responder: Responder
+    event: ResponderEvent
+    people: dict[str, User]
+
+    def arguments(self, route: str) -> list[Any]:
+        """What stands in the address: of Anna's mailbox."""
+        if "<str:token>" in route:
+            return [notices.end_link(self.responder).split("/")[-2]] if route.startswith("end/") else [self.undo()]
+        if route.startswith("responders/"):
+            return [self.responder.pk]
+        if route.startswith("changes/"):
+            return [self.event.pk]
+        if "devices/" in route or "keys/" in route:
+            return [999_999]
+        numbers = {"<int:pk>": self.mailbox.pk, "<int:number>": 999_999}
+        return [numbers[name] for name in ("<int:pk>", "<int:number>") if name in route]
+
+    def undo(self) -> str:
+        return signing.dumps(self.event.pk, salt=notices.UNDO_SALT)
+
+
+@pytest.fixture
+def world(mailbox: Mailbox, standing_reply: Responder, anna: User, support: User) -> World:
+    ours, theirs = (Customer.objects.create(name=name, number=name) for name in ("Nasza", "Cudza"))
+    mailbox.domain.customer = ours
+    mailbox.domain.save()
+    Domain.objects.create(name="cudza.example", customer=theirs)
+
+    def person(name: str, group: str = "", **options: Any) -> User:
+        user = User.objects.create_user(f"{name}@{name}.example", PASSWORD, **options)
+        if group:
+            user.groups.add(Group.objects.get(name=group))
+        return user
+
+    people = {
+        "owner": anna, "other": person("other"), "delegate": person("delegate"), "company": person("company"),
+        "rival": person("rival"), "support": support, "lead": person("lead", "support lead", is_staff=True),
+        "admin": person("admin", "administrator", is_staff=True), "suspended": person("suspended", is_active=False),
+    }  # fmt: skip
+    Delegation.objects.create(mailbox=mailbox, user=people["delegate"])
+    Delegation.objects.create(mailbox=mailbox, user=people["suspended"])
+    ours.administrators.add(people["company"])
+    theirs.administrators.add(people["rival"])
+    switch(standing_reply, on=False, actor=By(support, "Telefon"), now=database_now())
+    write_what_the_hook_writes(standing_reply)
+    return World(mailbox, standing_reply, ResponderEvent.objects.get(), people)
+
+
+def write_what_the_hook_writes(responder: Responder) -> None:
+    """A row of each kind, so that its page in the administration is a real one."""
+    now, mailbox, sender = database_now(), responder.mailbox, "jan@example.com"
+    Decision.objects.create(mailbox=mailbox, decided_at=now, forward_path=mailbox.address, reason="replied")
+    QuarantinedMessage.objects.create(received_at=now, forward_path=mailbox.address, traceback="x", content=b"x")
+    Refusal.objects.create(address=sender, refused_at=now)
+    DrawnBrake.objects.create(
+        key="m1", mailbox=mailbox, is_of_domain=False, replies_per_hour=1, drawn_at=now, last_at=now
+    )
+    NumberedCase.objects.create(mailbox=mailbox, number="1", opened_at=now, opened_by="x", reverse_path=sender)
+    PreviousResponse.objects.create(
+        responder=responder, text_revision=1, activation=1, reverse_path_key=sender, queue_id="x", claimed_at=now,
+        lease_until=now,
+    )  # fmt: skip
+
+
+def addresses(resolver: URLResolver, before: str = "") -> Iterator[tuple[str, str]]:
+    """Name and route of every address; those of the administration under its own name."""
+    for pattern in resolver.url_patterns:
+        route = before + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            name = str(pattern.name or route)
+            yield (f"admin:{name}" if route.startswith("admin/") else name), route
+        else:
+            yield from addresses(pattern, route)
+
+
+def outcome(answer: HttpResponse) -> str:
+    """One letter for what came of it."""
+    where = answer.headers.get("Location", "")
+    if where.startswith((reverse("account_login"), "/admin/login/", "/sign-in/again/")):
+        return "L"  # asked to sign in
+    if "/acting/" in where and "next=" in where:
+        return "W"  # asked why first
+    return {404: "-", 403: "x", 405: "m", 400: "b"}.get(answer.status_code, "+")
+
+
+def admin_arguments(name: str, route: str) -> list[Any]:
+    """The first row of the model that the address is about."""
+    if name.endswith("view_on_site"):
+        return [ContentType.objects.get_for_model(Mailbox).pk, Mailbox.objects.get().pk]
+    if "app_label" in route:
+        return ["mailboxes"]
+    if "<path:object_id>" not in route and "<id>" not in route:
+        return ["x"] if "(?P<url>" in route else []
+    _admin, app, model = route.split("/")[:3]
+    return [getattr(apps.get_model(app, model).objects.order_by("pk").first(), "pk", 999_999)]
+
+
+def asked(world: World, name: str, route: str) -> str:
+    try:
+        arguments = admin_arguments(name, route) if name.startswith("admin:") else world.arguments(route)
+        return reverse(name, args=arguments) if name != "healthz" else "/healthz"
+    except NoReverseMatch:
+        return "/" + route
+
+
+def test_every_address_opens_for_those_whom_it_is_for_and_for_nobody_else(world: World) -> None:
+    clients = {role: Client() for role in ROLES}
+    for role, person in world.people.items():
+        clients[role].force_login(person)
+    cookies = {role: {name: one.value for name, one in client.cookies.items()} for role, client in clients.items()}
+
+    def letter(role: str, method: str, path: str) -> str:
+        clients[role].cookies = SimpleCookie(cookies[role])
+        with transaction.atomic():
+            answer = getattr(clients[role], method)(path)
+            transaction.set_rollback(True)
+        return outcome(answer)
+
+    found: dict[str, str] = {}
+    for name, route in addresses(get_resolver()):
+        path = asked(world, name, route)
+        found[name] = " ".join("".join(letter(role, method, path) for role in ROLES) for method in ("get", "post"))
+    assert found == WANTED | dict(of_models())
