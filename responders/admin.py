@@ -12,7 +12,8 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 from unfold.widgets import INPUT_CLASSES
 
-from responders import refusals, services, validation
+from mailboxes import addresses
+from responders import personal_data, refusals, services, validation
 from responders.fields import LocalDateTimeField
 from responders.models import (
     Decision,
@@ -125,6 +126,19 @@ class DecisionAdmin(ReadOnlyAdmin):
     list_select_related = ("mailbox",)
     search_fields = ("=reverse_path", "=message_id", "mailbox__address")
     date_hierarchy = "decided_at"
+    actions = ("erase_senders",)
+
+    @admin.action(description=_("Forget these senders everywhere (GDPR)"), permissions=["erase"])
+    def erase_senders(self, request: HttpRequest, queryset: QuerySet[Decision]) -> None:
+        """Their decisions, numbered conversations, memory and refusals. Whoever does it keeps the request on file."""
+        senders = set(queryset.exclude(reverse_path="").values_list("reverse_path", flat=True))
+        count = sum(1 for sender in senders if addresses.normal_form_or_none(sender) and personal_data.erase(sender))
+        words = ngettext("%(count)d person was forgotten.", "%(count)d people were forgotten.", count)
+        self.message_user(request, words % {"count": count})
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        """Administrators: whoever may delete people."""
+        return bool(request.user.has_perm("mailboxes.delete_user"))
 
 
 @admin.register(DrawnBrake)
