@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT))
 from webmail_panel import embedded  # noqa: E402 (the path goes first)
 
 TICKS = os.sysconf("SC_CLK_TCK")
+KEPT, BYE = b"250 kept\r\n", b"221 bye\r\n"
 RECIPIENT = "anna=bench.example@autoreply.invalid"
 
 
@@ -78,8 +79,8 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(postgres_pid: int, options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    _make_a_mailbox()
-    with _programs() as (hook_pid, port):
+    make_a_mailbox()
+    with programs() as (hook_pid, port):
         asyncio.run(send(port, options.connections, [content("warm", n, options.size) for n in range(200)]))
         cases = {
             "reply": [content("new", number, options.size) for number in range(options.messages)],
@@ -94,9 +95,9 @@ def _measure(postgres_pid: int, options: argparse.Namespace) -> Iterator[dict[st
 
 def _remember(options: argparse.Namespace) -> int:
     """Whether the hook's memory stays flat: 0 if so, else 1."""
-    _make_a_mailbox()
+    make_a_mailbox()
     kinds = (("new", ""), ("new", ""), ("list", "List-Id: <news.example>\r\n"))
-    with _programs() as (hook_pid, port):
+    with programs() as (hook_pid, port):
         sizes, sent = [], 0
         for until in (options.memory // 10, options.memory):
             while sent < until:
@@ -143,7 +144,7 @@ def _row(
     return row
 
 
-def _make_a_mailbox() -> None:
+def make_a_mailbox() -> None:
     manage = [sys.executable, str(ROOT / "manage.py")]
     subprocess.run([*manage, "migrate", "--verbosity=0"], check=True)
     subprocess.run(
@@ -158,7 +159,7 @@ def _make_a_mailbox() -> None:
 
 
 @contextmanager
-def _programs() -> Iterator[tuple[int, int]]:
+def programs() -> Iterator[tuple[int, int]]:
     """The sink and the hook; the hook's pid and its port."""
     port, health, sink_port = embedded.free_port(), embedded.free_port(), embedded.free_port()
     sink = subprocess.Popen([sys.executable, __file__, f"--sink={sink_port}"])
@@ -167,8 +168,8 @@ def _programs() -> Iterator[tuple[int, int]]:
         cwd=ROOT, env=os.environ | {"RELAY_URL": f"smtp://127.0.0.1:{sink_port}"} | NO_BRAKE,
     )  # fmt: skip
     try:
-        _wait_for(port, hook)
-        _wait_for(sink_port, sink)
+        wait_for(port, hook)
+        wait_for(sink_port, sink)
         yield hook.pid, port
     finally:
         for process in (hook, sink):
@@ -176,7 +177,7 @@ def _programs() -> Iterator[tuple[int, int]]:
             process.wait(40)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     for _attempt in range(200):
         if process.poll() is not None:
             raise SystemExit("a program ended before it began to listen")
@@ -208,24 +209,28 @@ def content(kind: str, number: int, size: int, extra: str = "") -> tuple[str, by
     return sender, (head + line * max(1, (size - len(head)) // len(line))).encode()
 
 
-async def send(port: int, connections: int, messages: list[tuple[str, bytes]]) -> list[float]:
+async def send(
+    port: int, connections: int, messages: list[tuple[str, bytes]], recipient: str = RECIPIENT
+) -> list[float]:
     """Every message, over so many connections; how long each took in seconds."""
     took: list[float] = []
     queue = iter(messages)
-    await asyncio.gather(*(_client(port, queue, took) for _number in range(connections)))
+    await asyncio.gather(*(_client(port, queue, took, recipient) for _number in range(connections)))
     return took
 
 
-async def _client(port: int, queue: Iterator[tuple[str, bytes]], took: list[float]) -> None:
+async def _client(port: int, queue: Iterator[tuple[str, bytes]], took: list[float], recipient: str) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"LHLO bench.example\r\n")
     while (await reader.readline())[:4] != b"250 ":
         pass
     for sender, octets in queue:
         started = time.perf_counter()
-        writer.write(f"MAIL FROM:<{sender}>\r\nRCPT TO:<{RECIPIENT}>\r\nDATA\r\n".encode())
-        for _reply in range(3):
-            await reader.readline()
+        writer.write(f"MAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n".encode())
+        for code in (b"250", b"250", b"354"):
+            answer = await reader.readline()
+            if not answer.startswith(code):
+                raise SystemExit(f"the server answered {answer!r}")
         writer.write(octets + b".\r\n")
         answer = await reader.readline()
         if not answer.startswith(b"250"):
@@ -252,13 +257,17 @@ class Sink(asyncio.Protocol):
             self.buffer = rest
             answers.append(self._answer(line))
         self.transport.write(b"".join(answers))
+        if answers[-1:] == [BYE]:
+            self.transport.close()
 
     def _answer(self, line: bytes) -> bytes:
         if self.is_content:
             self.is_content = False
-            return b"250 kept\r\n"
+            return KEPT
         if line.startswith(b"EHLO"):
             return b"250-sink\r\n250-PIPELINING\r\n250-SIZE 10000000\r\n250-DSN\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"
+        if line == b"QUIT":
+            return BYE
         self.is_content = line == b"DATA"
         return b"354 go\r\n" if self.is_content else b"250 ok\r\n"
 

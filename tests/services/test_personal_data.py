@@ -42,7 +42,7 @@ def traces(standing_reply: Responder, mailbox: Mailbox) -> Responder:
                 evidence=f"from {sender}", message_id=f"<1@{sender}>",
             )  # fmt: skip
         NumberedCase.objects.create(
-            mailbox=mailbox, number=f"1{len(plain)}{address[0]}", opened_at=now, opened_by=f"<1@{plain}>", reverse_path=plain,
+            mailbox=mailbox, number=f"1{address[0]}", opened_at=now, opened_by=f"<1@{plain}>", reverse_path=plain,
             reverse_path_key=plain, subject="Skarga",
         )  # fmt: skip
         PreviousResponse.objects.create(

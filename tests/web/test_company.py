@@ -125,7 +125,7 @@ def test_a_new_password_replaces_the_old_one_and_signs_the_owner_out(
 
 @pytest.mark.parametrize("what", ["is_staff", "support", "another company", "another mailbox", "herself"])
 def test_she_opens_nothing_more_by_a_new_password(
-    as_boss: Client, boss: User, mailbox: Mailbox, somebody_elses: Mailbox, what: str
+    as_boss: Client, boss: User, mailbox: Mailbox, somebody_elses: Mailbox, roles: None, what: str
 ) -> None:
     anna = mailbox.owner
     assert anna is not None
