@@ -5,6 +5,7 @@ comments or quotes. Its *normal form* has the local part in NFC and lower case, 
 lower-case A-labels (RFC 5890 §2.3.2.1), so `Żółw@Bücher.Example` and `żółw@xn--bcher-kva.example` are one.
 """
 
+import functools
 import re
 import unicodedata
 
@@ -23,6 +24,7 @@ class AddressError(ValueError):
     """The text is not an address; `args[0]` says in a few words why."""
 
 
+@functools.lru_cache(maxsize=4096)  # the same few addresses, asked for again and again for one message
 def normalise(address: str) -> str:
     """Return the normal form of an address. Raises AddressError."""
     local_part, domain = split(address)

@@ -1,0 +1,47 @@
+"""Messages that wait at the same time share a commit; one that comes alone waits for nobody."""
+
+import asyncio
+from collections.abc import Sequence
+
+from responders.hook import ledger
+from responders.hook.metrics import Metrics
+
+
+def sizes_of(*waves: int) -> list[int]:
+    """How many shared each commit, where items come in waves, the items of a wave one tick of the loop apart."""
+    sizes: list[int] = []
+
+    async def commit(items: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(items))
+        await asyncio.sleep(0.001)  # a commit takes longer than a tick
+        return items
+
+    async def run() -> None:
+        batcher = ledger.Batcher[int, int](commit, "claim", Metrics())
+        for count in waves:
+            waiting = []
+            for number in range(count):
+                waiting.append(asyncio.ensure_future(batcher.submit(number)))
+                await asyncio.sleep(0)
+            assert await asyncio.gather(*waiting) == list(range(count))
+
+    asyncio.run(run())
+    return sizes
+
+
+def test_alone_it_is_committed_at_once(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(ledger, "LINGER", 3_600)
+    assert sizes_of(1, 1, 1) == [1, 1, 1]
+
+
+def test_under_load_those_that_come_shortly_after_one_another_share() -> None:
+    first = sizes_of(5)
+    assert len(first) > 1
+    assert sizes_of(5, 5)[len(first) :] == [5]
+
+
+def test_nobody_waits_where_enough_wait_already(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(ledger, "LINGER", 0.01)
+    monkeypatch.setattr(ledger, "ENOUGH", 2)
+    assert sum(sizes_of(6, 6)) == 12
+    assert max(sizes_of(6, 6)) <= 6
