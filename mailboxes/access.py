@@ -42,15 +42,21 @@ def mailboxes_managed_by(user: AnyUser) -> QuerySet[Mailbox]:
     return Mailbox.objects.filter(domain__in=domains_managed_by(user).values("name"))
 
 
+def mailboxes_of(user: AnyUser) -> QuerySet[Mailbox]:
+    """A person's own mailboxes and those delegated to them, whatever else they may open."""
+    if not user.is_active or not user.is_authenticated:
+        return Mailbox.objects.none()
+    delegated = Delegation.objects.filter(user_id=user.pk).values("mailbox")
+    return Mailbox.objects.filter(Q(owner_id=user.pk) | Q(pk__in=delegated))
+
+
 def mailboxes_visible_to(user: AnyUser) -> QuerySet[Mailbox]:
     """The mailboxes a person may open: their own, those delegated to them or of their company; staff every one."""
     if not user.is_active or not user.is_authenticated:
         return Mailbox.objects.none()
     if is_support(user):
         return Mailbox.objects.all()
-    delegated = Delegation.objects.filter(user_id=user.pk).values("mailbox")
-    of_company = domains_managed_by(user).values("name")
-    return Mailbox.objects.filter(Q(owner_id=user.pk) | Q(pk__in=delegated) | Q(domain__in=of_company))
+    return mailboxes_of(user) | mailboxes_managed_by(user)
 
 
 def mailboxes_to_delegate(user: AnyUser) -> QuerySet[Mailbox]:

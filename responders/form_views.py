@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from mailboxes.addresses import display
 from mailboxes.models import Mailbox
-from responders import acting, drafts, hints, sample_letters, sentences, services, validation
+from responders import acting, calendars, drafts, hints, sample_letters, sentences, services, validation
 from responders.forms import PLACEHOLDER_WORDS, ResponderForm
 from responders.models import Responder
 from responders.preview import previews
@@ -50,15 +50,42 @@ def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | Non
         typed = drafts.typed_before(request)
         form = ResponderForm(typed, mailbox=mailbox, responder=row)
         return _show_form(request, form, **({"was_signed_out": True} if typed else {}))
+    return _posted(request, mailbox, row)
+
+
+def _posted(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> HttpResponse:
     if "throw_away" in request.POST:
         drafts.forget(request)
         return redirect(request.path)
     if request.POST.get("ready", "").isdecimal() and row is None:
         return _show_form(request, _started(request, mailbox))
+    if "take_ics" in request.POST:
+        return _take_dates(request, mailbox, row)
     form = ResponderForm(request.POST, mailbox=mailbox, responder=row)
     if "preview" in request.POST or "send_test" in request.POST:
         return _show_preview(request, form)
     return _save(request, form) if form.is_valid() else _show_form(request, form)
+
+
+def _take_dates(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> HttpResponse:
+    """The form as it was typed, with the start and end of a calendar file's event."""
+    zone = row.time_zone if row else mailbox.time_zone
+    file = request.FILES.get("ics")
+    typed = request.POST.copy()
+    content = file.read(calendars.MAX_OCTETS + 1) if file else b""
+    try:
+        found = calendars.window_from_file(content, zone, services.database_now())
+    except calendars.NoWindow as problem:
+        form = ResponderForm(typed, mailbox=mailbox, responder=row)
+        form.add_error("ics", str(problem))
+        return _show_form(request, form)
+    typed["from_date"], typed["to_date"] = (f"{one:%Y-%m-%dT%H:%M}" for one in (found.start, found.end))
+    words = _("The dates of “%(title)s” are taken over. Look at them, then save.") % {"title": found.title or "…"}
+    if found.others:
+        count = ngettext("The file holds %(count)d more.", "The file holds %(count)d more.", found.others)
+        words += f" {count % {'count': found.others}}"
+    messages.success(request, words)
+    return _show_form(request, ResponderForm(typed, mailbox=mailbox, responder=row))
 
 
 def _save(request: HttpRequest, form: ResponderForm) -> HttpResponse:

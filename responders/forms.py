@@ -52,9 +52,11 @@ class Folded(Div):
 
     template = "responders/folded.html"
 
-    def __init__(self, form: "ResponderForm", title: str | Promise, *fields: str, css_class: str = "") -> None:
-        self._names = [name for name in fields if name in form.fields]
-        super().__init__(*self._names, css_class=css_class)
+    def __init__(self, form: "ResponderForm", title: str | Promise, *fields: str | HTML, css_class: str = "") -> None:
+        self._names = [name for name in fields if isinstance(name, str) and name in form.fields]
+        super().__init__(
+            *(name for name in fields if name in form.fields or isinstance(name, HTML)), css_class=css_class
+        )
         self.title = title
         self._form = form
 
@@ -209,6 +211,12 @@ class ResponderForm(forms.Form):
     holidays_are_off = forms.BooleanField(label=_("Closed on public holidays"), required=False, initial=True)
     is_enabled = forms.BooleanField(label=_("Switched on"), required=False, initial=True)
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    ics = forms.FileField(
+        label=_("Take the dates from a calendar file (.ics)"),
+        required=False,
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".ics,text/calendar"}),
+    )
 
     def __init__(self, *args: Any, mailbox: Mailbox, responder: Responder | None = None, **kwargs: Any) -> None:
         self.mailbox = mailbox
@@ -264,6 +272,7 @@ class ResponderForm(forms.Form):
                 Div("from_date", "to_date", css_class="dates"),
                 HTML('{% include "responders/quick_ends.html" %}'),
                 HTML('{% include "responders/zone.html" %}'),
+                Folded(self, _("From a calendar"), "ics", HTML('{% include "responders/take_ics.html" %}')),
                 css_class="sheet only-absence",
             ),
             Div(
@@ -310,7 +319,7 @@ class ResponderForm(forms.Form):
 
     def as_input(self) -> ResponderInput:
         """What was typed; `clean` has run."""
-        values = {name: value for name, value in self.cleaned_data.items() if name != "version"}
+        values = {name: value for name, value in self.cleaned_data.items() if name not in {"version", "ics"}}
         values["addresses"] = tuple(values.get("addresses", ()))
         values["language"] = values["language"] or self._language
         values["audience"] = values["audience"] or Audience.EVERYONE.value

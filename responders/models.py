@@ -547,3 +547,13 @@ class ChangeNotice(models.Model):
 
     def __str__(self) -> str:
         return str(self.event)
+
+
+class CalendarFeed(models.Model):
+    """That a person reads their absences in a calendar program. The secret of its address is kept as a hash alone."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="calendar_feed")
+    secret_hash = models.CharField(max_length=64, unique=True)
+
+    def __str__(self) -> str:
+        return str(self.user)

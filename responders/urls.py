@@ -2,13 +2,16 @@
 
 from django.urls import path
 
-from responders import acting_views, form_views, notice_views, staff_views, try_views, views
+from responders import acting_views, calendar_views, form_views, notice_views, staff_views, try_views, views
 
 urlpatterns = [
     path("", views.mailbox_list, name="mailbox_list"),
     path("mailboxes/<int:pk>/", views.mailbox_page, name="mailbox"),
     path("mailboxes/<int:pk>/group-address/", views.group_address, name="group_address"),
     path("mailboxes/<int:pk>/limits/", staff_views.limits, name="limits"),
+    path("calendar/", calendar_views.calendar_page, name="calendar"),
+    path("calendar/feed/", calendar_views.calendar_feed_settings, name="calendar_feed_settings"),
+    path("calendar/<str:token>.ics", calendar_views.calendar_feed, name="calendar_feed"),
     path("refusals/", staff_views.refusal_list, name="refusals"),
     path("mailboxes/<int:pk>/notices/", notice_views.notices, name="notices"),
     path("mailboxes/<int:pk>/acting/", acting_views.acting_for_owner, name="acting"),

@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -23,7 +24,7 @@ from mailboxes.addresses import display
 from mailboxes.forms import MailboxSearchForm
 from mailboxes.models import Mailbox
 from mailboxes.services import count_as_own, group_targets
-from responders import acting, history, sentences, services, statistics, undo
+from responders import acting, history, sentences, services, statistics, timeline, undo
 from responders.core.facts import Reason
 from responders.models import Decision, NumberedCase, Responder, ResponderEvent
 from responders.reasons import SENTENCES
@@ -130,6 +131,13 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "foremost": _foremost(responders),
         "groups": group_targets(mailbox),
         "chart": statistics.chart(mailbox, now),
+        "timeline": timeline.timeline(
+            [shown.row for shown in responders],
+            mailbox.time_zone,
+            settings.HOLIDAY_COUNTRY,
+            (get_language() or "en")[:2],
+            now,
+        ),
         "may_delegate": access.may_delegate(request.user, mailbox),
         "may_manage": access.may_manage(request.user, mailbox),
         "decisions": [(row, _sentence(row)) for row in decisions],

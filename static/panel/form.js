@@ -39,6 +39,10 @@
     changed(end);
   });
 
+  // A calendar file that was chosen, or dropped on its field, is taken over at once.
+  const ics = field("ics"), take = form.querySelector("[name=take_ics]");
+  ics?.addEventListener("change", () => { if (ics.files.length) take.click(); });
+
   // Leaving with something typed and not saved: the browser asks.
   let typed = false;
   form.addEventListener("input", () => { typed = true; });

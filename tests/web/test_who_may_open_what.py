@@ -19,7 +19,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
 from mailboxes.models import Customer, Delegation, Domain, Mailbox, User
-from responders import notices
+from responders import calendars, notices
 from responders.models import (
     Decision,
     DrawnBrake,
@@ -44,6 +44,9 @@ WANTED = {
     "mailbox": "L+-++-+++L mmmmmmmmmm",
     "group_address": "L+-++-+++L L--------L",
     "limits": "L-----+++L L-----+++L",
+    "calendar": "L++++++++L mmmmmmmmmm",
+    "calendar_feed_settings": "L++++++++L L++++++++L",
+    "calendar_feed": "++++++++++ mmmmmmmmmm",
     "refusals": "L-----+++L L-----+++L",
     "notices": "L+-++-+++L L+-++-+++L",
     "acting": "L-----+++L L-----+++L",
@@ -143,6 +146,8 @@ class World:
 
     def arguments(self, route: str) -> list[Any]:
         """What stands in the address: of Anna's mailbox."""
+        if route.startswith("calendar/<str"):
+            return [calendars.make_feed(self.people["owner"])]
         if "<str:token>" in route:
             return [notices.end_link(self.responder).split("/")[-2]] if route.startswith("end/") else [self.undo()]
         if route.startswith("responders/"):
