@@ -557,3 +557,19 @@ class CalendarFeed(models.Model):
 
     def __str__(self) -> str:
         return str(self.user)
+
+
+class HelpVote(models.Model):
+    """Whether an article of the help was of use to a person."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    slug = models.CharField(max_length=40)
+    is_helpful = models.BooleanField()
+    comment = models.CharField(max_length=1000, blank=True)
+    at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "slug"], name="help_vote_is_one_a_person")]
+
+    def __str__(self) -> str:
+        return f"{self.slug}: {self.is_helpful}"

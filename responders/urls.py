@@ -2,13 +2,16 @@
 
 from django.urls import path
 
-from responders import acting_views, calendar_views, form_views, notice_views, staff_views, try_views, views
+from responders import acting_views, calendar_views, form_views, help_views, notice_views, staff_views, try_views, views
 
 urlpatterns = [
     path("", views.mailbox_list, name="mailbox_list"),
     path("mailboxes/<int:pk>/", views.mailbox_page, name="mailbox"),
     path("mailboxes/<int:pk>/group-address/", views.group_address, name="group_address"),
     path("mailboxes/<int:pk>/limits/", staff_views.limits, name="limits"),
+    path("help/", help_views.help_list, name="help"),
+    path("help/answers/", help_views.help_feedback, name="help_feedback"),
+    path("help/<slug:slug>/", help_views.help_article, name="help_article"),
     path("calendar/", calendar_views.calendar_page, name="calendar"),
     path("calendar/feed/", calendar_views.calendar_feed_settings, name="calendar_feed_settings"),
     path("calendar/<str:token>.ics", calendar_views.calendar_feed, name="calendar_feed"),

@@ -44,6 +44,9 @@ WANTED = {
     "mailbox": "L+-++-+++L mmmmmmmmmm",
     "group_address": "L+-++-+++L L--------L",
     "limits": "L-----+++L L-----+++L",
+    "help": "++++++++++ mmmmmmmmmm",
+    "help_feedback": "L-----+++L mmmmmmmmmm",
+    "help_article": "++++++++++ L++++++++L",
     "calendar": "L++++++++L mmmmmmmmmm",
     "calendar_feed_settings": "L++++++++L L++++++++L",
     "calendar_feed": "++++++++++ mmmmmmmmmm",
@@ -146,6 +149,8 @@ class World:
 
     def arguments(self, route: str) -> list[Any]:
         """What stands in the address: of Anna's mailbox."""
+        if "<slug:slug>" in route:
+            return ["what"]
         if route.startswith("calendar/<str"):
             return [calendars.make_feed(self.people["owner"])]
         if "<str:token>" in route:
