@@ -1,0 +1,148 @@
+"""Every page of the panel, as the person it is for: nothing wrong for people who cannot see it or use no mouse, on the
+smallest screen, in both languages and both themes; and no heavier than a phone on a train can bear.
+
+A page that is missing from the table fails the test.
+"""
+
+import gzip
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import get_resolver, reverse
+from playwright.sync_api import Page
+
+from mailboxes.models import Customer, Mailbox, User
+from responders import calendars, notices
+from responders.models import Decision, HelpVote, Refusal, Responder, ResponderEvent
+from responders.services import By, database_now, switch
+from tests.browser.axe import violations
+from tests.browser.test_main_flow import SMALL_TARGETS
+from tests.web.test_who_may_open_what import addresses
+
+pytestmark = pytest.mark.django_db(transaction=True)
+# What is no page to look at: it changes something and leads elsewhere, is a file, or is for machines.
+NO_PAGE = {
+    "group_address", "responder_switch", "responder_move", "responder_answer_again", "delegation_end", "set_language",
+    "device_end", "outbox", "calendar_feed", "healthz", "metrics", "account_signup", "account_reset_password",
+    "account_set_password", "mfa_authenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
+    "mfa_deactivate_totp", "mfa_edit_webauthn", "mfa_remove_webauthn", "mfa_view_recovery_codes",
+    "mfa_generate_recovery_codes", "mfa_download_recovery_codes",
+}  # fmt: skip
+# Those with keys and codes stand in test_account.py, which sets the factors up.
+OF_OWNER = {
+    "mailbox_list", "mailbox", "notices", "event_undo", "try_it", "responder_new", "responder_edit", "responder_delete",
+    "calendar", "calendar_feed_settings", "help", "help_article", "delegations", "account", "account_change_password",
+    "account_language", "account_time_zone", "usersessions_list", "device_end_others", "mfa_index",
+    "mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate", "account_logout", "mailbox_new",
+    "mailbox_settings",
+}  # fmt: skip
+OF_STAFF = {"limits", "refusals", "acting", "help_feedback"}
+OF_NOBODY = {"account_login", "account_inactive", "change_undo", "responder_end"}
+MAX_OCTETS = 100 * 1024
+
+
+@pytest.fixture
+def paths(mailbox: Mailbox, standing_reply: Responder, support: User, anna: User) -> dict[str, str]:
+    """Name → path, of a mailbox with something of everything. Anna administers her company, too."""
+    company = Customer.objects.create(name="Firma", number="1")
+    company.administrators.add(anna)
+    mailbox.domain.customer = company
+    mailbox.domain.save()
+    now = database_now()
+    Responder.objects.create(
+        mailbox=mailbox, type="absence", subject="Urlop", text_body="x", position=1, from_utc=now,
+        from_date=now.replace(tzinfo=None), to_date=datetime(2099, 1, 1), to_utc=datetime(2099, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    switch(standing_reply, on=False, actor=By(support, "Telefon"), now=now)
+    for reason in ("replied", "list-or-bulk"):
+        Decision.objects.create(
+            mailbox=mailbox, decided_at=now, reverse_path="jan@example.com", forward_path=mailbox.address,
+            reason=reason, evidence="List-Id",
+        )  # fmt: skip
+    Refusal.objects.create(address="jan@example.com", refused_at=now, words="5.1.1 no such person")
+    HelpVote.objects.create(user=anna, slug="what", is_helpful=False, comment="Za mało")
+    event, one = ResponderEvent.objects.get(), {"pk": mailbox.pk}
+    special = {
+        "event_undo": {"pk": event.pk}, "responder_edit": {"pk": standing_reply.pk},
+        "responder_delete": {"pk": standing_reply.pk}, "help_article": {"slug": "what-to-write"},
+        "change_undo": {"token": notices.undo_link(event).split("/")[-2]},
+        "responder_end": {"token": notices.end_link(standing_reply).split("/")[-2]},
+        "calendar_feed": {"token": calendars.make_feed(anna)},
+    }  # fmt: skip
+    found = {}
+    for name in OF_OWNER | OF_STAFF | OF_NOBODY:
+        route = dict(addresses(get_resolver()))[name]
+        found[name] = reverse(name, kwargs=special.get(name, one if "<int:pk>" in route else {}))
+    return found
+
+
+def test_every_page_is_in_the_table() -> None:
+    named = {name for name, _route in addresses(get_resolver()) if not name.startswith("admin:")}
+    assert named == OF_OWNER | OF_STAFF | OF_NOBODY | NO_PAGE
+
+
+@pytest.mark.parametrize("language", ["pl-PL", "en-GB"])
+@pytest.mark.parametrize(("who", "names"), [("anna@firma.example", OF_OWNER), ("pomoc@hosting.example", OF_STAFF)])
+def test_it_can_be_read_and_used_by_everybody(
+    open_panel: Callable[..., Page], paths: dict[str, str], language: str, who: str, names: set[str]
+) -> None:
+    page = open_panel(320, language, address=who)
+    open_panel(1280, language, address=who)  # a second device
+    wanted = [*sorted(names - {"account_logout"}), *(["account_logout"] if "account_logout" in names else [])]
+    _look_at(page, {name: paths[name] for name in wanted})
+
+
+@pytest.mark.parametrize("language", ["pl-PL", "en-GB"])
+def test_so_can_what_is_open_to_all(open_panel: Callable[..., Page], paths: dict[str, str], language: str) -> None:
+    page = open_panel(320, language)
+    page.context.clear_cookies()
+    _look_at(page, {name: paths[name] for name in sorted(OF_NOBODY | {"help", "help_article"})})
+
+
+def _look_at(page: Page, paths: dict[str, str]) -> None:
+    troubles = []
+    for name, path in paths.items():
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status in {200, 409}, name
+        page.evaluate("document.querySelectorAll('details').forEach(folded => { folded.open = true; })")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+            troubles += [f"{name}, {scheme}: {trouble}" for trouble in violations(page)]
+        troubles += [f"{name}: low {html}" for html in page.evaluate(SMALL_TARGETS)]
+        if page.evaluate("document.documentElement.scrollWidth") > 320:
+            troubles.append(f"{name}: wider than the screen")
+    assert not troubles, "\n".join(troubles)
+
+
+def test_no_page_is_heavier_than_100_kb(paths: dict[str, str], anna: User, support: User, settings_off: None) -> None:
+    """On a first visit, as the panel serves them: compressed, without what the editor fetches when it is wanted."""
+    weights = {}
+    for names, person in ((OF_OWNER, anna), (OF_STAFF, support), (OF_NOBODY, None)):
+        client = Client(headers={"accept-encoding": "gzip"})
+        if person is not None:
+            client.force_login(person)
+        for name in names - {"account_logout", "account_reauthenticate"}:
+            weights[name] = _weight(client, paths[name])
+    assert {name: weight for name, weight in weights.items() if weight > MAX_OCTETS} == {}
+    assert min(filter(None, weights.values())) > 30_000  # the style sheets were counted
+
+
+@pytest.fixture
+def settings_off(plain_static_files: None, own_cache: None) -> None:
+    """Names of static files as they are in the repository."""
+
+
+def _weight(client: Client, path: str) -> int:
+    answer = client.get(path)
+    assert answer.status_code in {200, 302, 409}, path
+    content = answer.content
+    text = gzip.decompress(content).decode() if answer.headers.get("Content-Encoding") == "gzip" else content.decode()
+    named = set(re.findall(r'(?:src|href)="/static/([^"#?]+)', text))
+    folder = Path(settings.BASE_DIR) / "static"
+    return len(content) + sum(len(gzip.compress((folder / file).read_bytes(), 9)) for file in named)
