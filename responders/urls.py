@@ -2,13 +2,29 @@
 
 from django.urls import path
 
-from responders import acting_views, calendar_views, form_views, help_views, notice_views, staff_views, try_views, views
+from responders import (
+    acting_views,
+    calendar_views,
+    form_views,
+    help_views,
+    notice_views,
+    staff_views,
+    support_views,
+    try_views,
+    views,
+)
 
 urlpatterns = [
     path("", views.mailbox_list, name="mailbox_list"),
     path("mailboxes/<int:pk>/", views.mailbox_page, name="mailbox"),
     path("mailboxes/<int:pk>/group-address/", views.group_address, name="group_address"),
     path("mailboxes/<int:pk>/limits/", staff_views.limits, name="limits"),
+    path("support/", support_views.support_search_page, name="support"),
+    path("support/attention/", support_views.support_attention, name="support_attention"),
+    path("support/customers/<int:pk>/", support_views.support_customer, name="support_customer"),
+    path("support/domains/<str:name>/", support_views.support_domain, name="support_domain"),
+    path("support/messages/", support_views.support_messages, name="support_messages"),
+    path("support/messages/<int:pk>/", support_views.support_message, name="support_message"),
     path("help/", help_views.help_list, name="help"),
     path("help/answers/", help_views.help_feedback, name="help_feedback"),
     path("help/<slug:slug>/", help_views.help_article, name="help_article"),

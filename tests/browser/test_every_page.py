@@ -41,7 +41,10 @@ OF_OWNER = {
     "mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate", "account_logout", "mailbox_new",
     "mailbox_settings",
 }  # fmt: skip
-OF_STAFF = {"limits", "refusals", "acting", "help_feedback"}
+OF_STAFF = {
+    "limits", "refusals", "acting", "help_feedback", "support", "support_attention", "support_customer",
+    "support_domain", "support_messages", "support_message",
+}  # fmt: skip
 OF_NOBODY = {"account_login", "account_inactive", "change_undo", "responder_end"}
 MAX_OCTETS = 100 * 1024
 
@@ -74,10 +77,17 @@ def paths(mailbox: Mailbox, standing_reply: Responder, support: User, anna: User
         "responder_end": {"token": notices.end_link(standing_reply).split("/")[-2]},
         "calendar_feed": {"token": calendars.make_feed(anna)},
     }  # fmt: skip
+    decision = Decision.objects.order_by("pk")[0]
+    special |= {
+        "support_customer": {"pk": company.pk}, "support_domain": {"name": mailbox.domain_id},
+        "support_message": {"pk": decision.pk},
+    }  # fmt: skip
     found = {}
     for name in OF_OWNER | OF_STAFF | OF_NOBODY:
         route = dict(addresses(get_resolver()))[name]
         found[name] = reverse(name, kwargs=special.get(name, one if "<int:pk>" in route else {}))
+    found["support"] += "?q=anna@firma.example"
+    found["support_messages"] += "?sender=jan@example.com"
     return found
 
 

@@ -44,6 +44,12 @@ WANTED = {
     "mailbox": "L+-++-+++L mmmmmmmmmm",
     "group_address": "L+-++-+++L L--------L",
     "limits": "L-----+++L L-----+++L",
+    "support": "L-----+++L L-----+++L",
+    "support_attention": "L-----+++L L-----+++L",
+    "support_customer": "L-----+++L L-----+++L",
+    "support_domain": "L-----+++L L-----+++L",
+    "support_messages": "L--------L L--------L",  # without a filter there is nothing to list
+    "support_message": "L-----+++L L-----+++L",
     "help": "++++++++++ mmmmmmmmmm",
     "help_feedback": "L-----+++L mmmmmmmmmm",
     "help_article": "++++++++++ L++++++++L",
@@ -149,6 +155,10 @@ class World:
 
     def arguments(self, route: str) -> list[Any]:
         """What stands in the address: of Anna's mailbox."""
+        if route.startswith("support/"):
+            rows = {"customers": Customer.objects.order_by("pk"), "messages": Decision.objects.order_by("pk")}
+            kind = route.split("/")[1]
+            return ["cudza.example"] if kind == "domains" else [rows[kind][0].pk] if "<int:pk>" in route else []
         if "<slug:slug>" in route:
             return ["what"]
         if route.startswith("calendar/<str"):

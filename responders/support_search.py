@@ -1,0 +1,139 @@
+"""Support's one search box: whatever a caller can name. Each kind is a query of its own that looks into an index."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Lower
+from django.db.models.lookups import Contains, StartsWith
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from mailboxes import access, addresses
+from mailboxes.access import AnyUser
+from mailboxes.models import Alias, Customer, Domain, Mailbox, User
+from responders.models import Decision, NumberedCase
+
+SHOWN = 10
+MAX_ASKED = 200
+SHORTEST = 2  # characters
+TRIGRAM = 3  # characters; shorter words are looked for at the beginning only
+MIXED_CASE = {"name", "number"}  # columns that are indexed in lower case
+TIMEOUT_MS = 500  # of all queries of one search together it is a few; this is for the worst one
+SIMILAR = 0.5
+
+
+@dataclass(frozen=True)
+class Group:
+    """What was found of one kind; `is_guess` where nothing fits as typed and this comes near."""
+
+    kind: str
+    title: str | Promise
+    rows: list[Any]
+    is_guess: bool = False
+
+
+def search(user: AnyUser, asked: str) -> list[Group]:
+    """Every kind of thing that fits, for staff; nobody else finds anything."""
+    text = " ".join(asked.replace("\0", " ").split())[:MAX_ASKED].lower()
+    if len(text) < SHORTEST or not access.is_support(user):
+        return []
+    found = list(_as_typed(text, asked.strip()[:MAX_ASKED]))
+    if not any(group.kind in {"mailboxes", "domains", "customers"} for group in found):
+        found += _near(text)
+    return found
+
+
+def _as_typed(text: str, exact: str) -> Iterator[Group]:
+    kinds: list[tuple[str, str | Promise, Callable[[], QuerySet[Any]]]] = [
+        ("mailboxes", _("Mailboxes"), lambda: _mailboxes(text)),
+        ("aliases", _("Aliases"), lambda: Alias.objects.filter(_has("address", text)).order_by("address")),
+        ("domains", _("Domains"), lambda: _domains(text)),
+        ("customers", _("Customers"), lambda: _customers(text)),
+        ("people", _("People who sign in"), lambda: _people(text)),
+        ("cases", _("Cases"), lambda: NumberedCase.objects.filter(number=exact).select_related("mailbox")),
+        ("messages", _("Messages from this sender"), lambda: messages_from(text)),
+        ("message", _("This message"), lambda: Decision.objects.filter(message_id=_message_id(exact)).order_by("-id")),
+    ]
+    for kind, title, ask in kinds:
+        if rows := _asked(ask):
+            yield Group(kind, title, rows)
+
+
+def messages_from(sender: str) -> QuerySet[Decision]:
+    """What became of mail from an address, in both spellings of its domain; the latest first."""
+    plain = addresses.normal_form_or_none(sender)
+    spellings = {sender} | ({plain, addresses.display(plain)} if plain else set())
+    return Decision.objects.filter(reverse_path__in=spellings).select_related("mailbox").order_by("-id")
+
+
+def _mailboxes(text: str) -> QuerySet[Mailbox]:
+    plain = addresses.normal_form_or_none(text)
+    wanted = _has("address", text) | _has("name", text) | (Q(address=plain) if plain else Q())
+    return Mailbox.objects.filter(wanted).select_related("owner").prefetch_related("responders").order_by("address")
+
+
+def _domains(text: str) -> QuerySet[Domain]:
+    return Domain.objects.filter(Q(name__contains=text.lstrip("@"))).select_related("customer").order_by("name")
+
+
+def _customers(text: str) -> QuerySet[Customer]:
+    return Customer.objects.filter(_has("name", text) | _has("number", text)).order_by("name", "pk")
+
+
+def _people(text: str) -> QuerySet[User]:
+    return User.objects.filter(_has("email", text) | _has("name", text)).order_by("email")
+
+
+def _has(column: str, text: str) -> Q:
+    """Holds the words; short ones only at the beginning, where there is no trigram to look up."""
+    lookup = Contains if len(text) >= TRIGRAM else StartsWith
+    return Q(lookup(Lower(column) if column in MIXED_CASE else F(column), text))
+
+
+def _message_id(text: str) -> str:
+    return text if text.startswith("<") else f"<{text}>"
+
+
+# What comes near, where nothing fits: a letter too many, too few, another one.
+_NEAR = """
+SELECT id FROM {table} WHERE %(text)s <%% {column} ORDER BY %(text)s <<-> {column}, id LIMIT %(limit)s
+"""
+
+
+def _near(text: str) -> Iterator[Group]:
+    for kind, title, model, column in (
+        ("mailboxes", _("Mailboxes"), Mailbox, "address"),
+        ("domains", _("Domains"), Domain, "name"),
+        ("customers", _("Customers"), Customer, "lower(name)"),
+    ):
+        table = model._meta.db_table  # noqa: SLF001 (Django's documented way to a model's table)
+        ids = _ids(_NEAR.format(table=table, column=column), text)
+        rows = sorted(model.objects.filter(pk__in=ids), key=lambda row: ids.index(row.pk))
+        if rows:
+            yield Group(kind, title, rows, is_guess=True)
+
+
+def _ids(statement: str, text: str) -> list[int]:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('statement_timeout', %s, true),"
+                " set_config('pg_trgm.word_similarity_threshold', %s, true)",
+                [f"{TIMEOUT_MS}ms", str(SIMILAR)],
+            )
+            cursor.execute(statement, {"text": text, "limit": SHOWN})
+            return [number for (number,) in cursor.fetchall()]
+    except OperationalError:  # it took too long: too much comes near
+        return []
+
+
+def _asked(ask: Callable[[], QuerySet[Any]]) -> list[Any]:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{TIMEOUT_MS}ms"])
+            return list(ask()[:SHOWN])
+    except OperationalError:
+        return []
