@@ -41,9 +41,7 @@ def search(user: AnyUser, asked: str) -> list[Group]:
     if len(text) < SHORTEST or not access.is_support(user):
         return []
     found = list(_as_typed(text, asked.strip()[:MAX_ASKED]))
-    if not any(group.kind in {"mailboxes", "domains", "customers"} for group in found):
-        found += _near(text)
-    return found
+    return found or list(_near(text))
 
 
 def _as_typed(text: str, exact: str) -> Iterator[Group]:
@@ -72,7 +70,7 @@ def messages_from(sender: str) -> QuerySet[Decision]:
 def _mailboxes(text: str) -> QuerySet[Mailbox]:
     plain = addresses.normal_form_or_none(text)
     wanted = _has("address", text) | _has("name", text) | (Q(address=plain) if plain else Q())
-    return Mailbox.objects.filter(wanted).select_related("owner").prefetch_related("responders").order_by("address")
+    return Mailbox.objects.filter(wanted).select_related("owner").order_by("address")
 
 
 def _domains(text: str) -> QuerySet[Domain]:
