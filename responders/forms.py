@@ -37,7 +37,7 @@ PLACEHOLDER_WORDS: dict[str, tuple[str | Promise, str | Promise]] = {
     "mailbox.address": (_("the address of this mailbox"), "anna@example.com"),
     "absence.start": (_("when the absence begins"), _("24 December 2026, 17:00")),
     "absence.end": (_("when the absence ends"), _("4 January 2027, 08:00")),
-    "absence.return_date": (_("the day on which the absence ends"), _("4 January 2027")),
+    "absence.return_date": (_("the first working day after the absence"), _("4 January 2027")),
     "deputy.name": (_("the deputy's name, or the address where there is none"), "Ewa Lis"),
     "deputy.address": (_("the deputy's address"), "ewa@example.com"),
     "case.number": (_("the number of the conversation, where the standing reply gives numbers"), "2026/000123"),

@@ -247,6 +247,7 @@ class Responder(models.Model):
                 self.country if self.holidays_are_off else "",
             ),
             addresses=frozenset(self.addresses),
+            country=self.country,
             conditions=Conditions(tuple(self.words), self.words_in_body, self.word_forms, tuple(self.senders)),
             **{name: getattr(self, name) for name in shared},
         )

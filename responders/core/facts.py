@@ -103,7 +103,7 @@ class ResponderFacts:
     `subject`, `text_body` and `html_body` are its own text, in `language`; `texts` are those for others. `addresses`
     are those of the mailbox that it answers for, all of them where it is empty. With `answers_once` the interval
     never ends within an activation. With `gives_case_numbers` each conversation counts for itself.
-    Without `hours` it answers at any time of the week.
+    Without `hours` it answers at any time of the week. `country` (ISO 3166-1) says which days are public holidays.
     """
 
     id: int
@@ -132,6 +132,7 @@ class ResponderFacts:
     case_form: CaseForm = CaseForm.YEAR
     case_prefix: str = ""
     hours: OfficeHours | None = None
+    country: str = ""
 
     def is_active(self, at: datetime) -> bool:
         """Whether it answers at the moment."""

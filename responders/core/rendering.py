@@ -8,7 +8,7 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 from typing import Any
 
 import liquid
@@ -17,6 +17,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from liquid.exceptions import LiquidError
 
+from responders.core.days import next_working_day
 from responders.core.facts import MailboxFacts, ResponderFacts
 from responders.core.matching import choose_text
 from responders.core.message import Message
@@ -171,10 +172,18 @@ def _values(
         "absence": {
             "start": local_time(responder.from_date, language),
             "end": local_time(responder.to_date, language),
-            "return_date": local_date(responder.to_date, language),
+            "return_date": local_date(_return(responder), language),
         },
         "deputy": {"name": responder.deputy_name or responder.deputy_address, "address": responder.deputy_address},
     }
+
+
+def _return(responder: ResponderFacts) -> datetime | None:
+    """The first working day that is not before the end: nobody is back on a Sunday or at Christmas."""
+    end = responder.to_date
+    if end is None or end.year == MAXYEAR:
+        return end
+    return datetime.combine(next_working_day(end.date(), responder.country), end.time())
 
 
 def _fill(source: str, values: Mapping[str, Any], *, html: bool = False) -> str:

@@ -173,7 +173,7 @@ SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     r.words::text[], r.words_in_body, r.word_forms, r.senders::text[], r.deputy_name, r.deputy_address,
     r.gives_case_numbers, r.case_form, r.case_prefix,
     r.hours_mode, r.office_days::int[], r.office_opens, r.office_closes,
-    CASE WHEN r.holidays_are_off THEN r.country ELSE '' END, p.replied_at
+    r.country, r.holidays_are_off, p.replied_at
 FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(sender)s::text[], %(sender_domain)s::text[],
     %(queue_id)s::text[]) WITH ORDINALITY AS a (address, base, key, sender, sender_domain, queue_id, place)
 CROSS JOIN LATERAL ({_BEHIND}) b
@@ -661,7 +661,7 @@ def _responder(mailbox_id: int, row: Row) -> ResponderFacts:
     (number, kind, is_enabled, from_utc, to_utc, zone, from_date, to_date, subject, text_body, html_body, revision,
      activation, interval_days, answers_once, language, texts, audience, addresses, words, in_body, word_forms,
      senders, deputy_name, deputy_address, gives_case_numbers, case_form, case_prefix, hours_mode,
-     office_days, opens, closes, country, _replied_at) = row  # fmt: skip
+     office_days, opens, closes, country, is_closed, _replied_at) = row  # fmt: skip
     return ResponderFacts(
         id=number, mailbox_id=mailbox_id, type=kind, is_enabled=is_enabled, window=Window(from_utc, to_utc),
         time_zone=zone, from_date=from_date, to_date=to_date, subject=subject, text_body=text_body,
@@ -672,8 +672,9 @@ def _responder(mailbox_id: int, row: Row) -> ResponderFacts:
         deputy_name=deputy_name, deputy_address=deputy_address, gives_case_numbers=gives_case_numbers,
         case_form=CaseForm(case_form), case_prefix=case_prefix,
         hours=None if hours_mode == HoursMode.ALWAYS else OfficeHours(
-            HoursMode(hours_mode), frozenset(office_days), opens, closes, country
+            HoursMode(hours_mode), frozenset(office_days), opens, closes, country if is_closed else ""
         ),
+        country=country,
     )  # fmt: skip
 
 

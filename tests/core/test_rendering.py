@@ -50,6 +50,20 @@ def test_placeholders_are_filled_in(text: str, shown: str) -> None:
     assert rendered(text, from_date=datetime(2026, 12, 24, 17), to_date=datetime(2027, 1, 4, 8)) == shown
 
 
+@pytest.mark.parametrize(
+    ("end", "country", "shown"),
+    [
+        (datetime(2027, 1, 4, 8), "PL", "4 stycznia 2027"),
+        (datetime(2027, 1, 2), "PL", "4 stycznia 2027"),  # Saturday
+        (datetime(2026, 12, 24, 12), "PL", "28 grudnia 2026"),  # Christmas, then a weekend
+        (datetime(2026, 12, 25, 12), "", "25 grudnia 2026"),  # no country, no holidays
+        (datetime(9999, 12, 31), "PL", "31 grudnia 9999"),
+    ],
+)
+def test_the_day_of_return_is_a_working_day(end: datetime, country: str, shown: str) -> None:
+    assert rendered("{{ absence.return_date }}", to_date=end, country=country) == shown
+
+
 @pytest.mark.parametrize("text", ["100% rabatu", "{ nawias }", "%s %(subject)s $subject", "}} }", "a {b} {", "%}"])
 def test_what_is_no_placeholder_stays_as_it_is(text: str) -> None:
     check_template(text)
