@@ -80,6 +80,11 @@ def may_add_mailboxes(user: AnyUser) -> bool:
     return not is_support(user) and domains_managed_by(user).exists()
 
 
+def may_change_many(user: AnyUser) -> bool:
+    """Whether the person may change the responders of many mailboxes at once: of those they manage."""
+    return is_support(user) or may_add_mailboxes(user)
+
+
 def may_give_password(user: AnyUser, owner: User) -> bool:
     """Whether the person may set the sign-in of an owner: only where it opens nothing that is not theirs already."""
     if owner.pk == user.pk or owner.is_staff or owner.is_superuser or is_support(owner):

@@ -36,13 +36,18 @@ def mailbox_new(request: HttpRequest) -> HttpResponse:
 @login_required
 @sensitive_variables("password")
 def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
-    """Name, language, whether it receives mail; POST `give_password` makes the owner a new one."""
-    mailbox = get_object_or_404(access.mailboxes_managed_by(request.user).select_related("owner"), pk=pk)
+    """Name, language, whether it receives mail; POST `give_password` makes the owner a new one,
+    `end_succession` and `let_in` take back what was done for somebody who left.
+    """
+    mailbox = get_object_or_404(access.mailboxes_managed_by(request.user).select_related("owner", "successor"), pk=pk)
     may_give = mailbox.owner is None or access.may_give_password(request.user, mailbox.owner)
     if "give_password" in request.POST:
         if not may_give:
             raise PermissionDenied
         return _shown_once(request, mailbox, services.give_password(mailbox, actor=_person(request)))
+    if "end_succession" in request.POST or ("let_in" in request.POST and may_give):
+        _let_back(request, mailbox)
+        return redirect("mailbox_settings", mailbox.pk)
     form = MailboxForm(request.POST or None, instance=mailbox)
     if request.method == "POST" and form.is_valid():
         stored = Mailbox.objects.get(pk=mailbox.pk)
@@ -51,6 +56,15 @@ def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("mailbox", mailbox.pk)
     context = {"form": form, "mailbox": mailbox, "may_give": may_give}
     return render(request, "mailboxes/settings.html", context, status=422 if form.errors else 200)
+
+
+def _let_back(request: HttpRequest, mailbox: Mailbox) -> None:
+    """Somebody who left is back: mail stays here, or the owner may sign in."""
+    if "let_in" in request.POST:
+        services.set_sign_in(mailbox, allowed=True, actor=_person(request))
+    else:
+        services.set_successor(mailbox, None, None, actor=_person(request))
+    messages.success(request, _("Saved."))
 
 
 def _shown_once(request: HttpRequest, mailbox: Mailbox, password: str) -> HttpResponse:

@@ -225,6 +225,11 @@ class Mailbox(_Address):
         _("time zone"), max_length=64, default=default_time_zone, validators=[validate_time_zone]
     )
     replies_per_hour = _replies_per_hour()
+    # Where mail goes instead from a moment on, by the database's clock: the person has left (view `mail_aliases`).
+    successor = models.ForeignKey(
+        "self", models.SET_NULL, related_name="+", null=True, blank=True, verbose_name=_("successor")
+    )
+    successor_from = models.DateTimeField(_("mail goes to the successor from"), null=True, blank=True)
     notify_started = models.BooleanField(_("when it starts"), default=True)
     notify_ended = models.BooleanField(_("when it ends, with whom it answered"), default=True)
     notify_ending = models.BooleanField(_("the evening before the end"), default=True)

@@ -1,6 +1,7 @@
 """What people and commands do to mailboxes and aliases."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -153,6 +154,26 @@ def give_password(mailbox: Mailbox, *, actor: User) -> str:
     owner.save(update_fields=["password"])
     _log(mailbox, f"new password for {owner.email}", actor)
     return password
+
+
+@transaction.atomic
+def set_sign_in(mailbox: Mailbox, *, allowed: bool, actor: User) -> bool:
+    """Let the owner sign in, to the panel and by IMAP, or not. Whether anything changed."""
+    owner = mailbox.owner
+    if owner is None or owner.is_active == allowed:
+        return False
+    owner.is_active = allowed
+    owner.save(update_fields=["is_active"])
+    _log(mailbox, f"{owner.email} may {'' if allowed else 'not '}sign in", actor)
+    return True
+
+
+@transaction.atomic
+def set_successor(mailbox: Mailbox, successor: Mailbox | None, since: datetime | None, *, actor: User) -> None:
+    """Let mail go to another mailbox from a moment (UTC) on; None: it stays."""
+    mailbox.successor, mailbox.successor_from = successor, since
+    mailbox.save(update_fields=["successor", "successor_from"])
+    _log(mailbox, f"successor: {successor or '–'} from {since or '–'}", actor)
 
 
 def _log(mailbox: Mailbox, words: str, actor: User) -> None:

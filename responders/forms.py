@@ -52,7 +52,7 @@ class Folded(Div):
 
     template = "responders/folded.html"
 
-    def __init__(self, form: "ResponderForm", title: str | Promise, *fields: str | HTML, css_class: str = "") -> None:
+    def __init__(self, form: forms.Form, title: str | Promise, *fields: str | HTML, css_class: str = "") -> None:
         self._names = [name for name in fields if isinstance(name, str) and name in form.fields]
         super().__init__(
             *(name for name in fields if name in form.fields or isinstance(name, HTML)), css_class=css_class
@@ -89,7 +89,7 @@ class TextForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["language"].choices = [("", "–"), *_languages()]  # type: ignore[attr-defined]
+        self.fields["language"].choices = [("", "–"), *languages()]  # type: ignore[attr-defined]
         self.helper = FormHelper()
         self.helper.form_tag = False
         self.helper.disable_csrf = True
@@ -112,7 +112,7 @@ class TextForm(forms.Form):
 TextFormSet = forms.formset_factory(TextForm, extra=1, can_delete=True, can_delete_extra=False, max_num=20)
 
 
-def _languages() -> list[tuple[str, str]]:
+def languages() -> list[tuple[str, str]]:
     return sorted(((code, language_name(code)) for code in TEXT_LANGUAGES), key=lambda pair: pair[1])
 
 
@@ -242,7 +242,7 @@ class ResponderForm(forms.Form):
 
     def _choose_from(self, mailbox: Mailbox) -> None:
         """The choices that depend on the mailbox and the active language; with one address there is none."""
-        self.fields["language"].choices = _languages()  # type: ignore[attr-defined]
+        self.fields["language"].choices = languages()  # type: ignore[attr-defined]
         self.fields["language"].initial = self._language
         self.fields["office_days"].choices = [  # type: ignore[attr-defined]
             (day, days_of_week([day])) for day in range(7)

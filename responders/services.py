@@ -4,19 +4,18 @@
 stored: the hook and Postfix compute it. What is stored as `state` here is a mirror for lists and history.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
-from datetime import datetime, time, timedelta
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import F, Max
 
 from mailboxes.models import Mailbox, User
 from responders.core import schedule
-from responders.core.facts import Text
 from responders.models import Responder, ResponderEvent
-from responders.validation import ResponderInput, all_texts, as_input, checked, tidy
+from responders.validation import ResponderInput, all_texts, as_input, checked, plain, tidy
 
 # Off for longer than this, switching on again begins a new activation: everyone is answered afresh.
 QUICK_OFF_AND_ON = timedelta(days=1)
@@ -61,16 +60,18 @@ def save_responder(
     now: datetime,
     responder: Responder | None = None,
     expected_version: int | None = None,
+    first: bool = False,
 ) -> Responder:
     """Make a responder of the mailbox, or change one, and write the history.
 
-    `expected_version` is what the person saw when they began to edit. Raises ResponderInvalid, ResponderConflict.
+    `expected_version` is what the person saw when they began to edit; `first` puts a new one before all others.
+    Raises ResponderInvalid, ResponderConflict.
     """
     Mailbox.objects.select_for_update().get(pk=mailbox.pk)  # one writer at a time: positions stay unique
     before = None if responder is None else _locked(responder, expected_version)
     values = replace(tidy(values), language=values.language or mailbox.language)
     window = checked(mailbox, values, before, now)
-    row = before or Responder(mailbox=mailbox, position=_next_position(mailbox))
+    row = before or Responder(mailbox=mailbox, position=_free_position(mailbox, first=first))
     old = as_input(row) if before else None
     _remember_activation(row, values, window, now)
     if old and all_texts(old) != all_texts(values):
@@ -194,7 +195,11 @@ def _locked(responder: Responder, expected_version: int | None = None) -> Respon
     return row
 
 
-def _next_position(mailbox: Mailbox) -> int:
+def _free_position(mailbox: Mailbox, *, first: bool) -> int:
+    """The last, or the first: the others move down (the constraint is looked at when all is done)."""
+    if first:
+        mailbox.responders.update(position=F("position") + 1)
+        return 0
     highest: int | None = mailbox.responders.aggregate(highest=Max("position"))["highest"]
     return 0 if highest is None else highest + 1
 
@@ -244,13 +249,6 @@ def _changes(old: ResponderInput | None, new: ResponderInput) -> dict[str, list[
         return {}
     pairs = {field.name: (getattr(old, field.name), getattr(new, field.name)) for field in fields(ResponderInput)}
     return {name: [plain(was), plain(is_now)] for name, (was, is_now) in pairs.items() if was != is_now}
-
-
-def plain(value: Any) -> Any:
-    """A value as the history keeps it in JSON."""
-    if isinstance(value, tuple):
-        return [asdict(item) if isinstance(item, Text) else item for item in value]
-    return value.isoformat() if isinstance(value, datetime | time) else value
 
 
 def _record(

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
-from responders import notices, refusals, services
+from responders import batches, notices, refusals, services
 
 log = logging.getLogger(__name__)
 
@@ -63,3 +63,19 @@ def delete_old_reply_counts() -> int:
 def send_notices() -> int:
     """Tell owners by mail what their autoresponders did and will do."""
     return notices.send_due(services.database_now())
+
+
+@shared_task
+def run_batch(pk: int) -> None:
+    """Work on a change of many mailboxes; what is left after a minute is a task of its own."""
+    if not batches.run(pk, seconds=60):
+        run_batch.delay(pk)
+
+
+@shared_task
+def go_on_with_batches() -> int:
+    """Take up again what a worker that was killed left behind; return how many."""
+    left = batches.abandoned(services.database_now())
+    for pk in left:
+        run_batch.delay(pk)
+    return len(left)

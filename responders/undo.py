@@ -1,17 +1,15 @@
 """Taking back what was done to a responder, while nobody has done anything to the same fields since."""
 
 from dataclasses import fields, replace
-from datetime import datetime, time, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from mailboxes.models import Mailbox
 from responders import services
-from responders.core.facts import Text
 from responders.models import Responder, ResponderEvent
-from responders.validation import ResponderInput, ResponderInvalid, as_input
+from responders.validation import ResponderInput, ResponderInvalid, as_input, from_json, plain
 
 UNDO_LASTS = timedelta(days=14)
 Kind = ResponderEvent.Kind
@@ -48,10 +46,10 @@ def undo(event: ResponderEvent, by: services.By, now: datetime) -> None:
 def _back_to(event: ResponderEvent, by: services.By, now: datetime) -> None:
     row = _row(event)
     stored = as_input(row)
-    current = {name: services.plain(getattr(stored, name)) for name in event.changes}
+    current = {name: plain(getattr(stored, name)) for name in event.changes}
     if current != {name: after for name, (_before, after) in event.changes.items()}:
         raise CannotUndo(_("It was changed again since: look at it and change it by hand."))
-    before = {name: _value(name, was) for name, (was, _after) in event.changes.items()}
+    before = {name: from_json(name, was) for name, (was, _after) in event.changes.items()}
     services.save_responder(row.mailbox, replace(stored, **before), actor=by, now=now, responder=row)
 
 
@@ -67,7 +65,7 @@ def _remove(event: ResponderEvent, by: services.By, now: datetime) -> None:
 
 
 def _make_again(event: ResponderEvent, by: services.By, now: datetime) -> None:
-    values = {name: _value(name, was) for name, (was, _after) in event.changes.items() if name in _FIELDS}
+    values = {name: from_json(name, was) for name, (was, _after) in event.changes.items() if name in _FIELDS}
     services.save_responder(event.standing_mailbox(), ResponderInput(**values), actor=by, now=now)
 
 
@@ -84,14 +82,3 @@ def _row(event: ResponderEvent) -> Responder:
     if event.responder is None:
         raise CannotUndo(_("This autoresponder was deleted since."))
     return event.responder
-
-
-def _value(name: str, kept: Any) -> Any:
-    """What the history keeps as JSON, as `ResponderInput` has it."""
-    if kept is not None and name in {"from_date", "to_date"}:
-        return datetime.fromisoformat(kept)
-    if name in {"office_opens", "office_closes"}:
-        return time.fromisoformat(kept)
-    if name == "texts":
-        return tuple(Text(**text) for text in kept)
-    return tuple(kept) if isinstance(kept, list) else kept

@@ -4,6 +4,7 @@ from django.urls import path
 
 from responders import (
     acting_views,
+    batch_views,
     calendar_views,
     form_views,
     help_views,
@@ -31,6 +32,10 @@ urlpatterns = [
     path("calendar/", calendar_views.calendar_page, name="calendar"),
     path("calendar/feed/", calendar_views.calendar_feed_settings, name="calendar_feed_settings"),
     path("calendar/<str:token>.ics", calendar_views.calendar_feed, name="calendar_feed"),
+    path("many/", batch_views.batch_list, name="batches"),
+    path("many/new/<slug:kind>/", batch_views.batch_new, name="batch_new"),
+    path("many/<int:pk>/", batch_views.batch_page, name="batch"),
+    path("many/<int:pk>/result.csv", batch_views.batch_result, name="batch_result"),
     path("refusals/", staff_views.refusal_list, name="refusals"),
     path("mailboxes/<int:pk>/notices/", notice_views.notices, name="notices"),
     path("mailboxes/<int:pk>/acting/", acting_views.acting_for_owner, name="acting"),

@@ -1,8 +1,9 @@
 """What a person fills in for a responder: tidied, and checked with every fault named beside its field."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, time
+from typing import Any
 
 import nh3
 from django.db import connection
@@ -82,6 +83,28 @@ def as_input(responder: Responder) -> ResponderInput:
     values = {field.name: getattr(responder, field.name) for field in fields(ResponderInput)}
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return ResponderInput(**(values | lists | {"texts": tuple(Text(**text) for text in responder.texts)}))
+
+
+def plain(value: Any) -> Any:
+    """A value of `ResponderInput` as JSON keeps it."""
+    if isinstance(value, tuple):
+        return [asdict(item) if isinstance(item, Text) else item for item in value]
+    return value.isoformat() if isinstance(value, datetime | time) else value
+
+
+def as_json(values: ResponderInput) -> dict[str, Any]:
+    return {field.name: plain(getattr(values, field.name)) for field in fields(values)}
+
+
+def from_json(name: str, kept: Any) -> Any:
+    """What JSON keeps of the field, as `ResponderInput` has it."""
+    if kept is not None and name in {"from_date", "to_date"}:
+        return datetime.fromisoformat(kept)
+    if name in {"office_opens", "office_closes"}:
+        return time.fromisoformat(kept)
+    if name == "texts":
+        return tuple(Text(**text) for text in kept)
+    return tuple(kept) if isinstance(kept, list) else kept
 
 
 def all_texts(values: ResponderInput) -> list[Text]:

@@ -140,6 +140,7 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         ),
         "may_delegate": access.may_delegate(request.user, mailbox),
         "may_manage": access.may_manage(request.user, mailbox),
+        "has_left": mailbox.successor_from is not None and mailbox.successor_from <= now,
         "decisions": [(row, _sentence(row)) for row in decisions],
         "before": before,
         "show": show,
@@ -230,7 +231,7 @@ def _with_case(number: str) -> Q:
 
 
 def visible_mailbox(request: HttpRequest, pk: int) -> Mailbox:
-    return get_object_or_404(access.mailboxes_visible_to(request.user), pk=pk)
+    return get_object_or_404(access.mailboxes_visible_to(request.user).select_related("successor"), pk=pk)
 
 
 def visible_responder(request: HttpRequest, pk: int) -> Responder:

@@ -110,6 +110,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
+    "go-on-with-batches": {
+        "task": "responders.tasks.go_on_with_batches",
+        "schedule": 30.0,
+        "options": {"expires": 25},
+    },
     "send-notices": {
         "task": "responders.tasks.send_notices",
         "schedule": 60.0,

@@ -17,8 +17,9 @@ from django.urls import get_resolver, reverse
 from playwright.sync_api import Page
 
 from mailboxes.models import Customer, Mailbox, User
-from responders import calendars, notices
-from responders.models import Decision, HelpVote, Refusal, Responder, ResponderEvent
+from responders import batches, calendars, notices
+from responders.batch_scope import Row
+from responders.models import Batch, Decision, HelpVote, Refusal, Responder, ResponderEvent
 from responders.services import By, database_now, switch
 from tests.browser.axe import violations
 from tests.browser.test_main_flow import SMALL_TARGETS
@@ -30,7 +31,7 @@ NO_PAGE = {
     "group_address", "responder_switch", "responder_move", "responder_answer_again", "delegation_end", "set_language",
     "device_end", "outbox", "calendar_feed", "healthz", "metrics", "account_signup", "account_reset_password",
     "account_set_password", "mfa_authenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
-    "mfa_deactivate_totp", "mfa_edit_webauthn", "mfa_remove_webauthn", "mfa_view_recovery_codes",
+    "batch_result", "mfa_deactivate_totp", "mfa_edit_webauthn", "mfa_remove_webauthn", "mfa_view_recovery_codes",
     "mfa_generate_recovery_codes", "mfa_download_recovery_codes",
 }  # fmt: skip
 # Those with keys and codes stand in test_account.py, which sets the factors up.
@@ -42,6 +43,7 @@ OF_OWNER = {
     "mailbox_settings",
 }  # fmt: skip
 OF_STAFF = {
+    "batches", "batch_new", "batch",
     "limits", "refusals", "acting", "help_feedback", "support", "support_attention", "support_customer",
     "support_domain", "support_messages", "support_message",
 }  # fmt: skip
@@ -80,7 +82,7 @@ def paths(mailbox: Mailbox, standing_reply: Responder, support: User, anna: User
     decision = Decision.objects.order_by("pk")[0]
     special |= {
         "support_customer": {"pk": company.pk}, "support_domain": {"name": mailbox.domain_id},
-        "support_message": {"pk": decision.pk},
+        "support_message": {"pk": decision.pk}, "batch_new": {"kind": "set"}, "batch": {"pk": _batch(support, now).pk},
     }  # fmt: skip
     found = {}
     for name in OF_OWNER | OF_STAFF | OF_NOBODY:
@@ -89,6 +91,13 @@ def paths(mailbox: Mailbox, standing_reply: Responder, support: User, anna: User
     found["support"] += "?q=anna@firma.example"
     found["support_messages"] += "?sender=jan@example.com"
     return found
+
+
+def _batch(agent: User, now: datetime) -> Batch:
+    """One that was planned, with a mailbox that is not there."""
+    rows = [Row("anna@firma.example", {}), Row("nikt@firma.example", {})]
+    values = {"types": ["absence"], "coming": True, "words": ""}
+    return batches.make(Batch.Kind.END, "firma.example", rows, values, by=By(agent, "Telefon"), now=now)
 
 
 def test_every_page_is_in_the_table() -> None:

@@ -21,6 +21,7 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, r
 from mailboxes.models import Customer, Delegation, Domain, Mailbox, User
 from responders import calendars, notices
 from responders.models import (
+    Batch,
     Decision,
     DrawnBrake,
     NumberedCase,
@@ -56,6 +57,10 @@ WANTED = {
     "calendar": "L++++++++L mmmmmmmmmm",
     "calendar_feed_settings": "L++++++++L L++++++++L",
     "calendar_feed": "++++++++++ mmmmmmmmmm",
+    "batches": "L---+++++L L---+++++L",
+    "batch_new": "L---+++++L L---+++++L",
+    "batch": "L-----+++L L-----+++L",
+    "batch_result": "L-----+++L L-----+++L",
     "refusals": "L-----+++L L-----+++L",
     "notices": "L+-++-+++L L+-++-+++L",
     "acting": "L-----+++L L-----+++L",
@@ -159,6 +164,8 @@ class World:
             rows = {"customers": Customer.objects.order_by("pk"), "messages": Decision.objects.order_by("pk")}
             kind = route.split("/")[1]
             return ["cudza.example"] if kind == "domains" else [rows[kind][0].pk] if "<int:pk>" in route else []
+        if route.startswith("many/"):
+            return ["set"] if "<slug:kind>" in route else [self.batch().pk] if "<int:pk>" in route else []
         if "<slug:slug>" in route:
             return ["what"]
         if route.startswith("calendar/<str"):
@@ -173,6 +180,10 @@ class World:
             return [999_999]
         numbers = {"<int:pk>": self.mailbox.pk, "<int:number>": 999_999}
         return [numbers[name] for name in ("<int:pk>", "<int:number>") if name in route]
+
+    def batch(self) -> Batch:
+        made = {"kind": "set", "scope": "x", "created_at": database_now(), "created_by": self.people["support"]}
+        return Batch.objects.first() or Batch.objects.create(**made)
 
     def undo(self) -> str:
         return signing.dumps(self.event.pk, salt=notices.UNDO_SALT)

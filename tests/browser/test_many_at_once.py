@@ -1,0 +1,57 @@
+"""Many mailboxes changed at once, in a real browser."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from mailboxes.models import Mailbox, User
+from responders import batches, tasks
+from responders.models import Batch, Responder
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize(("width", "language"), [(390, "pl-PL"), (1280, "en-GB")])
+def test_an_office_closes_in_a_minute(
+    open_panel: Callable[..., Page], mailbox: Mailbox, support: User, screenshots: Path, width: int, language: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    handed: list[int] = []
+    monkeypatch.setattr(tasks.run_batch, "delay", handed.append)
+    monkeypatch.setattr(batches, "AT_ONCE", 2)
+    for number in range(5):
+        Mailbox.objects.create(domain=mailbox.domain, local_part=f"biuro{number}", name=f"Biuro {number}")
+    page = open_panel(width, language, address=support.email)
+    page.goto("/support/domains/firma.example/")
+    page.locator("main .actions a").first.click()
+    expect(page.locator("[name=where]")).to_have_value("firma.example")
+    fill(page, from_date="2098-12-24T17:00", to_date="2099-01-02T08:00", subject="Biuro nieczynne")
+    fill(page, text_body="Wracamy {{ absence.return_date }}.", reason="Telefon od prezesa")
+    page.screenshot(path=screenshots / f"many-form-{width}.png", full_page=True)
+    page.locator("input[name=save]").click()
+    expect(page.locator("#batch .found li")).to_have_count(6)
+    page.screenshot(path=screenshots / f"many-preview-{width}.png", full_page=True)
+    page.locator("button[value=start]").click()
+    expect(page.locator("progress")).to_have_attribute("value", "0")
+    [pk] = handed
+    assert batches._a_few(pk, Batch.objects.get().created_at)
+    expect(page.locator("progress")).to_have_attribute("value", "2")  # by itself
+    page.screenshot(path=screenshots / f"many-progress-{width}.png", full_page=True)
+    page.reload()
+    expect(page.locator("progress")).to_have_attribute("value", "2")
+    tasks.run_batch(pk)
+    expect(page.locator("progress")).to_have_count(0)
+    assert Responder.objects.count() == 6
+    page.screenshot(path=screenshots / f"many-done-{width}.png", full_page=True)
+    page.locator("button[value=take-back]").click()
+    tasks.run_batch(pk)
+    expect(page.locator("progress")).to_have_count(0)
+    assert not Responder.objects.exists()
+
+
+def fill(page: Page, **values: Any) -> None:
+    for name, value in values.items():
+        page.fill(f"[name={name}]", value)
