@@ -1,6 +1,5 @@
 """Forms about mailboxes and about the account of the person who is signed in."""
 
-from collections.abc import Callable
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -23,7 +22,7 @@ from crispy_forms.layout import Div, Layout, Submit
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_texts
 from django.core.cache import cache
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
@@ -32,22 +31,6 @@ from mailboxes import addresses, brake, time_zones
 from mailboxes.models import Mailbox, User
 
 MAX_ANSWER = 20_000  # characters; a key's answer has about 1,500
-
-
-class MailboxSearchForm(forms.Form):
-    """Part of an address or a name, and the address after which the page begins."""
-
-    q = forms.CharField(label=_("Address, name or case number"), required=False, max_length=200)
-    after = forms.CharField(required=False, max_length=320, widget=forms.HiddenInput)
-
-    def filter(self, mailboxes: QuerySet[Mailbox], or_those: Callable[[str], Q]) -> QuerySet[Mailbox]:
-        """The mailboxes that are asked for, by address or name or by what `or_those` makes of the words."""
-        words = self.cleaned_data["q"].strip()
-        if words:
-            mailboxes = mailboxes.filter(Q(address__icontains=words) | Q(name__icontains=words) | or_those(words))
-        if self.cleaned_data["after"]:
-            mailboxes = mailboxes.filter(address__gt=self.cleaned_data["after"])
-        return mailboxes
 
 
 class DelegateForm(forms.Form):

@@ -14,16 +14,21 @@ from unfold.widgets import INPUT_CLASSES
 
 from mailboxes import addresses
 from responders import personal_data, refusals, services, validation
+from responders.core.rendering import TemplateProblem, check_template
 from responders.fields import LocalDateTimeField
 from responders.models import (
+    Batch,
     Decision,
     DrawnBrake,
+    HouseText,
     NumberedCase,
+    PolicyVersion,
     PreviousResponse,
     QuarantinedMessage,
     Refusal,
     Responder,
     ResponderEvent,
+    StaffNote,
 )
 
 
@@ -211,3 +216,83 @@ class QuarantinedMessageAdmin(ReadOnlyAdmin):
     search_fields = ("reverse_path", "forward_path", "traceback")
     date_hierarchy = "received_at"
     exclude = ("content",)
+
+
+@admin.register(PolicyVersion)
+class PolicyVersionAdmin(ModelAdmin):
+    """Settings that hold from the moment they are saved. Nothing is changed: a new version is added."""
+
+    list_display = (
+        "changed_at", "reason", "changed_by", "mailbox_replies_per_hour", "domain_replies_per_hour", "refusal_days",
+        "decision_retention_days", "system_senders",
+    )  # fmt: skip
+    list_select_related = ("changed_by",)
+    search_fields = ("reason", "changed_by__email")
+    date_hierarchy = "changed_at"
+    fields = (
+        "mailbox_replies_per_hour", "domain_replies_per_hour", "refusal_days", "decision_retention_days",
+        "system_senders", "reason",
+    )  # fmt: skip
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What holds now."""
+        latest = PolicyVersion.objects.first()
+        return {name: getattr(latest, name) for name in self.fields if name != "reason"} if latest else {}
+
+    def save_model(self, request: Any, obj: PolicyVersion, form: Any, change: bool) -> None:
+        obj.changed_by = request.user
+        obj.save()
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class HouseTextForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
+    """Refuses what a responder's form refuses."""
+
+    class Meta:
+        model = HouseText
+        fields = ("language", "title", "type", "subject", "text_body", "position")
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        for name in ("subject", "text_body"):
+            try:
+                check_template(values.get(name, ""))
+            except TemplateProblem as problem:
+                self.add_error(name, validation.template_sentence(problem))
+        return values
+
+
+@admin.register(HouseText)
+class HouseTextAdmin(ModelAdmin):
+    """Texts that owners may start from, before the panel's own."""
+
+    form = HouseTextForm
+    list_display = ("title", "language", "type", "position", "subject")
+    list_filter = ("language", "type")
+    search_fields = ("title", "subject", "text_body")
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnlyAdmin):
+    """Changes of many mailboxes; they are made and taken back in the panel."""
+
+    list_display = ("created_at", "kind", "scope", "state", "created_by", "reason")
+    list_filter = ("kind", "state")
+    list_select_related = ("created_by",)
+    search_fields = ("scope", "reason", "created_by__email")
+    date_hierarchy = "created_at"
+
+
+@admin.register(StaffNote)
+class StaffNoteAdmin(ReadOnlyAdmin):
+    """What staff noted; written in the panel."""
+
+    list_display = ("at", "mailbox", "customer", "author", "text")
+    list_select_related = ("mailbox", "customer", "author")
+    search_fields = ("text", "mailbox__address", "customer__name", "author__email")
+    date_hierarchy = "at"

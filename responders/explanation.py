@@ -21,7 +21,7 @@ from responders.core import decision, matching, rendering, reply, schedule
 from responders.core.facts import Brake
 from responders.core.message import Message, read_message
 from responders.models import PreviousResponse, Refusal, ReplyCount
-from responders.policy import policy_from_settings
+from responders.policy import policy_in_force
 from responders.reasons import SENTENCES
 from responders.resolver import Resolver
 
@@ -59,7 +59,7 @@ def explain_message(content: bytes, reverse_path: str, recipient: str, *, at: da
     out of account, for the message may be an old one.
     """
     message = read_message(content, reverse_path, received_by=["explain.invalid"])
-    mailboxes = _mailboxes_behind(recipient)
+    mailboxes = mailboxes_behind(recipient)
     if not mailboxes:
         return [_explain(message, None, at, recipient)]
     return [_explain(message, mailbox, at, recipient) for mailbox in mailboxes]
@@ -101,7 +101,7 @@ def _colleague_domains(mailbox: Mailbox) -> set[str]:
     return {mailbox.domain_id} | set(customer.domains.values_list("name", flat=True) if customer else ())
 
 
-def _mailboxes_behind(recipient: str) -> list[Mailbox]:
+def mailboxes_behind(recipient: str) -> list[Mailbox]:
     base = addresses.without_subaddress(recipient, settings.RECIPIENT_DELIMITER)
     for address in dict.fromkeys([recipient, base]):
         with connection.cursor() as cursor:
@@ -116,7 +116,7 @@ def _explain(message: Message, mailbox: Mailbox | None, at: datetime, recipient:
     zone = mailbox.time_zone if mailbox else settings.DEFAULT_MAILBOX_TIME_ZONE
     moment = at if at.tzinfo else schedule.to_utc(at, zone)
     facts = _with_brakes(mailbox_facts(mailbox), mailbox, moment) if mailbox else None
-    policy = policy_from_settings()
+    policy = policy_in_force()
     previous = _previous_responses(facts, message)
     key = addresses.memory_key(message.reverse_path)
     about = conversation(facts, message, key, moment) if facts else None

@@ -19,7 +19,7 @@ from responders import acting, calendars, drafts, hints, sample_letters, sentenc
 from responders.forms import PLACEHOLDER_WORDS, ResponderForm
 from responders.models import Responder
 from responders.preview import previews
-from responders.ready_texts import ReadyText, ready_texts
+from responders.ready_texts import ReadyText, house_texts, ready_texts
 from responders.views import shown_responder, visible_mailbox, visible_responder
 
 OWN_TEXTS_SHOWN = 5
@@ -184,12 +184,12 @@ def _started(request: HttpRequest, mailbox: Mailbox) -> ResponderForm:
 
 
 def _starting_texts(mailbox: Mailbox) -> list[ReadyText]:
-    """What a new text may start from: the mailbox's earlier ones, then the ready ones."""
+    """What a new text may start from: the mailbox's earlier ones, then the company's, then the ready ones."""
     own = [
         ReadyText("", row.language, row.subject, row.type, row.subject, row.text_body)
         for row in mailbox.responders.order_by("-updated_at")[:OWN_TEXTS_SHOWN]
     ]
-    return own + ready_texts(mailbox.language)
+    return own + house_texts(mailbox.language) + ready_texts(mailbox.language)
 
 
 def _saved_sentence(row: Responder) -> str:

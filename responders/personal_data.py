@@ -21,6 +21,7 @@ from responders.models import (
     Refusal,
     Responder,
     ResponderEvent,
+    StaffNote,
 )
 
 FORGOTTEN = ""
@@ -67,6 +68,7 @@ def _account(plain: str) -> dict[str, Any] | None:
         "mailboxes": list(Mailbox.objects.filter(owner=user).values("address", "name", "language", "time_zone")),
         "looks_after": list(user.delegations.values("mailbox__address", "created_at")),
         "responders": list(Responder.objects.filter(mailbox__owner=user).values("subject", "text_body", "created_at")),
+        "notes": list(StaffNote.objects.filter(mailbox__owner=user).values("at", "text", "mailbox__address")),
         "did": list(_history(plain).values("at", "kind", "address", "place", "reason", "changes")),
     }
 

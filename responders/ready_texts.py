@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from responders.models import HouseText
+
 
 @dataclass(frozen=True)
 class ReadyText:
@@ -99,3 +101,9 @@ READY_TEXTS = (
 def ready_texts(language: str) -> list[ReadyText]:
     """Those in a language; of a language that has none, the English ones."""
     return [text for text in READY_TEXTS if text.language == language] or ready_texts("en")
+
+
+def house_texts(language: str) -> list[ReadyText]:
+    """Those that the hosting company offers in a language."""
+    rows = HouseText.objects.filter(language=language)
+    return [ReadyText("", row.language, row.title, row.type, row.subject, row.text_body) for row in rows]

@@ -1,18 +1,19 @@
 """Addresses that refused a reply for good: to look at, and to lift."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from mailboxes import addresses
 from responders.models import Refusal
+from responders.policy import policy_in_force
 from responders.services import database_now
 
 
-def in_force() -> QuerySet[Refusal]:
+def in_force(now: datetime | None = None) -> QuerySet[Refusal]:
     """Those that keep an address from replies now, the latest first."""
-    return Refusal.objects.filter(refused_at__gt=database_now() - timedelta(days=settings.REFUSAL_DAYS))
+    days = timedelta(days=policy_in_force().refusal_days)
+    return Refusal.objects.filter(refused_at__gt=(now or database_now()) - days)
 
 
 def lift(wanted: str) -> int:
@@ -29,5 +30,5 @@ def lift(wanted: str) -> int:
 
 def delete_old() -> int:
     """Delete those that are over; return how many."""
-    before = database_now() - timedelta(days=settings.REFUSAL_DAYS)
+    before = database_now() - timedelta(days=policy_in_force().refusal_days)
     return Refusal.objects.filter(refused_at__lte=before).delete()[0]

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -45,13 +46,13 @@ class LimitsForm(forms.Form):
         self.helper.layout = Layout(Div("mailbox_limit", "domain_limit", Submit("save", _("Save")), css_class="sheet"))
 
 
-def for_staff(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def for_staff(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """For everybody else there is no such page."""
 
     @require_http_methods(["GET", "HEAD", "POST"])
     @login_required
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+    def wrapped(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if not access.is_support(request.user):
             raise Http404
         return view(request, *args, **kwargs)

@@ -1,23 +1,33 @@
 """Support's pages: find anything, see what became of a message and why, what needs a look."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from mailboxes.models import Customer, Domain, Mailbox
-from responders import refusals, services, support_search
+from responders import acting, attention, csv_files, refusals, services, support_search
+from responders import support_why as support_why_of
 from responders.core.facts import Reason
-from responders.models import Decision, DrawnBrake, QuarantinedMessage, Responder
+from responders.models import Decision, DrawnBrake, QuarantinedMessage
 from responders.reasons import PASSED, SENTENCES
 from responders.staff_views import for_staff
+from responders.support_forms import WhyForm
 
 PAGE_SIZE = 50
 SHOWN = 20
-LONG = timedelta(days=60)
+CHUNK = 1_000
+MAX_NOTE = 5_000
+SILENT = "silent"
+REASONS = {"": _lazy("All"), Reason.REPLIED.value: _lazy("Answered"), SILENT: _lazy("Not answered")}
 NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -36,7 +46,11 @@ def support_customer(request: HttpRequest, pk: int) -> HttpResponse:
     """A customer's domains with how many mailboxes each has, and its administrators."""
     customer = get_object_or_404(Customer, pk=pk)
     domains = customer.domains.annotate(mailboxes=Count("mailbox")).order_by("name")[:PAGE_SIZE]
-    context = {"customer": customer, "domains": domains, "administrators": customer.administrators.all()[:SHOWN]}
+    context: dict[str, Any] = {
+        "customer": customer, "domains": domains, "administrators": customer.administrators.all()[:SHOWN],
+        "notes": customer.notes.select_related("author")[:SHOWN],
+        "note_path": reverse("support_note", args=["customer", pk]),
+    }  # fmt: skip
     return render(request, "support/customer.html", context)
 
 
@@ -65,12 +79,65 @@ def support_messages(request: HttpRequest) -> HttpResponse:
     page = list(rows[: PAGE_SIZE + 1])
     query = request.GET.copy()
     query.pop("before", None)
+    by_reason = [(name, _with_reason(query, name), words) for name, words in REASONS.items()]
     context = {
         "rows": [(row, _sentence(row.reason)) for row in page[:PAGE_SIZE]],
         "before": page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
-        "query": query.urlencode(), "sender": request.GET.get("sender", ""),
+        "query": query.urlencode(), "sender": request.GET.get("sender", ""), "reasons": by_reason,
+        "reason": request.GET.get("reason", ""),
     }  # fmt: skip
     return render(request, "support/messages.html", context)
+
+
+@for_staff
+def support_message_file(request: HttpRequest) -> HttpResponseBase:
+    """The same messages as CSV, sent while they are read."""
+    return csv_files.answer("messages.csv", _lines(_filtered(request)))
+
+
+def _lines(rows: QuerySet[Decision]) -> Iterator[list[object]]:
+    yield [
+        _("time"), _("sender"), _("written to"), _("reason"), _("in words"), _("evidence"), "Message-ID", _("queue id"),
+    ]  # fmt: skip
+    for row in rows.order_by("-id").iterator(chunk_size=CHUNK):
+        yield [
+            f"{row.decided_at:%Y-%m-%dT%H:%M:%SZ}", row.reverse_path, row.forward_path, row.reason,
+            _sentence(row.reason), row.evidence, row.message_id, row.queue_id,
+        ]  # fmt: skip
+
+
+@for_staff
+def support_why(request: HttpRequest) -> HttpResponse:
+    """Why: from a pasted header, or sender, recipient and time; what the panel did, or why it never saw the message."""
+    form = WhyForm(request.POST if request.method == "POST" else None)
+    context: dict[str, Any] = {"form": form}
+    if request.method == "POST" and form.is_valid():
+        asked = form.asked()
+        rows = support_why_of.decisions(asked)
+        context |= {
+            "asked": asked, "rows": [(row, _sentence(row.reason)) for row in rows],
+            "findings": [] if rows else support_why_of.findings(asked, services.database_now()),
+            "log": support_why_of.log_lines(asked),
+        }  # fmt: skip
+    return render(request, "support/why.html", context, status=422 if form.errors else 200)
+
+
+@for_staff
+def support_note(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
+    """Note something about a mailbox or a customer: POST `text`; `remove` takes one's own note away."""
+    about: Mailbox | Customer
+    if kind == "mailbox":
+        about, back = get_object_or_404(Mailbox, pk=pk), reverse("mailbox", args=[pk])
+    else:
+        about, back = get_object_or_404(Customer, pk=pk), reverse("support_customer", args=[pk])
+    if request.method != "POST":
+        return redirect(back)
+    text, number = request.POST.get("text", "").replace("\0", "").strip()[:MAX_NOTE], request.POST.get("remove", "")
+    if NUMBER.fullmatch(number):
+        about.notes.filter(pk=int(number), author=acting.person(request)).delete()
+    elif text:
+        about.notes.create(text=text, author=acting.person(request))
+    return redirect(f"{back}#notes")
 
 
 @for_staff
@@ -85,15 +152,14 @@ def support_message(request: HttpRequest, pk: int) -> HttpResponse:
 @for_staff
 def support_attention(request: HttpRequest) -> HttpResponse:
     """What needs a look: brakes, refusals, responders that nobody ends, messages on which the hook failed."""
-    now = services.database_now()
-    forgotten = Responder.objects.filter(
-        type="absence", is_enabled=True, state="active", to_utc=None, state_changed_at__lt=now - LONG
-    )
+    now, overdue = attention.now_and_overdue()
     context = {
         "brakes": DrawnBrake.objects.filter(last_at__gt=now - timedelta(days=1)).select_related("mailbox")[:SHOWN],
-        "refusals": refusals.in_force()[:SHOWN],
-        "forgotten": forgotten.select_related("mailbox").order_by("state_changed_at")[:SHOWN],
-        "overdue": Responder.objects.filter(next_transition_at__lt=now - timedelta(minutes=1)).count(),
+        "refusals": refusals.in_force(now)[:SHOWN],
+        "forgotten": attention.forgotten(now)[:SHOWN],
+        "trouble": attention.trouble(now, overdue),
+        "chart": (found := attention.chart(now.date())),
+        "reasons": [(_sentence(reason), count, share) for reason, count, share in found.reasons],
         "quarantine": QuarantinedMessage.objects.defer("content", "traceback").order_by("-id")[:SHOWN],
     }
     return render(request, "support/attention.html", context)
@@ -115,7 +181,15 @@ def _filtered(request: HttpRequest) -> QuerySet[Decision]:
         raise Http404
     if reason in set(Reason):
         wanted.append(Q(reason=reason))
+    elif reason == SILENT:
+        wanted.append(~Q(reason=Reason.REPLIED.value))
     return rows.filter(*wanted)
+
+
+def _with_reason(query: QueryDict, reason: str) -> str:
+    asked = query.copy()
+    asked["reason"] = reason
+    return asked.urlencode()
 
 
 def _sentence(reason: str) -> Any:

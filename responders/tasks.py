@@ -3,11 +3,10 @@
 import logging
 
 from celery import shared_task
-from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
-from responders import batches, notices, refusals, services
+from responders import attention, batches, notices, policy, refusals, services
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +23,14 @@ def apply_due_transitions() -> int:
 
 @shared_task
 def delete_old_decisions(batch: int = 10_000) -> int:
-    """Delete decisions older than DECISION_RETENTION_DAYS, a batch at a time."""
-    total = 0
+    """Delete decisions that are older than they are kept, a batch at a time."""
+    total, days = 0, policy.decision_retention_days()
     while True:
         with connection.cursor() as cursor:
             cursor.execute(
                 "DELETE FROM responders_decision WHERE id IN (SELECT id FROM responders_decision"
                 " WHERE decided_at < panel_now() - make_interval(days => %s) LIMIT %s)",
-                [settings.DECISION_RETENTION_DAYS, batch],
+                [days, batch],
             )
             deleted = int(cursor.rowcount)
         total += deleted
@@ -79,3 +78,9 @@ def go_on_with_batches() -> int:
     for pk in left:
         run_batch.delay(pk)
     return len(left)
+
+
+@shared_task
+def count_decisions() -> int:
+    """Count today's and yesterday's decisions by reason, for charts; return how many rows were written."""
+    return attention.count_decisions(services.database_now())

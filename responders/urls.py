@@ -8,6 +8,7 @@ from responders import (
     calendar_views,
     form_views,
     help_views,
+    list_views,
     notice_views,
     staff_views,
     support_views,
@@ -16,15 +17,19 @@ from responders import (
 )
 
 urlpatterns = [
-    path("", views.mailbox_list, name="mailbox_list"),
+    path("", list_views.mailbox_list, name="mailbox_list"),
+    path("mailboxes.csv", list_views.mailbox_file, name="mailbox_file"),
     path("mailboxes/<int:pk>/", views.mailbox_page, name="mailbox"),
     path("mailboxes/<int:pk>/group-address/", views.group_address, name="group_address"),
     path("mailboxes/<int:pk>/limits/", staff_views.limits, name="limits"),
     path("support/", support_views.support_search_page, name="support"),
+    path("support/why/", support_views.support_why, name="support_why"),
+    path("support/notes/<slug:kind>/<int:pk>/", support_views.support_note, name="support_note"),
     path("support/attention/", support_views.support_attention, name="support_attention"),
     path("support/customers/<int:pk>/", support_views.support_customer, name="support_customer"),
     path("support/domains/<str:name>/", support_views.support_domain, name="support_domain"),
     path("support/messages/", support_views.support_messages, name="support_messages"),
+    path("support/messages.csv", support_views.support_message_file, name="support_message_file"),
     path("support/messages/<int:pk>/", support_views.support_message, name="support_message"),
     path("help/", help_views.help_list, name="help"),
     path("help/answers/", help_views.help_feedback, name="help_feedback"),

@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -21,16 +23,16 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from mailboxes import access
 from mailboxes.addresses import display
-from mailboxes.forms import MailboxSearchForm
 from mailboxes.models import Mailbox
 from mailboxes.services import count_as_own, group_targets
 from responders import acting, history, sentences, services, statistics, timeline, undo
 from responders.core.facts import Reason
-from responders.models import Decision, NumberedCase, Responder, ResponderEvent
+from responders.models import Decision, Responder, ResponderEvent
 from responders.reasons import SENTENCES
 
 PAGE_SIZE = 30
 EVENTS_SHOWN = 30
+NOTES_SHOWN = 20
 OUTBOX_SHOWN = 20
 LETTER_OCTETS = 200_000
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -46,15 +48,6 @@ class Shown:
     window: str
     zone: str
     limits: list[str]
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A mailbox in the list: what it does now, and how many replies it sent lately."""
-
-    row: Mailbox
-    shown: Shown | None
-    replies: int
 
 
 @dataclass(frozen=True)
@@ -86,36 +79,6 @@ def changes_responder(view: ResponderView) -> Callable[[HttpRequest, int], HttpR
 
 @require_safe
 @login_required
-def mailbox_list(request: HttpRequest) -> HttpResponse:
-    """The person's mailboxes; staff search among everybody's. Paged by address, so that deep pages stay fast."""
-    mailboxes = access.mailboxes_visible_to(request.user)
-    form = MailboxSearchForm(request.GET)
-    if form.is_valid():
-        mailboxes = form.filter(mailboxes, _with_case)
-    rows = list(mailboxes.order_by("address").prefetch_related("responders")[: PAGE_SIZE + 1])
-    now = services.database_now()
-    page = rows[:PAGE_SIZE]
-    replies = statistics.replies_lately(page, now)
-    context = {
-        "mailboxes": [
-            Listed(
-                row,
-                _foremost([shown_responder(responder, now) for responder in row.responders.all()]),
-                replies.get(row.pk, 0),
-            )
-            for row in page
-        ],
-        "after": rows[PAGE_SIZE - 1].address if len(rows) > PAGE_SIZE else "",
-        "form": form,
-        "is_support": access.is_support(request.user),
-        "may_add": (may_add := access.may_add_mailboxes(request.user)),
-        "searches": may_add or access.is_support(request.user),
-    }
-    return render(request, "mailboxes/list.html", context)
-
-
-@require_safe
-@login_required
 def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
     """State, responders, whom it answered and whom not, and the history."""
     mailbox = visible_mailbox(request, pk)
@@ -123,12 +86,12 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
     responders = [shown_responder(row, now) for row in mailbox.responders.order_by("position")]
     show = request.GET.get("show", "")
     decisions, before = _decisions(mailbox, show, request.GET.get("before", ""))
-    context = {
+    context: dict[str, Any] = {
         "mailbox": mailbox,
         "is_support": access.is_support(request.user),
         "no_sender": _("(no sender address)"),
         "responders": responders,
-        "foremost": _foremost(responders),
+        "foremost": foremost(responders),
         "groups": group_targets(mailbox),
         "chart": statistics.chart(mailbox, now),
         "timeline": timeline.timeline(
@@ -152,6 +115,9 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "reason_given": acting.reason_given(request, mailbox),
         "acts_for_owner": access.acts_for_owner(request.user, mailbox),
     }
+    if context["is_support"]:
+        notes = mailbox.notes.select_related("author")[:NOTES_SHOWN]
+        context |= {"notes": notes, "note_path": reverse("support_note", args=["mailbox", pk])}
     return render(request, "mailboxes/mailbox.html", context)
 
 
@@ -225,11 +191,6 @@ def outbox(request: HttpRequest) -> HttpResponse:
     return render(request, "responders/outbox.html", {"letters": letters})
 
 
-def _with_case(number: str) -> Q:
-    """The mailbox whose case has this number."""
-    return Q(pk__in=NumberedCase.objects.filter(number=number).values("mailbox"))
-
-
 def visible_mailbox(request: HttpRequest, pk: int) -> Mailbox:
     return get_object_or_404(access.mailboxes_visible_to(request.user).select_related("successor"), pk=pk)
 
@@ -245,7 +206,7 @@ def shown_responder(row: Responder, now: datetime) -> Shown:
     return Shown(row, row.state_at(now).value, sentences.state_sentence(row, now), window, zone, limits)
 
 
-def _foremost(responders: list[Shown]) -> Shown | None:
+def foremost(responders: list[Shown]) -> Shown | None:
     """What says most about the mailbox: the responder that answers, else the next to start, else one that ended."""
     in_order = sorted(responders, key=lambda shown: shown.row.position)
     active = [shown for shown in in_order if shown.state == "active"]

@@ -93,6 +93,7 @@ def roles(db: None) -> None:
     """The groups that a migration makes: tests that commit empty every table after them."""
     with connection.schema_editor() as editor:
         import_module("responders.migrations.0013_roles").make_roles(apps, editor)
+        import_module("responders.migrations.0019_roles_of_settings").add_rights(apps, editor)
 
 
 @pytest.fixture

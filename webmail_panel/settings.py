@@ -110,6 +110,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
+    "count-decisions": {
+        "task": "responders.tasks.count_decisions",
+        "schedule": 300.0,
+        "options": {"expires": 250},
+    },
     "go-on-with-batches": {
         "task": "responders.tasks.go_on_with_batches",
         "schedule": 30.0,
@@ -292,6 +297,8 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 STAFF_NOTICES = env.list("STAFF_NOTICES", default=[])
 # Header fields of the spam filter, "Name: value"; a value is compared from its beginning, case-insensitively.
 SPAM_FIELDS = env.list("SPAM_FIELDS", default=["X-Spam-Flag: YES", "X-Spam: Yes", "X-Spam-Status: Yes"])
+# Postfix's own log, where the panel may read it: support sees in it what became of a message.
+MAIL_LOG = env.str("MAIL_LOG", default="")
 MESSAGE_SIZE_LIMIT = env.int("MESSAGE_SIZE_LIMIT", default=100 * 1024 * 1024)
 # Decisions older than this are deleted.
 DECISION_RETENTION_DAYS = env.int("DECISION_RETENTION_DAYS", default=90)

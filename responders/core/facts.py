@@ -2,8 +2,9 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from responders.core.hours import OfficeHours
 from responders.core.schedule import Window
@@ -53,6 +54,12 @@ class Policy:
     mailbox_replies_per_hour: int = 0
     domain_replies_per_hour: int = 0
     refusal_days: int = 60
+
+    def with_changes(self, said: Mapping[str, Any]) -> "Policy":
+        """The same with what was said otherwise while running; None says nothing."""
+        changes: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+        changes |= {name: tuple(value) for name, value in changes.items() if isinstance(value, list)}
+        return replace(self, **changes)
 
 
 class Audience(enum.StrEnum):

@@ -41,6 +41,7 @@ CONNECT_SECONDS = 3
 # After a connection that failed, for so long nobody tries again: an outage is told at once, not after a queue.
 RETRY_SECONDS = 0.5
 MAX_BATCH = 500
+MAX_AGE = 10**9  # seconds; what a column can hold
 # Under load, what comes within this time shares a commit; a message that comes alone waits for nobody. Seconds.
 LINGER = 0.002
 ENOUGH = 8
@@ -341,6 +342,19 @@ VALUES (panel_now(), %s, %s, %s, %s)
 """
 
 
+_POLICY_NAMES = ("mailbox_replies_per_hour", "domain_replies_per_hour", "refusal_days", "system_senders")
+_POLICY = """
+SELECT mailbox_replies_per_hour, domain_replies_per_hour, refusal_days, system_senders::text[]
+FROM responders_policyversion ORDER BY id DESC LIMIT 1
+"""
+
+
+_SIGN = """
+INSERT INTO responders_hooksign AS h (host, at, oldest_copy) VALUES (%s, panel_now(), %s)
+ON CONFLICT (host) DO UPDATE SET at = excluded.at, oldest_copy = excluded.oldest_copy
+"""
+
+
 class Ledger:
     """Made once per process. `parameters` are libpq's, as psycopg takes them; of `policy` the brakes are kept to."""
 
@@ -366,6 +380,19 @@ class Ledger:
         except Outage:
             return False
         return True
+
+    def use(self, policy: Policy) -> None:
+        """Keep to its brakes from now on."""
+        self._policy = policy
+
+    async def policy_changes(self) -> Mapping[str, Any]:
+        """What the administration says otherwise than the environment, by `Policy`'s names; None says nothing."""
+        rows = await self._reader.run(_POLICY)
+        return dict(zip(_POLICY_NAMES, rows[0], strict=True)) if rows else {}
+
+    async def sign(self, host: str, oldest_copy: float) -> None:
+        """Say that this host's hook is alive; the age in seconds of the oldest copy that came lately."""
+        await self._recorder.run(_SIGN, (clean(host)[:253], min(int(oldest_copy), MAX_AGE)))
 
     async def load(self, query: Query) -> list[Behind]:
         """The mailboxes behind the address, each with all that a decision needs; all queries that wait in one."""

@@ -41,6 +41,7 @@ class Metrics:
         self._age = Histogram(
             f"{PREFIX}_copy_age_seconds", "How old a copy is when it comes", registry=registry, buckets=_AGE
         )
+        self._oldest = 0.0
         self.connections = Gauge(f"{PREFIX}_connections", "Open LMTP connections", registry=registry)
         self.deciding = Gauge(f"{PREFIX}_deciding", "Messages that wait for their decision", registry=registry)
 
@@ -60,7 +61,14 @@ class Metrics:
     def came(self, received_at: datetime | None) -> None:
         """A copy with our own Received field: its age by this host's clock."""
         if received_at is not None:
-            self._age.observe(max(0.0, (datetime.now(UTC) - received_at).total_seconds()))
+            age = max(0.0, (datetime.now(UTC) - received_at).total_seconds())
+            self._age.observe(age)
+            self._oldest = max(self._oldest, age)
+
+    def take_oldest(self) -> float:
+        """The age in seconds of the oldest copy since this was asked last."""
+        oldest, self._oldest = self._oldest, 0.0
+        return oldest
 
     def batch(self, step: str, size: int) -> None:
         self._batches.labels(step).observe(size)

@@ -5,8 +5,11 @@ and comes again. A bug is 250, reason `error`, and the message kept for the oper
 """
 
 import asyncio
+import contextlib
 import hashlib
+import itertools
 import logging
+import socket
 import traceback
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -35,6 +38,8 @@ log = logging.getLogger("responders.hook")
 LOOK_AGAIN = (0.0, 0.1, 0.2, 0.4, 0.8, 1.5)
 MAX_UNRECORDED = 10_000
 DRAWN_SECONDS = 30.0
+POLICY_SECONDS = 5.0  # until a change of the settings is kept to
+TURNS_A_SIGN = 6
 MAX_DRAWN = 10_000
 # The moment of a decision about nobody's mailbox: no rule that comes so far asks for it.
 NO_MOMENT = datetime.min.replace(tzinfo=UTC)
@@ -95,11 +100,27 @@ class Pipeline:
         self._relay = relay
         self._journal = journal
         self._configuration = configuration
+        self._configured = configuration.policy  # the environment's, before what was changed while running
         self._resolver = resolver
         # Replies that the relay has and the database does not know of yet: never sent twice, recorded when their
         # copy comes again.
         self._unrecorded: dict[Claim, Decision] = {}
         self._drawn: dict[tuple[int, bool], float] = {}
+
+    async def follow_policy(self) -> None:
+        """Look for settings that were changed, now and then, and give a sign of life; never returns."""
+        for turn in itertools.count():
+            await self.keep_up(with_sign=turn % TURNS_A_SIGN == 0)
+            await asyncio.sleep(POLICY_SECONDS)
+
+    async def keep_up(self, *, with_sign: bool) -> None:
+        """Keep to the settings that hold now; without a database the last ones go on to hold."""
+        with contextlib.suppress(Outage):
+            policy = self._configured.with_changes(await self._ledger.policy_changes())
+            self._configuration = replace(self._configuration, policy=policy)
+            self._ledger.use(policy)
+            if with_sign:
+                await self._ledger.sign(socket.gethostname(), self._journal.metrics.take_oldest())
 
     async def receive(self, delivery: Delivery) -> list[LmtpReply]:
         """Decide a delivery; one reply per recipient, in their order. Never raises but for cancellation."""

@@ -31,7 +31,8 @@ NO_PAGE = {
     "group_address", "responder_switch", "responder_move", "responder_answer_again", "delegation_end", "set_language",
     "device_end", "outbox", "calendar_feed", "healthz", "metrics", "account_signup", "account_reset_password",
     "account_set_password", "mfa_authenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
-    "batch_result", "mfa_deactivate_totp", "mfa_edit_webauthn", "mfa_remove_webauthn", "mfa_view_recovery_codes",
+    "batch_result", "mailbox_file", "support_message_file", "support_note",
+    "mfa_deactivate_totp", "mfa_edit_webauthn", "mfa_remove_webauthn", "mfa_view_recovery_codes",
     "mfa_generate_recovery_codes", "mfa_download_recovery_codes",
 }  # fmt: skip
 # Those with keys and codes stand in test_account.py, which sets the factors up.
@@ -43,7 +44,7 @@ OF_OWNER = {
     "mailbox_settings",
 }  # fmt: skip
 OF_STAFF = {
-    "batches", "batch_new", "batch",
+    "batches", "batch_new", "batch", "support_why",
     "limits", "refusals", "acting", "help_feedback", "support", "support_attention", "support_customer",
     "support_domain", "support_messages", "support_message",
 }  # fmt: skip

@@ -12,6 +12,7 @@ from tests.lmtp.parts import Hook, Relay
 TABLES = [
     "mailboxes_customer", "mailboxes_domain", "mailboxes_user", "responders_responder", "responders_previousresponse",
     "responders_decision", "responders_quarantinedmessage", "responders_replycount", "responders_refusal",
+    "responders_policyversion", "responders_hooksign",
 ]  # fmt: skip
 
 

@@ -24,12 +24,15 @@ from responders.models import (
     Batch,
     Decision,
     DrawnBrake,
+    HouseText,
     NumberedCase,
+    PolicyVersion,
     PreviousResponse,
     QuarantinedMessage,
     Refusal,
     Responder,
     ResponderEvent,
+    StaffNote,
 )
 from responders.services import By, database_now, switch
 from tests.conftest import PASSWORD
@@ -46,6 +49,10 @@ WANTED = {
     "group_address": "L+-++-+++L L--------L",
     "limits": "L-----+++L L-----+++L",
     "support": "L-----+++L L-----+++L",
+    "mailbox_file": "L---+++++L mmmmmmmmmm",
+    "support_why": "L-----+++L L-----+++L",
+    "support_note": "L-----+++L L-----+++L",
+    "support_message_file": "L--------L L--------L",  # as the list
     "support_attention": "L-----+++L L-----+++L",
     "support_customer": "L-----+++L L-----+++L",
     "support_domain": "L-----+++L L-----+++L",
@@ -131,10 +138,16 @@ MODELS = {
     "responders": {
         "responder": (LEADS, ADMINS), "decision": (LEADS, NONE), "drawnbrake": (LEADS, NONE), "refusal": (LEADS, NONE),
         "numberedcase": (LEADS, NONE), "previousresponse": (LEADS, NONE), "responderevent": (LEADS, NONE),
-        "quarantinedmessage": (ADMINS, NONE),
+        "quarantinedmessage": (ADMINS, NONE), "batch": (LEADS, NONE), "staffnote": (LEADS, NONE),
+        "housetext": (LEADS, ADMINS), "policyversion": (LEADS, ADMINS),
     },
     "auth": {"group": (ADMINS, NONE)},
 }  # fmt: skip
+
+ONLY_ADDED_TO = {
+    "admin:responders_policyversion_change": f"{LEADS} {NONE}",
+    "admin:responders_policyversion_delete": f"{NONE} {NONE}",
+}
 
 
 def of_models() -> Iterator[tuple[str, str]]:
@@ -163,6 +176,8 @@ class World:
         if route.startswith("support/"):
             rows = {"customers": Customer.objects.order_by("pk"), "messages": Decision.objects.order_by("pk")}
             kind = route.split("/")[1]
+            if kind == "notes":
+                return ["mailbox", self.mailbox.pk]
             return ["cudza.example"] if kind == "domains" else [rows[kind][0].pk] if "<int:pk>" in route else []
         if route.startswith("many/"):
             return ["set"] if "<slug:kind>" in route else [self.batch().pk] if "<int:pk>" in route else []
@@ -182,8 +197,7 @@ class World:
         return [numbers[name] for name in ("<int:pk>", "<int:number>") if name in route]
 
     def batch(self) -> Batch:
-        made = {"kind": "set", "scope": "x", "created_at": database_now(), "created_by": self.people["support"]}
-        return Batch.objects.first() or Batch.objects.create(**made)
+        return Batch.objects.get()
 
     def undo(self) -> str:
         return signing.dumps(self.event.pk, salt=notices.UNDO_SALT)
@@ -226,6 +240,10 @@ def write_what_the_hook_writes(responder: Responder) -> None:
         key="m1", mailbox=mailbox, is_of_domain=False, replies_per_hour=1, drawn_at=now, last_at=now
     )
     NumberedCase.objects.create(mailbox=mailbox, number="1", opened_at=now, opened_by="x", reverse_path=sender)
+    Batch.objects.create(kind="set", scope="x", created_at=now)
+    StaffNote.objects.create(mailbox=mailbox, text="x")
+    HouseText.objects.create(language="pl", title="x", subject="x", text_body="x")
+    PolicyVersion.objects.create(reason="x")
     PreviousResponse.objects.create(
         responder=responder, text_revision=1, activation=1, reverse_path_key=sender, queue_id="x", claimed_at=now,
         lease_until=now,
@@ -290,4 +308,4 @@ def test_every_address_opens_for_those_whom_it_is_for_and_for_nobody_else(world:
     for name, route in addresses(get_resolver()):
         path = asked(world, name, route)
         found[name] = " ".join("".join(letter(role, method, path) for role in ROLES) for method in ("get", "post"))
-    assert found == WANTED | dict(of_models())
+    assert found == WANTED | dict(of_models()) | ONLY_ADDED_TO

@@ -48,9 +48,11 @@ async def _run(listen: list[str], health_address: str | None) -> None:
     resolver = Resolver(settings.DNS_SERVER) if settings.CHECK_SENDER_DOMAINS else None
     pipeline = Pipeline(ledger, relay, journal, configuration(), resolver)
     server = Server(pipeline.receive, settings.MAIL_HOSTNAME, Limits(message_size=settings.MESSAGE_SIZE_LIMIT), metrics)
+    following = asyncio.create_task(pipeline.follow_policy())
     try:
         await serve(server, Health(server, ledger.is_ready), listen, health_address)
     finally:
+        following.cancel()
         await relay.close()
         await ledger.close()
 

@@ -1,0 +1,148 @@
+"""What needs a look: the parts of the panel that are down or late, and what happened on the latest days."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.core.cache import cache
+from django.db import connection
+from django.db.models import QuerySet
+from redis.exceptions import RedisError
+
+from responders.core.facts import Reason
+from responders.models import DailyCount, HookSign, Responder
+
+DAYS = 30
+ALIVE = timedelta(minutes=2)
+OLD_COPY = 15 * 60  # seconds: Postfix has tried several times
+LONG = timedelta(days=60)
+KEPT_DAYS = 400
+
+_COUNT = """
+INSERT INTO responders_dailycount (day, reason, decisions)
+SELECT (decided_at AT TIME ZONE 'UTC')::date, reason, count(*) FROM responders_decision
+WHERE decided_at >= %(since)s GROUP BY 1, 2
+ON CONFLICT (day, reason) DO UPDATE SET decisions = excluded.decisions
+"""
+
+
+def count_decisions(now: datetime) -> int:
+    """Count those since the beginning of yesterday (UTC); of older days the count stands."""
+    since = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, {"since": since})
+        written = int(cursor.rowcount)
+    DailyCount.objects.filter(day__lt=now.date() - timedelta(days=KEPT_DAYS)).delete()
+    return written
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A day of the chart; heights and places in its units (100 high)."""
+
+    day: date
+    x: int
+    answered: int
+    silent: int
+    answered_height: float
+    silent_height: float
+
+    @property
+    def answered_y(self) -> float:
+        return 100 - self.answered_height
+
+    @property
+    def silent_y(self) -> float:
+        return 100 - self.answered_height - self.silent_height
+
+
+@dataclass(frozen=True)
+class DaysChart:
+    """Decisions of the latest days, and how often which reason was given."""
+
+    bars: list[Bar]
+    answered: int
+    silent: int
+    reasons: list[tuple[str, int, float]]
+
+
+def chart(today: date) -> DaysChart:
+    """One query, whatever the number of decisions."""
+    first = today - timedelta(days=DAYS - 1)
+    counts = {
+        (day, reason): count
+        for day, reason, count in DailyCount.objects.filter(day__gte=first).values_list("day", "reason", "decisions")
+    }
+    days = [first + timedelta(days=number) for number in range(DAYS)]
+    answered = {day: counts.get((day, Reason.REPLIED.value), 0) for day in days}
+    everything = {day: sum(count for (of, _reason), count in counts.items() if of == day) for day in days}
+    highest = max(everything.values()) or 1
+    bars = [
+        Bar(
+            day, place * 10, answered[day], everything[day] - answered[day], 100 * answered[day] / highest,
+            100 * (everything[day] - answered[day]) / highest,
+        )
+        for place, day in enumerate(days)
+    ]  # fmt: skip
+    return DaysChart(
+        bars, sum(answered.values()), sum(everything.values()) - sum(answered.values()), _by_reason(counts)
+    )
+
+
+def _by_reason(counts: dict[tuple[date, str], int]) -> list[tuple[str, int, float]]:
+    """Reason, how often, and how much of the most frequent one in percent; without those that were answered."""
+    sums: dict[str, int] = {}
+    for (_day, reason), count in counts.items():
+        if reason != Reason.REPLIED.value:
+            sums[reason] = sums.get(reason, 0) + count
+    most = max(sums.values(), default=1)
+    return [(reason, count, 100 * count / most) for reason, count in sorted(sums.items(), key=lambda one: -one[1])]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Parts that do not do their work. `hooks`: those silent for minutes; `late`: the oldest copies, in minutes."""
+
+    no_hook: bool
+    hooks: list[HookSign]
+    late: list[tuple[str, int]]
+    overdue: int
+    beat_is_down: bool
+
+
+def now_and_overdue() -> tuple[datetime, int]:
+    """The database's time, and how many responders are late by more than a minute in changing their state."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT panel_now(), (SELECT count(*) FROM responders_responder"
+            " WHERE next_transition_at < panel_now() - interval '1 minute')"
+        )
+        now, overdue = cursor.fetchone()
+    return now, overdue
+
+
+def trouble(now: datetime, overdue: int) -> Trouble:
+    """What is down or late at this moment. A host that said nothing for a week is gone, not down."""
+    signs = list(HookSign.objects.filter(at__gt=now - timedelta(days=7)).order_by("host"))
+    alive = [sign for sign in signs if sign.at > now - ALIVE]
+    return Trouble(
+        no_hook=not alive,
+        hooks=[sign for sign in signs if sign not in alive],
+        late=[(sign.host, sign.oldest_copy // 60) for sign in alive if sign.oldest_copy > OLD_COPY],
+        overdue=overdue,
+        beat_is_down=not _beat_is_alive(),
+    )
+
+
+def _beat_is_alive() -> bool:
+    try:
+        return bool(cache.get("beat-alive"))
+    except (RedisError, OSError):
+        return False
+
+
+def forgotten(now: datetime) -> QuerySet[Responder]:
+    """Absences that have been on for long, and nobody ends."""
+    rows = Responder.objects.filter(
+        type="absence", is_enabled=True, state="active", to_utc=None, state_changed_at__lt=now - LONG
+    )
+    return rows.select_related("mailbox").order_by("state_changed_at")

@@ -1,0 +1,77 @@
+"""Lists of mailboxes: which ones, in which order, from where on. A page never counts what it skips (keyset)."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
+from django.db.models.lookups import Contains
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from mailboxes.models import Mailbox
+from responders.models import NumberedCase, Responder
+
+MAX_WORDS = 200
+NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+STATES: dict[str, str | Promise] = {
+    "": _("All"), "answering": _("Answering now"), "coming": _("To start"), "open-end": _("Without an end"),
+    "none": _("No autoresponder"), "closed": _("Receives no mail"),
+}  # fmt: skip
+ORDERS: dict[str, str | Promise] = {"": _("By address"), "newest": _("Newest first")}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a person asks of the list; what is not known counts as not asked."""
+
+    words: str = ""
+    state: str = ""
+    order: str = ""
+    after: str = ""
+
+    @classmethod
+    def of(cls, asked: dict[str, str]) -> "Wanted":
+        """From the address of a page."""
+        words, state = asked.get("q", "").replace("\0", "").strip()[:MAX_WORDS], asked.get("state", "")
+        order, after = asked.get("order", ""), asked.get("after", "").replace("\0", "")[:320]
+        return cls(words, state if state in STATES else "", order if order in ORDERS else "", after)
+
+
+def wanted_rows(mailboxes: QuerySet[Mailbox], wanted: Wanted, now: datetime) -> QuerySet[Mailbox]:
+    """Those rows, in their order, after the last one that was shown."""
+    rows = mailboxes
+    if words := wanted.words.lower():
+        rows = rows.filter(
+            Q(Contains(F("address"), words)) | Q(Contains(Lower("name"), words))
+            | Q(pk__in=NumberedCase.objects.filter(number=wanted.words).values("mailbox"))
+        )  # fmt: skip
+    if wanted.state:
+        rows = rows.filter(_in_state(wanted.state, now))
+    if wanted.order == "newest":
+        rows = rows.filter(pk__lt=int(wanted.after)) if NUMBER.fullmatch(wanted.after) else rows
+        return rows.order_by("-pk")
+    rows = rows.filter(address__gt=wanted.after) if wanted.after else rows
+    return rows.order_by("address")
+
+
+def next_after(row: Mailbox, wanted: Wanted) -> str:
+    """From where the next page begins."""
+    return str(row.pk) if wanted.order == "newest" else str(row.address)
+
+
+def _in_state(state: str, now: datetime) -> Q:
+    if state == "closed":
+        return Q(is_active=False)
+    theirs = Responder.objects.filter(mailbox=OuterRef("pk"))
+    begun = Q(from_utc=None) | Q(from_utc__lte=now)
+    going_on = Q(to_utc=None) | Q(to_utc__gt=now)
+    on = theirs.filter(going_on, is_enabled=True)
+    return {
+        "answering": Q(Exists(on.filter(begun))),
+        "coming": Q(Exists(on.filter(from_utc__gt=now))),
+        "open-end": Q(Exists(on.filter(begun, type="absence", to_utc=None))),
+        "none": ~Q(Exists(theirs)),
+    }[state]
