@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from mailboxes import addresses, passwords
-from mailboxes.models import Alias, AliasTarget, Delegation, Domain, Mailbox, User
+from mailboxes.models import Alias, AliasTarget, Domain, Mailbox, User
 
 
 class MailboxesError(ValueError):
@@ -81,16 +81,6 @@ def set_language(user: User, language: str) -> None:
     """Keep the language of the pages; empty: as the browser asks."""
     user.language = language
     user.save(update_fields=["language"])
-
-
-@transaction.atomic
-def change_time_zone(mailbox: Mailbox, zone: str, *, actor: User) -> None:
-    """Give a mailbox another zone; responders already written keep theirs. The administration's history tells of it."""
-    before, mailbox.time_zone = mailbox.time_zone, zone
-    if before == zone:
-        return
-    mailbox.save(update_fields=["time_zone"])
-    _log(mailbox, f"time zone: {before} → {zone}", actor)
 
 
 def _normalise(address: str) -> str:
@@ -180,23 +170,11 @@ def _log(mailbox: Mailbox, words: str, actor: User) -> None:
     LogEntry.objects.log_actions(actor.pk, [mailbox], CHANGE, change_message=words, single_object=True)
 
 
-def delegate(mailbox: Mailbox, user: User, *, actor: User) -> Delegation:
-    """Let a colleague look after the mailbox's autoresponders; once more changes nothing."""
-    delegation, _is_new = Delegation.objects.get_or_create(mailbox=mailbox, user=user, defaults={"created_by": actor})
-    return delegation
-
-
 def group_targets(mailbox: Mailbox) -> list[AliasTarget]:
     """Where aliases of several recipients lead to the mailbox: those whose owner must say whether they count as own."""
     targets = mailbox.alias_targets.select_related("alias").order_by("alias__address")
     others = AliasTarget.objects.filter(alias=OuterRef("alias")).exclude(pk=OuterRef("pk"))
     return list(targets.filter(Exists(others)))
-
-
-def count_as_own(target: AliasTarget, *, is_own: bool) -> None:
-    """Whether mail to a group alias may be answered by the mailbox's responders (RFC 5230 §4.5)."""
-    target.is_own_address = is_own
-    target.save(update_fields=["is_own_address"])
 
 
 def _owner(address: str, name: str, password: str | None) -> User:

@@ -8,15 +8,13 @@ from allauth.mfa.base import views as factors
 from allauth.mfa.recovery_codes import views as codes
 from django.urls import path
 
-from mailboxes import company_views, delegation_views, views
+from mailboxes import company_views, views
 
 RECOVERY_CODES = "account/second-factor/recovery-codes/"
 
 urlpatterns = [
     path("mailboxes/new/", company_views.mailbox_new, name="mailbox_new"),
     path("mailboxes/<int:pk>/settings/", company_views.mailbox_settings, name="mailbox_settings"),
-    path("mailboxes/<int:pk>/delegates/", delegation_views.delegations, name="delegations"),
-    path("mailboxes/<int:pk>/delegates/<int:number>/end/", delegation_views.delegation_end, name="delegation_end"),
     path("language/", views.set_language, name="set_language"),
     path("sign-in/second-step/", views.second_step, name="mfa_authenticate"),
     path("sign-in/again/", account.reauthenticate, name="account_reauthenticate"),
@@ -25,7 +23,6 @@ urlpatterns = [
     path("account/", views.overview, name="account"),
     path("account/password/", views.change_password, name="account_change_password"),
     path("account/language/", views.language, name="account_language"),
-    path("account/mailboxes/<int:pk>/time-zone/", views.time_zone, name="account_time_zone"),
     path("account/devices/", views.device_list, name="usersessions_list"),
     path("account/devices/<int:pk>/end/", views.device_end, name="device_end"),
     path("account/devices/end-others/", views.device_end_others, name="device_end_others"),

@@ -10,8 +10,8 @@ from allauth.mfa.webauthn import views as keys
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse, reverse_lazy
+from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.i18n import set_language as set_language_cookie
 
 from mailboxes import access, devices, second_factor, services
-from mailboxes.forms import LanguageForm, TimeZoneForm
+from mailboxes.forms import LanguageForm
 from mailboxes.models import Mailbox, User
 
 MAILBOXES_SHOWN = 30
@@ -61,21 +61,6 @@ def set_language(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated and form.is_valid() and form.cleaned_data["language"]:
         services.set_language(_person(request), form.cleaned_data["language"])
     return set_language_cookie(request)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-def time_zone(request: HttpRequest, pk: int) -> HttpResponse:
-    """The time zone of a mailbox: of what is written from now on."""
-    mailbox = get_object_or_404(access.mailboxes_visible_to(request.user), pk=pk)
-    form = TimeZoneForm(request.POST if request.method == "POST" else None, mailbox=mailbox)
-    if form.is_valid():
-        services.change_time_zone(mailbox, form.cleaned_data["time_zone"], actor=_person(request))
-        messages.success(request, _("Saved."))
-        return redirect("account" if mailbox.owner_id == request.user.pk else reverse("mailbox", args=[mailbox.pk]))
-    return render(
-        request, "account/time_zone.html", {"form": form, "mailbox": mailbox}, status=422 if form.errors else 200
-    )
 
 
 @never_cache

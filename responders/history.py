@@ -43,6 +43,12 @@ LABELS: dict[str, str | Promise] = {
     "office_closes": gettext_lazy("office closes"),
     "holidays_are_off": gettext_lazy("closed on public holidays"),
     "position": gettext_lazy("position"),
+    "notify_started": gettext_lazy("notice when it starts"),
+    "notify_ending": gettext_lazy("notice the evening before the end"),
+    "notify_ended": gettext_lazy("notice when it ends"),
+    "notify_still_on": gettext_lazy("notice every two weeks without an end"),
+    "answered_groups": gettext_lazy("group addresses that are answered"),
+    "delegates": gettext_lazy("who else looks after it"),
 }
 
 

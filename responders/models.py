@@ -473,6 +473,7 @@ class ResponderEvent(models.Model):
         STARTED = "started", _("started")
         ENDED = "ended", _("ended")
         DELETED = "deleted", _("deleted")
+        MAILBOX = "mailbox", _("settings of the mailbox changed")
 
     mailbox = models.ForeignKey(
         Mailbox, models.SET_NULL, related_name="responder_events", null=True, verbose_name=_("mailbox")

@@ -129,8 +129,21 @@ def _tell_of_change(pk: int, now: datetime) -> int:
         if is_new:
             mailbox = event.standing_mailbox()
             with override(mailbox.language):
-                send(_("Your autoresponder was changed for you"), _change_text(event, mailbox, now), [mailbox.address])
+                subject = _subject_of_change(event)
+                send(subject, _change_text(event, mailbox, now), [mailbox.address])
     return int(is_new)
+
+
+def _subject_of_change(event: ResponderEvent) -> str:
+    if event.kind == ResponderEvent.Kind.MAILBOX:
+        return _("Your mailbox was changed for you")
+    return _("Your autoresponder was changed for you")
+
+
+def _what_was_changed(event: ResponderEvent) -> str:
+    if event.kind == ResponderEvent.Kind.MAILBOX:
+        return _("%(who)s changed the settings of %(mailbox)s for you on %(when)s (%(zone)s).")
+    return _("%(who)s changed the autoresponder “%(subject)s” of %(mailbox)s for you on %(when)s (%(zone)s): %(what)s.")
 
 
 def _change_text(event: ResponderEvent, mailbox: Mailbox, now: datetime) -> str:
@@ -141,8 +154,7 @@ def _change_text(event: ResponderEvent, mailbox: Mailbox, now: datetime) -> str:
         "zone": sentences.zone_name(mailbox.time_zone), "reason": event.reason,
     }  # fmt: skip
     parts = [
-        _("%(who)s changed the autoresponder “%(subject)s” of %(mailbox)s for you on %(when)s (%(zone)s): %(what)s.")
-        % words,
+        _what_was_changed(event) % words,
         _("The reason given: %(reason)s") % words,
         "\n".join(f"{change.field}: {change.before} → {change.after}" for change in history.changes(event)),
     ]

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from mailboxes.models import Mailbox
-from responders import services
+from responders import mailbox_changes, services
 from responders.models import Responder, ResponderEvent
 from responders.validation import ResponderInput, ResponderInvalid, as_input, from_json, plain
 
@@ -69,7 +69,15 @@ def _make_again(event: ResponderEvent, by: services.By, now: datetime) -> None:
     services.save_responder(event.standing_mailbox(), ResponderInput(**values), actor=by, now=now)
 
 
+def _set_back(event: ResponderEvent, by: services.By, _now: datetime) -> None:
+    try:
+        mailbox_changes.take_back(event, by)
+    except mailbox_changes.ChangedSince as problem:
+        raise CannotUndo(str(problem)) from problem
+
+
 _HOW = {
+    Kind.MAILBOX: _set_back,
     Kind.EDITED: _back_to,
     Kind.SWITCHED_ON: _switch_back,
     Kind.SWITCHED_OFF: _switch_back,

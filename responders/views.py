@@ -22,9 +22,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mailboxes import access
-from mailboxes.addresses import display
 from mailboxes.models import Mailbox
-from mailboxes.services import count_as_own, group_targets
+from mailboxes.services import group_targets
 from responders import acting, history, sentences, services, statistics, timeline, undo
 from responders.core.facts import Reason
 from responders.models import Decision, Responder, ResponderEvent
@@ -144,26 +143,6 @@ def responder_answer_again(request: HttpRequest, row: Responder) -> HttpResponse
     services.answer_everyone_again(row, actor=acting.by(request, row.mailbox), now=services.database_now())
     messages.success(request, _("Everybody who writes from now on gets this reply once more."))
     return redirect("mailbox", row.mailbox_id)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-def group_address(request: HttpRequest, pk: int) -> HttpResponse:
-    """Whether mail to a group alias is answered for this mailbox: POST `target` and `on` with 1 or 0."""
-    mailbox = visible_mailbox(request, pk)
-    if request.method == "POST":
-        wanted = [target for target in group_targets(mailbox) if str(target.pk) == request.POST.get("target")]
-        if not wanted:
-            raise Http404
-        [target] = wanted
-        is_own = request.POST.get("on") == "1"
-        count_as_own(target, is_own=is_own)
-        words = {"address": display(target.alias.address)}
-        sentence = (
-            _("Mail to %(address)s is answered now, too.") if is_own else _("Mail to %(address)s is not answered.")
-        )
-        messages.success(request, sentence % words)
-    return redirect("mailbox", mailbox.pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -18,8 +18,10 @@ OPTIONS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 # What Chromium says about an answer that the panel means: a form to look at again, a page that is not there.
-# The last two: htmx about a preview that the page no longer waits for.
-EXPECTED = ("htmx:afterRequest", "htmx:sendError", "409 (Conflict)", "422 (Unprocessable", "404 (Not Found)")
+# The first three: htmx about a preview that the page no longer waits for.
+EXPECTED = (
+    "htmx:afterRequest", "htmx:sendError", "htmx:sendAbort", "409 (Conflict)", "422 (Unprocessable", "404 (Not Found)",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

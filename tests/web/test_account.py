@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 from allauth.usersessions.models import UserSession
-from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
@@ -14,7 +13,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from mailboxes import devices, tasks
 from mailboxes.models import Mailbox, User
+from responders.models import ResponderEvent
 from tests.conftest import PASSWORD
+from tests.web.test_acting import give_reason
 
 NEW = "seven green umbrellas"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -168,9 +169,9 @@ def test_the_owner_changes_the_zone_and_written_responders_keep_theirs(
     mailbox.refresh_from_db()
     row.refresh_from_db()
     assert (mailbox.time_zone, row.time_zone) == ("America/New_York", "Europe/Warsaw")
-    entry = LogEntry.objects.get()
-    assert (entry.user, entry.object_id) == (anna, str(mailbox.pk))
-    assert entry.change_message == "time zone: Europe/Warsaw → America/New_York"
+    event = ResponderEvent.objects.get()
+    assert (event.actor, event.mailbox) == (anna, mailbox)
+    assert event.changes == {"time_zone": ["Europe/Warsaw", "America/New_York"]}
 
 
 def test_only_time_zones_are_taken(as_anna: Client, mailbox: Mailbox) -> None:
@@ -187,9 +188,10 @@ def test_the_zone_of_another_persons_mailbox_is_not_known_to_exist(as_anna: Clie
 
 
 def test_support_changes_the_zone_for_the_owner(as_support: Client, mailbox: Mailbox) -> None:
+    give_reason(as_support, mailbox)
     page = as_support.post(reverse("account_time_zone", args=[mailbox.pk]), {"time_zone": "Europe/London"})
     assert page["Location"] == reverse("mailbox", args=[mailbox.pk])
-    assert LogEntry.objects.get().user.email == "pomoc@hosting.example"
+    assert ResponderEvent.objects.get().actor.email == "pomoc@hosting.example"
 
 
 # --- Devices ------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from django.core.signing import TimestampSigner
 from django.test import Client
 from django.urls import reverse
 
-from mailboxes.models import Delegation, Mailbox, User
-from responders import acting, notices
+from mailboxes.models import Alias, AliasTarget, Delegation, Mailbox, User
+from responders import acting, mailbox_changes, notices
 from responders.models import ChangeNotice, Responder, ResponderEvent
 from responders.services import database_now
 from tests.web.test_responder_form import TYPED, new
@@ -210,3 +210,79 @@ def test_a_deleted_mailbox_leaves_its_history(changed: ResponderEvent, mailbox: 
     assert (changed.mailbox, changed.responder, changed.address) == (None, None, "anna@firma.example")
     assert not ChangeNotice.objects.exists()
     assert notices.send_due(database_now()) == 0
+
+
+# --- What is set about the mailbox itself ---
+
+
+@pytest.fixture
+def office(mailbox: Mailbox) -> AliasTarget:
+    """A group address of Anna's and a colleague's; the colleague could look after hers."""
+    user = User.objects.create_user("ewa@firma.example", name="Ewa Lis")
+    ewa = Mailbox.objects.create(domain=mailbox.domain, local_part="ewa", owner=user)
+    alias = Alias.objects.create(domain=mailbox.domain, local_part="biuro")
+    AliasTarget.objects.create(alias=alias, mailbox=ewa)
+    return AliasTarget.objects.create(alias=alias, mailbox=mailbox)
+
+
+SETTINGS = [
+    ("notices", {"notify_started": "on"}, {"notify_ended", "notify_ending", "notify_still_on"}),
+    ("account_time_zone", {"time_zone": "Europe/London"}, {"time_zone"}),
+    ("group_address", {"on": "1"}, {"answered_groups"}),
+    ("delegations", {"email": "ewa@firma.example"}, {"delegates"}),
+]
+
+
+def state_of(mailbox: Mailbox) -> dict[str, object]:
+    mailbox.refresh_from_db()
+    return {
+        name: mailbox_changes.current(mailbox, name)
+        for name in (*mailbox_changes.PLAIN, "answered_groups", "delegates")
+    }
+
+
+@pytest.mark.parametrize(("name", "typed", "fields"), SETTINGS, ids=[name for name, _typed, _fields in SETTINGS])
+def test_settings_are_changed_with_a_reason_told_and_taken_back(
+    as_support: Client, client: Client, mailbox: Mailbox, office: AliasTarget, name: str, typed: dict[str, str],
+    fields: set[str],
+) -> None:  # fmt: skip
+    page, typed = reverse(name, args=[mailbox.pk]), typed | ({"target": office.pk} if name == "group_address" else {})
+    before = state_of(mailbox)
+    asked = as_support.post(page, typed)
+    assert "/acting/" in asked["Location"]
+    assert state_of(mailbox) == before
+    give_reason(as_support, mailbox)
+    assert as_support.post(page, typed).status_code == 302
+    event = ResponderEvent.objects.get()
+    assert (event.kind, event.reason, set(event.changes)) == ("mailbox", REASON, fields)
+    assert state_of(mailbox) != before
+    as_support.post(page, typed)
+    assert ResponderEvent.objects.count() == 1  # nothing more was changed
+    assert notices.send_due(database_now()) == 1
+    [letter] = mail.outbox
+    assert "Ustawienia Twojej skrzynki" in letter.subject
+    link = re.search(r"http\S+(/undo/\S+)", str(letter.body))
+    assert link is not None
+    client.post(link[1])
+    assert state_of(mailbox) == before
+
+
+def test_settings_changed_again_since_are_not_taken_back(as_support: Client, as_anna: Client, mailbox: Mailbox) -> None:
+    give_reason(as_support, mailbox)
+    page = reverse("notices", args=[mailbox.pk])
+    as_support.post(page, {"notify_started": "on"})
+    as_anna.post(page, {"notify_ended": "on"})
+    event = ResponderEvent.objects.exclude(reason="").get()
+    assert as_anna.post(reverse("event_undo", args=[event.pk])).status_code == 409
+    mailbox.refresh_from_db()
+    assert mailbox.notify_ended
+
+
+def test_an_end_of_a_delegation_by_staff_asks_why(as_support: Client, mailbox: Mailbox, office: AliasTarget) -> None:
+    colleague = Delegation.objects.create(mailbox=mailbox, user=User.objects.get(email="ewa@firma.example"))
+    end = reverse("delegation_end", args=[mailbox.pk, colleague.pk])
+    assert "/acting/" in as_support.post(end)["Location"]
+    give_reason(as_support, mailbox)
+    as_support.post(end)
+    assert not Delegation.objects.exists()
+    assert ResponderEvent.objects.get().changes == {"delegates": [["ewa@firma.example"], []]}

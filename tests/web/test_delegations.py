@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from mailboxes.models import Customer, Delegation, Domain, Mailbox, User
 from responders.models import Responder
+from tests.web.test_acting import give_reason
 
 
 @pytest.fixture
@@ -85,5 +86,6 @@ def test_twice_is_once_and_another_persons_mailbox_is_not_there(
 
 
 def test_support_hands_on_for_the_owner(as_support: Client, mailbox: Mailbox, ewa: User) -> None:
+    give_reason(as_support, mailbox)
     assert as_support.post(page_of(mailbox), {"email": "ewa@firma.example"}).status_code == 302
     assert Delegation.objects.get().created_by == User.objects.get(email="pomoc@hosting.example")

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from mailboxes.models import Mailbox
-from responders import history
+from responders import history, mailbox_changes
 from responders.core.rendering import PLACEHOLDERS
 from responders.forms import PLACEHOLDER_WORDS
 from responders.models import Responder
@@ -187,8 +187,10 @@ def test_every_placeholder_is_documented_in_the_form(as_anna: Client, mailbox: M
         assert f"&#123;&#123; {name} &#125;&#125;" in page
 
 
-def test_every_field_of_a_responder_has_a_word_in_the_history() -> None:
-    assert {field.name for field in fields(ResponderInput)} | {"position"} == set(history.LABELS)
+def test_every_field_of_a_responder_and_every_setting_has_a_word_in_the_history() -> None:
+    of_responder = {field.name for field in fields(ResponderInput)} | {"position"}
+    of_mailbox = {*mailbox_changes.PLAIN, mailbox_changes.GROUPS, mailbox_changes.DELEGATES}
+    assert of_responder | of_mailbox == set(history.LABELS)
 
 
 TEXTS = {
