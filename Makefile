@@ -52,6 +52,12 @@ soak: .venv/dev.stamp .venv/messages.stamp  ## Hook, database, Redis killed agai
 fuzz: .venv/fuzz.stamp  ## Any octets, read, decided and answered, for FUZZ_SECONDS
 	@$(BIN)/python -m tests.fuzz.message_to_reply $(FUZZ_SECONDS)
 
+.PHONY: security
+security: .venv/audit.stamp .venv/messages.stamp  ## Known holes in the packages, ruff's security rules, every form filled in with harm
+	$(BIN)/ruff check --select S webmail_panel mailboxes responders
+	HOSTILE=all $(BIN)/python -m pytest -q -n 2 tests/web/test_hostile_forms.py tests/web/test_attacks.py
+	@$(BIN)/python -m tests.audit requirements/run.txt
+
 .PHONY: mutation
 mutation: .venv/mutation.stamp .venv/messages.stamp  ## Which changes of the core no test would notice: docs/mutation.md
 	@$(BIN)/python -m tests.mutation $(ARGS)
@@ -64,6 +70,7 @@ messages: .venv/dev.stamp  ## Collect the texts to translate into locale/*/LC_ME
 .PHONY: lock
 lock: .venv/dev.stamp  ## Pin every dependency with its hashes, from pyproject.toml
 	@for want in base: run:--extra=embedded "dev:--extra=embedded --extra=dev" \
+			"audit:--extra=embedded --extra=dev --extra=audit" \
 			"fuzz:--extra=embedded --extra=dev --extra=fuzz" \
 			"mutation:--extra=embedded --extra=dev --extra=mutation"; do \
 		$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-options --no-header \
@@ -102,7 +109,7 @@ clean:  ## Remove what the other targets made here, the demo's data in ./var inc
 	@touch $@
 
 # The tools of one target each; they bring the development packages with them.
-.venv/fuzz.stamp .venv/mutation.stamp: .venv/%.stamp: requirements/%.txt .venv/made.stamp
+.venv/audit.stamp .venv/fuzz.stamp .venv/mutation.stamp: .venv/%.stamp: requirements/%.txt .venv/made.stamp
 	@echo "Installing the packages of make $*…"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@

@@ -7,6 +7,8 @@ from typing import Any
 
 from django import forms
 
+# At the edges of the calendar a time has no counterpart in another zone.
+YEARS = range(1900, 9000)
 _SEPARATORS = re.compile(r"[,;\n]")
 
 
@@ -19,10 +21,12 @@ class LocalDateTimeField(forms.DateTimeField):
         if not value or isinstance(value, datetime):
             return value or None
         try:
-            local = datetime.fromisoformat(value.strip())
+            local = datetime.fromisoformat(value.strip()).replace(tzinfo=None)
         except ValueError:
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
-        return local.replace(tzinfo=None)
+            local = None
+        if local is None or local.year not in YEARS:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return local
 
     def prepare_value(self, value: Any) -> Any:
         return value

@@ -86,6 +86,6 @@ def refusal_list(request: HttpRequest) -> HttpResponse:
         words = _("%(address)s gets replies again.") if lifted else _("%(address)s is not among them.")
         messages.success(request, words % {"address": address})
         return redirect("refusals")
-    wanted = request.GET.get("q", "").strip()
+    wanted = request.GET.get("q", "").replace("\0", "").strip()
     rows = refusals.in_force().filter(address__icontains=wanted)[:SHOWN]
     return render(request, "responders/refusals.html", {"rows": rows, "wanted": wanted})

@@ -37,7 +37,8 @@ class Group:
 
 def search(user: AnyUser, asked: str) -> list[Group]:
     """Every kind of thing that fits, for staff; nobody else finds anything."""
-    text = " ".join(asked.replace("\0", " ").split())[:MAX_ASKED].lower()
+    asked = asked.replace("\0", " ")
+    text = " ".join(asked.split())[:MAX_ASKED].lower()
     if len(text) < SHORTEST or not access.is_support(user):
         return []
     found = list(_as_typed(text, asked.strip()[:MAX_ASKED]))

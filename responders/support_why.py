@@ -28,7 +28,7 @@ LOG_OCTETS = 20 * 1024 * 1024  # of the log's end
 LOG_LINES = 20
 MAX_HEADER = 100_000
 WRITTEN_TO = ("to", "cc", "delivered-to", "x-original-to")
-_ADDRESS = re.compile(r"[^\s<>,;:\"()]+@[^\s<>,;:\"()]+")
+_ADDRESS = re.compile(r"[^\s<>,;:\"()]{1,320}@[^\s<>,;:\"()]+")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from responders.hook.metrics import Metrics
 
 log = logging.getLogger("responders.hook")
 
-_ADDRESS = re.compile(r"[^\s<>,;:()\"']+@[^\s<>,;:()\"']+")
+_ADDRESS = re.compile(r"[^\s<>,;:()\"']{1,320}@[^\s<>,;:()\"']+")
 _PLAIN_WORD = re.compile(r"[!#-~]+")
 
 
