@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.functional import cached_property
@@ -15,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailboxes import addresses
 
+MAX_QUOTA_MB = 10_000_000
 LANGUAGES = [("pl", _("Polish")), ("en", _("English"))]
 
 
@@ -145,6 +147,21 @@ def _replies_per_hour() -> Any:
     )
 
 
+def _suspended_at() -> Any:
+    return models.DateTimeField(_("suspended since"), null=True, blank=True, editable=False)
+
+
+def _refuses_from() -> Any:
+    # Until then senders are asked to come again; afterwards they are told that nobody reads here (view `mail_refused`).
+    return models.DateTimeField(_("refuses mail for good from"), null=True, blank=True, editable=False)
+
+
+def _quota_mb(words: Any) -> Any:
+    return models.PositiveIntegerField(
+        words, null=True, blank=True, validators=[MaxValueValidator(MAX_QUOTA_MB)], help_text=_("Empty: no limit.")
+    )
+
+
 class Domain(models.Model):
     """A domain whose mail we receive. The name is in normal form: lower-case A-labels."""
 
@@ -154,6 +171,16 @@ class Domain(models.Model):
     )
     is_active = models.BooleanField(_("receives mail"), default=True)
     replies_per_hour = _replies_per_hour()
+    quota_mb = _quota_mb(_("space of each mailbox, MB"))
+    max_mailboxes = models.PositiveIntegerField(
+        _("mailboxes at most"), null=True, blank=True, help_text=_("Empty: no limit.")
+    )
+    catch_all = models.ForeignKey(
+        "Mailbox", models.SET_NULL, related_name="+", null=True, blank=True, verbose_name=_("catch-all"),
+        help_text=_("Gets mail to addresses of the domain that nobody has. Such mail is never answered."),
+    )  # fmt: skip
+    suspended_at = _suspended_at()
+    refuses_from = _refuses_from()
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -163,6 +190,9 @@ class Domain(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(name__regex=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)*$"), name="domain_name_is_normal"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(suspended_at=None) | models.Q(is_active=False), name="suspended_domain_is_not_active"
             ),
         ]
 
@@ -225,6 +255,14 @@ class Mailbox(_Address):
         _("time zone"), max_length=64, default=default_time_zone, validators=[validate_time_zone]
     )
     replies_per_hour = _replies_per_hour()
+    quota_mb = _quota_mb(_("space, MB"))
+    # Where the mail lies on Dovecot's host, below its folder of all mail; it stays when the address changes.
+    # Made by the database (trigger `mailbox_has_a_home`).
+    home = models.CharField(_("folder"), max_length=400, unique=True, editable=False, db_default="")
+    suspended_at = _suspended_at()
+    refuses_from = _refuses_from()
+    # Gone for everybody but whoever may take it back; deleted for good after MAILBOX_GRACE_DAYS.
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False, db_index=True)
     # Where mail goes instead from a moment on, by the database's clock: the person has left (view `mail_aliases`).
     successor = models.ForeignKey(
         "self", models.SET_NULL, related_name="+", null=True, blank=True, verbose_name=_("successor")
@@ -238,6 +276,13 @@ class Mailbox(_Address):
     class Meta(_Address.Meta):
         verbose_name = _("mailbox")
         verbose_name_plural = _("mailboxes")
+        constraints = [
+            *_Address.Meta.constraints,
+            models.CheckConstraint(
+                condition=models.Q(suspended_at=None, deleted_at=None) | models.Q(is_active=False),
+                name="suspended_or_deleted_mailbox_is_not_active",
+            ),
+        ]
 
 
 class Alias(_Address):
@@ -284,6 +329,27 @@ class AliasTarget(models.Model):
 
     def __str__(self) -> str:
         return str(self.mailbox) if self.mailbox_id else self.outside_address
+
+
+class AppPassword(models.Model):
+    """A password for one mail program, where the owner's own does not do: the account has a second factor.
+
+    Made by chance and long, so that a plain SHA-256 is enough; Dovecot compares it.
+    """
+
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="app_passwords", verbose_name=_("mailbox"))
+    name = models.CharField(_("name"), max_length=100)
+    digest = models.CharField(max_length=64, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("password of a mail program")
+        verbose_name_plural = _("passwords of mail programs")
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["mailbox", "digest"], name="app_password_is_unique")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Delegation(models.Model):

@@ -10,9 +10,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
 
 from mailboxes import addresses, passwords
-from mailboxes.models import Alias, AliasTarget, Domain, Mailbox, User
+from mailboxes.models import Alias, AliasTarget, Customer, Domain, Mailbox, User
 
 
 class MailboxesError(ValueError):
@@ -44,11 +45,11 @@ def add_mailbox(
         **{key: value for key, value in options.items() if value},
     )
     mailbox.owner = _owner(f"{local_part}@{domain.name}", name, password)
-    _refuse_taken(local_part, domain)
+    refuse_taken(local_part, domain)
+    _refuse_too_many(domain)
     _clean(mailbox)
     mailbox.save()
-    if actor is not None:
-        _log(mailbox, "made", actor)
+    record(mailbox, "made", actor)
     return mailbox
 
 
@@ -60,7 +61,7 @@ def add_alias(address: str, targets: Iterable[str], *, create_domain: bool = Fal
     that lies in a domain of ours without being a mailbox.
     """
     domain, local_part = _domain_and_local_part(address, create_domain=create_domain)
-    _refuse_taken(local_part, domain)
+    refuse_taken(local_part, domain)
     alias = Alias(domain=domain, local_part=local_part)
     _clean(alias)
     alias.save()
@@ -102,12 +103,20 @@ def _domain_and_local_part(address: str, *, create_domain: bool) -> tuple[Domain
     return domain, local_part
 
 
-def _refuse_taken(local_part: str, domain: Domain) -> None:
+def refuse_taken(local_part: str, domain: Domain) -> None:
+    """Raise MailboxesError where a mailbox or an alias has the address."""
     address = f"{local_part}@{domain.name}"
     if Mailbox.objects.filter(address=address).exists():
         raise MailboxesError(f"{address} is a mailbox already")
     if Alias.objects.filter(address=address).exists():
         raise MailboxesError(f"{address} is an alias already")
+
+
+def _refuse_too_many(domain: Domain) -> None:
+    """Two at once wait for each other at the domain's row."""
+    most = Domain.objects.select_for_update().get(pk=domain.pk).max_mailboxes
+    if most is not None and Mailbox.objects.filter(domain=domain).count() >= most:
+        raise MailboxesError(_("%(domain)s may have %(most)s mailboxes at most.") % {"domain": domain, "most": most})
 
 
 @transaction.atomic
@@ -129,7 +138,7 @@ def change_mailbox(mailbox: Mailbox, *, actor: User, **changes: Any) -> None:
         setattr(mailbox, name, value)
     mailbox.save(update_fields=list(changes))
     words = [f"{name}: {before[name]} → {value}" for name, value in changes.items() if before[name] != value]
-    _log(mailbox, "; ".join(words), actor)
+    record(mailbox, "; ".join(words), actor)
 
 
 @transaction.atomic
@@ -142,7 +151,7 @@ def give_password(mailbox: Mailbox, *, actor: User) -> str:
     password = passwords.by_chance()
     owner.set_password(password)
     owner.save(update_fields=["password"])
-    _log(mailbox, f"new password for {owner.email}", actor)
+    record(mailbox, f"new password for {owner.email}", actor)
     return password
 
 
@@ -154,7 +163,7 @@ def set_sign_in(mailbox: Mailbox, *, allowed: bool, actor: User) -> bool:
         return False
     owner.is_active = allowed
     owner.save(update_fields=["is_active"])
-    _log(mailbox, f"{owner.email} may {'' if allowed else 'not '}sign in", actor)
+    record(mailbox, f"{owner.email} may {'' if allowed else 'not '}sign in", actor)
     return True
 
 
@@ -163,11 +172,13 @@ def set_successor(mailbox: Mailbox, successor: Mailbox | None, since: datetime |
     """Let mail go to another mailbox from a moment (UTC) on; None: it stays."""
     mailbox.successor, mailbox.successor_from = successor, since
     mailbox.save(update_fields=["successor", "successor_from"])
-    _log(mailbox, f"successor: {successor or '–'} from {since or '–'}", actor)
+    record(mailbox, f"successor: {successor or '–'} from {since or '–'}", actor)
 
 
-def _log(mailbox: Mailbox, words: str, actor: User) -> None:
-    LogEntry.objects.log_actions(actor.pk, [mailbox], CHANGE, change_message=words, single_object=True)
+def record(row: Customer | Domain | Mailbox | Alias, words: str, actor: User | None) -> None:
+    """Let the administration's history of the row tell what was done; without an actor nothing is to tell."""
+    if actor is not None:
+        LogEntry.objects.log_actions(actor.pk, [row], CHANGE, change_message=words, single_object=True)
 
 
 def group_targets(mailbox: Mailbox) -> list[AliasTarget]:
@@ -189,6 +200,29 @@ def _owner(address: str, name: str, password: str | None) -> User:
         user.set_unusable_password()
     user.save()
     return user
+
+
+@transaction.atomic
+def set_targets(alias: Alias, targets: Iterable[str], *, actor: User | None) -> None:
+    """Let the alias lead there and nowhere else; who stays keeps whether it counts as an own address.
+
+    Raises MailboxesError as add_alias does.
+    """
+    wanted = set(dict.fromkeys(_normalise(target) for target in targets))
+    if not wanted:
+        raise MailboxesError(_("An alias needs at least one target."))
+    rows = {_address_of(target): target for target in alias.targets.select_related("mailbox")}
+    if rows.keys() == wanted:
+        return
+    for address in sorted(rows.keys() - wanted):
+        rows[address].delete()
+    for address in sorted(wanted - rows.keys()):
+        _add_target(alias, address)
+    record(alias, f"targets: {', '.join(sorted(rows))} → {', '.join(sorted(wanted))}", actor)
+
+
+def _address_of(target: AliasTarget) -> str:
+    return str(target.mailbox.address) if target.mailbox else target.outside_address
 
 
 def _add_target(alias: Alias, target: str) -> None:

@@ -3,10 +3,16 @@
 from celery import shared_task
 from django.utils import timezone
 
-from mailboxes import devices
+from mailboxes import devices, hosting
 
 
 @shared_task
 def forget_ended_sessions() -> int:
     """Delete sessions that are over, and with them from where and with which browser people came."""
     return devices.forget_ended(timezone.now())
+
+
+@shared_task
+def purge_deleted_mailboxes() -> int:
+    """Delete for good the mailboxes that were deleted MAILBOX_GRACE_DAYS ago."""
+    return hosting.purge_deleted(timezone.now())

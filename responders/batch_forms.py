@@ -9,8 +9,9 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailboxes import csv_files
 from mailboxes.models import User
-from responders import batch_scope, csv_files
+from responders import batch_scope
 from responders.core.facts import Text
 from responders.core.rendering import DEFAULT_SUBJECT
 from responders.fields import ListField, LocalDateTimeField

@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from kombu.exceptions import OperationalError
 
-from mailboxes import access
-from responders import acting, batch_plans, batches, csv_files, services, tasks
+from mailboxes import access, csv_files
+from responders import acting, batch_plans, batches, services, tasks
 from responders.batch_forms import BatchForm, EndForm, LeaveForm, SetForm
 from responders.models import Batch, BatchItem, Responder
 from responders.ready_texts import READY_TEXTS

@@ -12,9 +12,9 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from mailboxes import access
+from mailboxes import access, csv_files
 from mailboxes.models import Mailbox
-from responders import csv_files, services, statistics
+from responders import services, statistics
 from responders.mailbox_lists import ORDERS, STATES, Wanted, next_after, wanted_rows
 from responders.views import PAGE_SIZE, Shown, foremost, shown_responder
 

@@ -13,8 +13,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from mailboxes import csv_files
 from mailboxes.models import Customer, Domain, Mailbox
-from responders import acting, attention, csv_files, refusals, services, support_search
+from responders import acting, attention, refusals, services, support_search
 from responders import support_why as support_why_of
 from responders.core.facts import Reason
 from responders.models import Decision, DrawnBrake, QuarantinedMessage

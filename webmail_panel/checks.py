@@ -173,7 +173,13 @@ def check_limits(**_kwargs: Any) -> Iterable[CheckMessage]:
     for name in ("MESSAGE_SIZE_LIMIT", "DECISION_RETENTION_DAYS"):
         if getattr(settings, name) < 1:
             yield checks.Error(f"{name} must be 1 or more.", id="panel.E013")
-    for name in ("MAILBOX_REPLIES_PER_HOUR", "DOMAIN_REPLIES_PER_HOUR", "REFUSAL_DAYS"):
+    for name in (
+        "MAILBOX_REPLIES_PER_HOUR",
+        "DOMAIN_REPLIES_PER_HOUR",
+        "REFUSAL_DAYS",
+        "MAILBOX_GRACE_DAYS",
+        "SUSPENSION_GRACE_DAYS",
+    ):
         if getattr(settings, name) < 0:
             yield checks.Error(f"{name} must be 0 or more.", id="panel.E013")
 

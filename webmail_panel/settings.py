@@ -150,6 +150,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 1800},
     },
+    "purge-deleted-mailboxes": {
+        "task": "mailboxes.tasks.purge_deleted_mailboxes",
+        "schedule": 3600.0,
+        "options": {"expires": 1800},
+    },
     "delete-old-decisions": {
         "task": "responders.tasks.delete_old_decisions",
         "schedule": 3600.0,
@@ -302,6 +307,9 @@ MAIL_LOG = env.str("MAIL_LOG", default="")
 MESSAGE_SIZE_LIMIT = env.int("MESSAGE_SIZE_LIMIT", default=100 * 1024 * 1024)
 # Decisions older than this are deleted.
 DECISION_RETENTION_DAYS = env.int("DECISION_RETENTION_DAYS", default=90)
+# A deleted mailbox may be taken back for so many days; a suspended one takes mail again within so many, or refuses it.
+MAILBOX_GRACE_DAYS = env.int("MAILBOX_GRACE_DAYS", default=30)
+SUSPENSION_GRACE_DAYS = env.int("SUSPENSION_GRACE_DAYS", default=7)
 # True: addresses stand in the log as they are. Otherwise as keyed hashes.
 LOG_PLAIN_ADDRESSES = env.bool("LOG_PLAIN_ADDRESSES", default=DEBUG)
 # The demo relay's folder; the panel shows it while DEBUG is on.

@@ -187,7 +187,7 @@ class Stack:
             f"--smtp-listen=127.0.0.1:{self.smtp_port}", f"--submission-listen=127.0.0.1:{self.submission_port}",
             f"--reply-listen=127.0.0.1:{self.reply_port}", f"--hook=127.0.0.1:{self.hook_port}",
             f"--dovecot-lmtp=unix:{self.folder}/sockets/lmtp",
-            f"--dovecot-auth=unix:{self.folder}/sockets/auth",
+            f"--dovecot-auth=unix:{self.folder}/sockets/auth", f"--dovecot-quota=unix:{self.folder}/sockets/quota",
             f"--networks={TRUSTED}/32", f"--reply-clients={TRUSTED}/32", f"--relayhost=[127.0.0.1]:{self.sink.port}",
             f"--tls-cert={self.folder}/certificate.pem", f"--tls-key={self.folder}/key.pem",
             f"--log={self.folder}/log/mail.log", "--postmaster=postmaster@klient.example",
@@ -199,7 +199,7 @@ class Stack:
         self.manage(
             "mailconfig", "dovecot", "--output", str(self.folder / "dovecot"),
             f"--lmtp-listen=unix:{self.folder}/sockets/lmtp",
-            f"--auth-listen=unix:{self.folder}/sockets/auth",
+            f"--auth-listen=unix:{self.folder}/sockets/auth", f"--quota-listen=unix:{self.folder}/sockets/quota",
             f"--imap-listen=127.0.0.1:{self.imap_port}", f"--imaps-port={free_port()}",
             f"--mail-user={MAIL_USER}", f"--mail-dir={self.folder}/mail",
             f"--run-dir={self.folder}/run", f"--state-dir={self.folder}/run", f"--log={self.folder}/log/dovecot.log",

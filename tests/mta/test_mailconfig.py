@@ -14,7 +14,7 @@ from tests.mta.stack import ROOT
 FILES = {
     "postfix": {
         "main.cf", "master.cf", "pgsql-aliases.cf", "pgsql-copies.cf", "pgsql-domains.cf", "pgsql-mailboxes.cf",
-        "pgsql-senders.cf",
+        "pgsql-refused.cf", "pgsql-senders.cf",
     },
     "dovecot": {"dovecot.conf", "dovecot-sql.conf.ext"},
 }  # fmt: skip

@@ -19,7 +19,10 @@ from tests.mta.conftest import Hosting
 from tests.mta.stack import ROLE_PASSWORD, ROOT, Stack
 from webmail_panel import embedded
 
-VIEWS = {"mail_domains", "mail_mailboxes", "mail_aliases", "mail_accounts", "mail_deputies", "responder_copy"}
+VIEWS = {
+    "mail_domains", "mail_mailboxes", "mail_aliases", "mail_accounts", "mail_app_passwords", "mail_deputies",
+    "mail_refused", "responder_copy",
+}  # fmt: skip
 Reader = psycopg.Connection[tuple[Any, ...]]
 
 

@@ -50,13 +50,17 @@ def connect(request: pytest.FixtureRequest, stack: Stack, hosting: Hosting) -> C
     }[request.param]
 
 
-def submission(stack: Stack, address: str) -> smtplib.SMTP:
+def submission(stack: Stack, address: str, password: str = PASSWORD) -> smtplib.SMTP:
     """A mail program that signed in."""
     smtp = stack.smtp(STRANGER, stack.submission_port)
     context = ssl.create_default_context(cafile=str(stack.folder / "certificate.pem"))
     context.check_hostname = False
-    smtp.starttls(context=context)
-    smtp.login(address, PASSWORD)
+    try:
+        smtp.starttls(context=context)
+        smtp.login(address, password)
+    except smtplib.SMTPException:
+        smtp.close()
+        raise
     return smtp
 
 
@@ -181,7 +185,9 @@ def test_the_maps_know_their_addresses_and_no_others(stack: Stack, hosting: Host
         assert stack.look_up("pgsql-mailboxes.cf", stranger) == ""
 
 
-@pytest.mark.parametrize("file", ["pgsql-mailboxes.cf", "pgsql-aliases.cf", "pgsql-copies.cf", "pgsql-senders.cf"])
+@pytest.mark.parametrize("file", [
+    "pgsql-mailboxes.cf", "pgsql-aliases.cf", "pgsql-copies.cf", "pgsql-senders.cf", "pgsql-refused.cf",
+])  # fmt: skip
 def test_a_map_finds_its_address_through_an_index(stack: Stack, hosting: Hosting, file: str) -> None:
     """Each is asked several times for every message."""
     query = (stack.config / file).read_text().partition("query = ")[2]
@@ -191,4 +197,4 @@ def test_a_map_finds_its_address_through_an_index(stack: Stack, hosting: Hosting
         plan = [line for (line,) in cursor.fetchall()]
     conditions = [line.strip() for line in plan if "anna@firma.example" in line]
     assert conditions
-    assert all(condition.startswith("Index Cond: ((address)::text = ") for condition in conditions), plan
+    assert all(condition.startswith("Index Cond: (") for condition in conditions), plan

@@ -10,8 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from mailboxes import csv_files
 from mailboxes.models import Customer, Mailbox
-from responders import csv_files
 from responders.models import Decision, Responder
 from responders.services import database_now
 

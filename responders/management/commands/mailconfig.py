@@ -103,6 +103,12 @@ def _add_postfix_options(parser: CommandParser) -> None:
         metavar="HOST:PORT|unix:PATH",
         help="for submission (default: %(default)s)",
     )
+    parser.add_argument(
+        "--dovecot-quota",
+        default="unix:private/quota-status",
+        metavar="HOST:PORT|unix:PATH",
+        help="says who has no space left (default: %(default)s)",
+    )
     parser.add_argument("--smtp-listen", default="smtp", metavar="[HOST:]PORT", help="(default: port 25 everywhere)")
     parser.add_argument("--submission-listen", default="", metavar="[HOST:]PORT", help="needs a certificate")
     parser.add_argument(
@@ -129,6 +135,12 @@ def _add_dovecot_options(parser: CommandParser) -> None:
         default="unix:/var/spool/postfix/private/auth",
         metavar="HOST:PORT|unix:PATH",
         help="where Postfix asks who signs in (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quota-listen",
+        default="unix:/var/spool/postfix/private/quota-status",
+        metavar="HOST:PORT|unix:PATH",
+        help="where Postfix asks who has no space left (default: %(default)s)",
     )
     parser.add_argument("--imap-listen", default="*:143", metavar="HOST:PORT", help="(default: %(default)s)")
     parser.add_argument("--imaps-port", default="993", help="with a certificate (default: %(default)s)")
@@ -161,6 +173,7 @@ def _postfix_values(options: Mapping[str, Any]) -> dict[str, str]:
         "HOOK": _lmtp_address("--hook", options["hook"]),
         "DOVECOT_LMTP": _lmtp_address("--dovecot-lmtp", options["dovecot_lmtp"]),
         "DOVECOT_AUTH": _lmtp_address("--dovecot-auth", options["dovecot_auth"]).removeprefix("unix:"),
+        "DOVECOT_QUOTA": _lmtp_address("--dovecot-quota", options["dovecot_quota"]),
         "SMTP_LISTEN": _listener("--smtp-listen", options["smtp_listen"]),
         "SUBMISSION": _submission(options),
         "REPLY_LISTEN": _listener("--reply-listen", options["reply_listen"]),
@@ -192,6 +205,7 @@ def _dovecot_values(options: Mapping[str, Any]) -> dict[str, str]:
         "IMAPS_PORT": _port("--imaps-port", options["imaps_port"]) if options["tls_cert"] else "0",
         "LMTP_LISTENER": _dovecot_listener("--lmtp-listen", options["lmtp_listen"]),
         "AUTH_LISTENER": _dovecot_listener("--auth-listen", options["auth_listen"]),
+        "QUOTA_LISTENER": _dovecot_listener("--quota-listen", options["quota_listen"]),
         "RECIPIENT_DELIMITER": settings.RECIPIENT_DELIMITER,
     }
 

@@ -1,0 +1,152 @@
+"""The life of a mailbox beyond its making: suspended, renamed, deleted and taken back; its programs' passwords."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from mailboxes import addresses, passwords
+from mailboxes.models import Alias, AliasTarget, AppPassword, Domain, Mailbox, User
+from mailboxes.services import MailboxesError, record, refuse_taken
+
+# An owner has a handful of devices.
+MAX_APP_PASSWORDS = 25
+
+
+@transaction.atomic
+def suspend(row: Domain | Mailbox, *, now: datetime, actor: User | None) -> None:
+    """Nobody signs in and senders are asked to come again; after SUSPENSION_GRACE_DAYS they are refused for good.
+
+    What arrives all the same (by an alias, from the queue) is kept. Twice is once.
+    """
+    if not _locked(row) or row.suspended_at is not None:
+        return
+    row.suspended_at = now
+    row.refuses_from = now + timedelta(days=settings.SUSPENSION_GRACE_DAYS)
+    row.is_active = False
+    row.save(update_fields=["suspended_at", "refuses_from", "is_active"])
+    record(row, "suspended", actor)
+
+
+@transaction.atomic
+def resume(row: Domain | Mailbox, *, actor: User | None) -> None:
+    """As before it was suspended."""
+    if not _locked(row) or row.suspended_at is None:
+        return
+    row.suspended_at = row.refuses_from = None
+    row.is_active = True
+    row.save(update_fields=["suspended_at", "refuses_from", "is_active"])
+    record(row, "resumed", actor)
+
+
+@transaction.atomic
+def delete_mailbox(mailbox: Mailbox, *, now: datetime, actor: User | None) -> None:
+    """Gone at once for senders and its owner; the mail stays, and it may be taken back, for MAILBOX_GRACE_DAYS."""
+    if not _locked(mailbox) or mailbox.deleted_at is not None:
+        return
+    mailbox.deleted_at = now
+    mailbox.suspended_at = mailbox.refuses_from = None
+    mailbox.is_active = False
+    mailbox.save(update_fields=["deleted_at", "suspended_at", "refuses_from", "is_active"])
+    Domain.objects.filter(catch_all=mailbox).update(catch_all=None)
+    record(mailbox, "deleted", actor)
+
+
+@transaction.atomic
+def restore_mailbox(mailbox: Mailbox, *, actor: User | None) -> None:
+    """As before it was deleted, its mail too."""
+    if not _locked(mailbox) or mailbox.deleted_at is None:
+        return
+    mailbox.deleted_at = None
+    mailbox.is_active = True
+    mailbox.save(update_fields=["deleted_at", "is_active"])
+    record(mailbox, "taken back", actor)
+
+
+def purge_deleted(now: datetime, *, most: int = 500) -> int:
+    """Delete for good what was deleted MAILBOX_GRACE_DAYS ago, a transaction each; return how many.
+
+    Aliases that would lead nowhere then go with them. The mail itself lies on Dovecot's host: `mailbox orphans`.
+    """
+    over = now - timedelta(days=settings.MAILBOX_GRACE_DAYS)
+    found = Mailbox.objects.filter(deleted_at__lte=over).order_by("deleted_at").values_list("pk", flat=True)[:most]
+    return sum(_purge(pk, over) for pk in list(found))
+
+
+@transaction.atomic
+def _purge(pk: int, over: datetime) -> int:
+    mailbox = Mailbox.objects.select_for_update(skip_locked=True).filter(pk=pk, deleted_at__lte=over).first()
+    if mailbox is None:
+        return 0  # taken back meanwhile, or another worker has it
+    aliases = list(Alias.objects.filter(targets__mailbox=mailbox).values_list("pk", flat=True))
+    mailbox.delete()
+    Alias.objects.filter(pk__in=aliases, targets=None).delete()
+    return 1
+
+
+@transaction.atomic
+def rename(mailbox: Mailbox, local_part: str, *, actor: User | None) -> None:
+    """Another address in the same domain; the old one becomes an alias of it, the mail stays where it is.
+
+    An owner who signs in with the old address signs in with the new one from then on. Raises MailboxesError.
+    """
+    _locked(mailbox)
+    old, domain = mailbox.address, mailbox.domain
+    new = addresses.normal_form_or_none(f"{local_part.strip()}@{domain.name}")
+    if new is None or not new.isascii():
+        raise MailboxesError(_("Use letters without accents, digits and . _ + -"))
+    if new == old:
+        return
+    aliases = Alias.objects.filter(address=new, targets__mailbox=mailbox)
+    if aliases.exists() and AliasTarget.objects.filter(alias__in=aliases).count() == 1:
+        aliases.delete()  # back to an address that it had
+    new_local, _name = addresses.split(new)
+    refuse_taken(new_local, domain)
+    _rename_owner(mailbox, old, new)
+    mailbox.local_part = new_local
+    mailbox.full_clean(exclude=["address"])
+    mailbox.save(update_fields=["local_part"])
+    AliasTarget.objects.create(
+        alias=Alias.objects.create(domain=domain, local_part=addresses.split(old)[0]), mailbox=mailbox
+    )
+    mailbox.refresh_from_db()
+    record(mailbox, f"address: {old} → {new}", actor)
+
+
+def _rename_owner(mailbox: Mailbox, old: str, new: str) -> None:
+    owner = mailbox.owner
+    if owner is None or owner.email != old:
+        return
+    if User.objects.filter(email=new).exists():
+        raise MailboxesError(_("Somebody signs in with this address already. Ask our support."))
+    owner.email = new
+    owner.save(update_fields=["email"])
+
+
+@transaction.atomic
+def make_app_password(mailbox: Mailbox, name: str, *, actor: User | None) -> tuple[AppPassword, str]:
+    """A password for one mail program, by chance, and its row. It is shown once. Raises MailboxesError."""
+    _locked(mailbox)
+    if mailbox.app_passwords.count() >= MAX_APP_PASSWORDS:
+        raise MailboxesError(_("There are many passwords already: end those that are not used any more."))
+    password = passwords.by_chance()
+    made = mailbox.app_passwords.create(name=name, digest=hashlib.sha256(password.encode()).hexdigest())
+    record(mailbox, f"password of a mail program made: {name}", actor)
+    return made, password
+
+
+def end_app_password(row: AppPassword, *, actor: User | None) -> None:
+    """The program that has it signs in no more."""
+    record(row.mailbox, f"password of a mail program ended: {row.name}", actor)
+    row.delete()
+
+
+def _locked(row: Domain | Mailbox) -> bool:
+    """Lock the row and read it anew; whether it is still there."""
+    rows = Domain.objects if isinstance(row, Domain) else Mailbox.objects
+    is_there = rows.select_for_update().filter(pk=row.pk).first() is not None
+    if is_there:
+        row.refresh_from_db()
+    return is_there

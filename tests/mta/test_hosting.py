@@ -1,0 +1,164 @@
+"""What a hosting company promises, on real servers: space, suspension, catch-alls, another address, passwords."""
+
+import imaplib
+import smtplib
+from datetime import timedelta
+
+import pytest
+from allauth.mfa.models import Authenticator
+
+from mailboxes import hosting as services
+from mailboxes.models import Domain, Mailbox
+from responders.services import database_now
+from tests.mta.conftest import PASSWORD, Hosting
+from tests.mta.stack import Stack, message
+from tests.mta.test_the_main_job import read_inbox
+from tests.mta.test_who_may_send_what import submission
+
+
+def mailbox_of(address: str) -> Mailbox:
+    return Mailbox.objects.get(address=address)
+
+
+def refusal(stack: Stack, sender: str, recipient: str, size: int = 100) -> tuple[int, bytes]:
+    """What Postfix says of one recipient; (250, b"") if it takes the message."""
+    text = ("x" * 70 + "\n") * (size // 71 + 1)
+    try:
+        stack.send(sender, recipient, message(sender, recipient, text=text))
+    except smtplib.SMTPRecipientsRefused as refused:
+        return refused.recipients[recipient]
+    return 250, b""
+
+
+def test_from_one_hosted_mailbox_to_another(stack: Stack, hosting: Hosting) -> None:
+    anna, ewa = hosting.mailbox("anna", password=PASSWORD), hosting.mailbox("ewa", password=PASSWORD)
+    with submission(stack, anna) as smtp:
+        smtp.send_message(message(anna, ewa), anna, [ewa])
+        with pytest.raises(smtplib.SMTPRecipientsRefused, match="not owned by user"):
+            smtp.sendmail(ewa, [anna], b"Subject: x\r\n\r\nx")
+    stack.wait_until_stored(ewa)
+    assert [letter["From"] for letter in read_inbox(stack, ewa)] == [f"Jan Kowalski <{anna}>"]
+
+
+def test_who_has_no_space_left_is_refused_at_the_door(stack: Stack, hosting: Hosting, sender: str) -> None:
+    anna, ewa = hosting.mailbox("anna", password=PASSWORD), hosting.mailbox("ewa")
+    Mailbox.objects.filter(address=anna).update(quota_mb=1)
+    Domain.objects.filter(name=hosting.domain).update(quota_mb=50)
+    for number in range(1, 3):
+        assert refusal(stack, sender, anna, size=400_000) == (250, b"")
+        stack.wait_until_stored(anna, number)
+    code, words = refusal(stack, sender, anna, size=400_000)
+    assert (code, words[:5]) == (552, b"5.2.2")
+    assert refusal(stack, sender, ewa, size=400_000) == (250, b"")
+    with stack.imap(anna, PASSWORD) as imap:
+        assert b"STORAGE" in imap.getquotaroot("INBOX")[1][1][0]
+
+
+def test_who_is_suspended_gets_mail_later_and_does_not_sign_in(stack: Stack, hosting: Hosting, sender: str) -> None:
+    anna = hosting.away("anna", password=PASSWORD)
+    team = hosting.alias("team", anna)
+    services.suspend(mailbox_of(anna), now=database_now(), actor=None)
+    assert refusal(stack, sender, anna)[0] == 450
+    assert refusal(stack, sender, anna.replace("@", "+x@"))[0] == 450
+    with pytest.raises(imaplib.IMAP4.error), stack.imap(anna, PASSWORD):
+        pass
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        submission(stack, anna)
+    assert stack.send(sender, team) == {}  # nothing is lost that came in
+    stack.wait_until_stored(anna)
+    Mailbox.objects.filter(address=anna).update(refuses_from=database_now() - timedelta(days=1))
+    code, words = refusal(stack, sender, anna)
+    assert (code, words[:5]) == (550, b"5.2.1")
+    services.resume(mailbox_of(anna), actor=None)
+    assert refusal(stack, sender, anna) == (250, b"")
+    stack.sink.wait_for(sender)
+
+
+def test_a_whole_domain_is_suspended(stack: Stack, hosting: Hosting, sender: str) -> None:
+    anna = hosting.mailbox("anna", password=PASSWORD)
+    team = hosting.alias("team", anna)
+    domain = Domain.objects.get(name=hosting.domain)
+    services.suspend(domain, now=database_now(), actor=None)
+    assert {refusal(stack, sender, address)[0] for address in (anna, team)} == {450}
+    with pytest.raises(imaplib.IMAP4.error), stack.imap(anna, PASSWORD):
+        pass
+    services.resume(Domain.objects.get(pk=domain.pk), actor=None)
+    assert refusal(stack, sender, anna) == (250, b"")
+
+
+def test_a_catch_all_gets_what_nobody_has_and_answers_nobody(stack: Stack, hosting: Hosting, sender: str) -> None:
+    anna, ewa = hosting.away("anna"), hosting.mailbox("ewa")
+    unknown = f"nikt@{hosting.domain}"
+    assert refusal(stack, sender, unknown)[0] == 550
+    Domain.objects.filter(name=hosting.domain).update(catch_all=mailbox_of(anna))
+    assert refusal(stack, sender, unknown) == (250, b"")
+    [stored] = stack.wait_until_stored(anna)
+    assert stored["To"] == unknown
+    for address in (ewa, ewa.replace("@", "+sklep@")):
+        stack.send(sender, address)
+    stack.wait_until_stored(ewa, 2)
+    stack.wait_for_empty_queue()
+    assert len(stack.stored(anna)) == 1
+    assert stack.sink.mail_for(sender) == []
+
+
+def test_a_mailbox_that_was_renamed_keeps_its_mail_and_answers_at_both_addresses(
+    stack: Stack, hosting: Hosting, sender: str
+) -> None:
+    old = hosting.away("anna", password=PASSWORD)
+    stack.send(sender, old)
+    stack.wait_until_stored(old)
+    stack.sink.wait_for(sender)
+    services.rename(mailbox_of(old), "anna.nowak", actor=None)
+    new = f"anna.nowak@{hosting.domain}"
+    others = f"x{sender}"
+    stack.send(others, old)
+    [reply] = stack.sink.wait_for(others)
+    assert old in reply.message["From"]
+    stack.wait_until_stored(old, 2)  # the folder keeps its first name
+    assert len(read_inbox(stack, new)) == 2
+    with pytest.raises(imaplib.IMAP4.error), stack.imap(old, PASSWORD):
+        pass
+
+
+def test_a_deleted_mailbox_is_gone_until_it_is_taken_back(stack: Stack, hosting: Hosting, sender: str) -> None:
+    anna = hosting.mailbox("anna", password=PASSWORD)
+    stack.send(sender, anna)
+    stack.wait_until_stored(anna)
+    services.delete_mailbox(mailbox_of(anna), now=database_now(), actor=None)
+    assert refusal(stack, sender, anna)[0] == 550
+    with pytest.raises(imaplib.IMAP4.error), stack.imap(anna, PASSWORD):
+        pass
+    services.restore_mailbox(mailbox_of(anna), actor=None)
+    assert refusal(stack, sender, anna) == (250, b"")
+    assert read_inbox(stack, anna)
+
+
+def test_a_changed_password_counts_at_once_and_the_old_one_no_more(stack: Stack, hosting: Hosting) -> None:
+    anna = hosting.mailbox("anna", password=PASSWORD)
+    with stack.imap(anna, PASSWORD):
+        pass
+    owner = mailbox_of(anna).owner
+    assert owner is not None
+    owner.set_password("another horse battery staple")
+    owner.save()
+    with stack.imap(anna, "another horse battery staple"):
+        pass
+    with pytest.raises(imaplib.IMAP4.error), stack.imap(anna, PASSWORD):
+        pass
+
+
+def test_with_a_second_factor_each_mail_program_has_its_own_password(stack: Stack, hosting: Hosting) -> None:
+    anna = hosting.mailbox("anna", password=PASSWORD)
+    mailbox = mailbox_of(anna)
+    made, password = services.make_app_password(mailbox, "Telefon", actor=None)
+    with stack.imap(anna, password), stack.imap(anna, PASSWORD):
+        pass
+    Authenticator.objects.create(user=mailbox.owner, type=Authenticator.Type.TOTP, data={})
+    with pytest.raises(imaplib.IMAP4.error), stack.imap(anna, PASSWORD):
+        pass
+    with stack.imap(anna, password), submission(stack, anna, password):
+        pass
+    services.end_app_password(made, actor=None)
+    with pytest.raises(imaplib.IMAP4.error), stack.imap(anna, password):
+        pass
