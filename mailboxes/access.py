@@ -1,10 +1,11 @@
 """The one place that says who may see and do what. Every queryset that a view uses starts here."""
 
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
-from mailboxes.models import Delegation, Domain, Mailbox, User
+from mailboxes.models import Alias, Delegation, Domain, Mailbox, User
 
 # Roles are groups. Each of them looks after every customer's mailboxes; what more they may do in the administration
 # is in the groups' permissions (responders/migrations/0013_roles.py).
@@ -38,8 +39,31 @@ def domains_managed_by(user: AnyUser) -> QuerySet[Domain]:
 def mailboxes_managed_by(user: AnyUser) -> QuerySet[Mailbox]:
     """The mailboxes whose name, owner's password and receiving of mail a person looks after."""
     if is_support(user):
-        return Mailbox.objects.all()
-    return Mailbox.objects.filter(domain__in=domains_managed_by(user).values("name"))
+        return Mailbox.objects.filter(deleted_at=None)
+    return Mailbox.objects.filter(domain__in=domains_managed_by(user).values("name"), deleted_at=None)
+
+
+def deleted_mailboxes(user: AnyUser) -> QuerySet[Mailbox]:
+    """Those that the person may take back."""
+    return Mailbox.objects.filter(domain__in=domains_managed_by(user).values("name"), deleted_at__isnull=False)
+
+
+def aliases_managed_by(user: AnyUser) -> QuerySet[Alias]:
+    """The aliases of the domains that the person manages."""
+    return Alias.objects.filter(domain__in=domains_managed_by(user).values("name"))
+
+
+def own_mailboxes(user: AnyUser) -> QuerySet[Mailbox]:
+    """The mailboxes that are the person's very own: nobody else makes passwords for their mail."""
+    if not user.is_active or not user.is_authenticated:
+        return Mailbox.objects.none()
+    return Mailbox.objects.filter(owner_id=user.pk, deleted_at=None)
+
+
+def has_second_factor(user: AnyUser) -> bool:
+    """Whether a password alone does not do for this account."""
+    factors = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+    return bool(Authenticator.objects.filter(user_id=user.pk, type__in=factors).exists())
 
 
 def mailboxes_of(user: AnyUser) -> QuerySet[Mailbox]:
@@ -47,7 +71,7 @@ def mailboxes_of(user: AnyUser) -> QuerySet[Mailbox]:
     if not user.is_active or not user.is_authenticated:
         return Mailbox.objects.none()
     delegated = Delegation.objects.filter(user_id=user.pk).values("mailbox")
-    return Mailbox.objects.filter(Q(owner_id=user.pk) | Q(pk__in=delegated))
+    return Mailbox.objects.filter(Q(owner_id=user.pk) | Q(pk__in=delegated), deleted_at=None)
 
 
 def mailboxes_visible_to(user: AnyUser) -> QuerySet[Mailbox]:
@@ -55,7 +79,7 @@ def mailboxes_visible_to(user: AnyUser) -> QuerySet[Mailbox]:
     if not user.is_active or not user.is_authenticated:
         return Mailbox.objects.none()
     if is_support(user):
-        return Mailbox.objects.all()
+        return Mailbox.objects.filter(deleted_at=None)
     return mailboxes_of(user) | mailboxes_managed_by(user)
 
 

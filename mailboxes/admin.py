@@ -6,16 +6,18 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
+from django.contrib.admin import EmptyFieldListFilter
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from mailboxes import second_factor
+from mailboxes import hosting, second_factor
 from mailboxes.models import Alias, AliasTarget, Customer, Delegation, Domain, Mailbox, User
 
 admin.site.unregister(Group)
@@ -45,6 +47,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # gener
     add_form = EmailUserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
+    date_hierarchy = "date_joined"
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
     search_fields = ("email", "name")
     ordering = ("email",)
@@ -92,19 +95,48 @@ class CustomerAdmin(ModelAdmin):
     """Customers."""
 
     list_display = ("name", "number", "created_at")
+    date_hierarchy = "created_at"
     search_fields = ("name", "number")
     autocomplete_fields = ("administrators",)
 
 
+class SuspensionAdmin(ModelAdmin):
+    """Actions that domains and mailboxes have in common."""
+
+    actions: tuple[str, ...] = ("suspend", "resume")
+
+    @admin.action(description=_("Suspend"), permissions=["change"])
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Nobody signs in, senders come again later."""
+        for row in queryset:
+            hosting.suspend(row, now=timezone.now(), actor=request.user)  # type: ignore[arg-type]
+        self.message_user(request, _("Suspended: nobody signs in, and senders are asked to come again later."))
+
+    @admin.action(description=_("End the suspension"), permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """As before."""
+        for row in queryset:
+            hosting.resume(row, actor=request.user)  # type: ignore[arg-type]
+        self.message_user(request, _("It receives mail again."))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Whoever is suspended or deleted receives mail again by the actions."""
+        mine = super().get_readonly_fields(request, obj)
+        is_off = obj is not None and (obj.suspended_at is not None or getattr(obj, "deleted_at", None) is not None)
+        return (*mine, "is_active") if is_off else mine
+
+
 @admin.register(Domain)
-class DomainAdmin(ModelAdmin):
+class DomainAdmin(SuspensionAdmin):
     """Domains."""
 
-    list_display = ("name", "customer", "is_active", "created_at")
-    list_filter = ("is_active",)
+    list_display = ("name", "customer", "is_active", "suspended_at", "created_at")
+    list_filter = ("is_active", ("suspended_at", EmptyFieldListFilter))
+    date_hierarchy = "created_at"
     list_select_related = ("customer",)
     search_fields = ("name", "customer__name", "customer__number")
-    autocomplete_fields = ("customer",)
+    autocomplete_fields = ("customer", "catch_all")
+    readonly_fields = ("suspended_at", "refuses_from")
     show_full_result_count = False
 
 
@@ -113,9 +145,9 @@ class AddressAdmin(ModelAdmin):
 
     show_full_result_count = False
     search_fields: tuple[str, ...] = ("address",)
-    list_filter: tuple[str, ...] = ("is_active",)
+    list_filter: tuple[Any, ...] = ("is_active",)
     autocomplete_fields: tuple[str, ...] = ("domain",)
-    readonly_fields = ("address", "created_at")
+    readonly_fields: tuple[str, ...] = ("address", "created_at")
 
     def get_fields(self, request: Any, obj: Any = None) -> Any:
         """Without the address before there is one: the database makes it."""
@@ -124,14 +156,37 @@ class AddressAdmin(ModelAdmin):
 
 
 @admin.register(Mailbox)
-class MailboxAdmin(AddressAdmin):
-    """Mailboxes."""
+class MailboxAdmin(SuspensionAdmin, AddressAdmin):
+    """Mailboxes. Deleting one is what it is in the panel: it may be taken back for days."""
 
-    list_display = ("address", "name", "owner", "language", "time_zone", "is_active")
-    list_filter = ("is_active", "language")
+    list_display = ("address", "name", "owner", "language", "time_zone", "is_active", "suspended_at", "deleted_at")
+    list_filter = (
+        "is_active", ("suspended_at", EmptyFieldListFilter), ("deleted_at", EmptyFieldListFilter), "language",
+    )  # fmt: skip
+    readonly_fields = (*AddressAdmin.readonly_fields, "home", "suspended_at", "refuses_from", "deleted_at")
+    date_hierarchy = "created_at"
+    actions = (*SuspensionAdmin.actions, "restore")
     list_select_related = ("owner",)
     search_fields = ("address", "name", "owner__email")
     autocomplete_fields = ("domain", "owner")
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Nothing goes with it while it may be taken back."""
+        return [str(row) for row in objs], {_("mailboxes"): len(objs)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Mailbox) -> None:
+        hosting.delete_mailbox(obj, now=timezone.now(), actor=request.user)  # type: ignore[arg-type]
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Mailbox]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+    @admin.action(description=_("Bring back what was deleted"), permissions=["change"])
+    def restore(self, request: HttpRequest, queryset: QuerySet[Mailbox]) -> None:
+        """As before it was deleted."""
+        for row in queryset:
+            hosting.restore_mailbox(row, actor=request.user)  # type: ignore[arg-type]
+        self.message_user(request, _("They are back, with their mail."))
 
 
 class AliasTargetInline(TabularInline):
@@ -147,6 +202,7 @@ class DelegationAdmin(ModelAdmin):
     """Who looks after whose autoresponders."""
 
     list_display = ("mailbox", "user", "created_at", "created_by")
+    date_hierarchy = "created_at"
     list_select_related = ("mailbox", "user", "created_by")
     search_fields = ("mailbox__address", "user__email")
     autocomplete_fields = ("mailbox", "user")
@@ -158,6 +214,7 @@ class AliasAdmin(AddressAdmin):
     """Aliases with their targets."""
 
     list_display = ("address", "is_active", "created_at")
+    date_hierarchy = "created_at"
     inlines = (AliasTargetInline,)
 
 

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes import addresses
+from mailboxes import services
 from mailboxes.models import Alias, Domain, Mailbox, User
 
 
@@ -40,18 +40,20 @@ class NewMailboxForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if "local_part" in values and "domain" in values:
-            self._check_address(f"{values['local_part'].strip()}@{values['domain'].name}")
+            self._check_address(values["local_part"], values["domain"])
         return values
 
-    def _check_address(self, typed: str) -> None:
-        address = addresses.normal_form_or_none(typed)
-        if address is None or not addresses.split(address)[0].isascii():
-            self.add_error("local_part", gettext("Use letters without accents, digits and . _ + -"))
-        elif any(model.objects.filter(address=address).exists() for model in (Mailbox, Alias)):
+    def _check_address(self, typed: str, domain: Domain) -> None:
+        try:
+            local_part = services.deliverable(typed, domain)
+        except services.MailboxesError as error:
+            self.add_error("local_part", str(error))
+            return
+        self.address = f"{local_part}@{domain.name}"
+        if any(model.objects.filter(address=self.address).exists() for model in (Mailbox, Alias)):
             self.add_error("local_part", gettext("This address is taken already."))
-        elif User.objects.filter(email=address).exists():
+        elif User.objects.filter(email=self.address).exists():
             self.add_error("local_part", gettext("Somebody signs in with this address already. Ask our support."))
-        self.address = address or ""
 
 
 class MailboxForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
@@ -59,11 +61,16 @@ class MailboxForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
 
     class Meta:
         model = Mailbox
-        fields = ("name", "language", "is_active")
+        fields = ("name", "language", "is_active", "quota_mb")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, sets_limits: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["is_active"].label = _("Receives mail")
+        self.fields["quota_mb"].help_text = _("Empty: as set for the domain.")
+        if self.instance.suspended_at is not None:
+            del self.fields["is_active"]
+        if not sets_limits:
+            del self.fields["quota_mb"]
         self.helper = FormHelper()
         self.helper.layout = Layout(
             Div(*self.fields, Div(Submit("save", _("Save")), css_class="actions mt-3"), css_class="sheet")

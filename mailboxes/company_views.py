@@ -25,10 +25,12 @@ def mailbox_new(request: HttpRequest) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return render(request, "mailboxes/new.html", {"form": form}, status=422 if form.errors else 200)
     password = passwords.by_chance()
-    values = form.cleaned_data
-    mailbox = services.add_mailbox(
-        form.address, name=values["name"], password=password, language=values["language"], actor=_person(request)
-    )
+    values = {name: form.cleaned_data[name] for name in ("name", "language")}
+    try:
+        mailbox = services.add_mailbox(form.address, password=password, actor=person(request), **values)
+    except services.MailboxesError as error:  # the domain is full, or somebody was faster
+        form.add_error("local_part", str(error))
+        return render(request, "mailboxes/new.html", {"form": form}, status=422)
     return _shown_once(request, mailbox, password)
 
 
@@ -39,31 +41,34 @@ def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
     """Name, language, whether it receives mail; POST `give_password` makes the owner a new one,
     `end_succession` and `let_in` take back what was done for somebody who left.
     """
-    mailbox = get_object_or_404(access.mailboxes_managed_by(request.user).select_related("owner", "successor"), pk=pk)
+    mailbox = get_object_or_404(
+        access.mailboxes_managed_by(request.user).select_related("owner", "successor", "domain"), pk=pk
+    )
     may_give = mailbox.owner is None or access.may_give_password(request.user, mailbox.owner)
     if "give_password" in request.POST:
         if not may_give:
             raise PermissionDenied
-        return _shown_once(request, mailbox, services.give_password(mailbox, actor=_person(request)))
+        return _shown_once(request, mailbox, services.give_password(mailbox, actor=person(request)))
     if "end_succession" in request.POST or ("let_in" in request.POST and may_give):
         _let_back(request, mailbox)
         return redirect("mailbox_settings", mailbox.pk)
-    form = MailboxForm(request.POST or None, instance=mailbox)
+    is_support = access.is_support(request.user)
+    form = MailboxForm(request.POST or None, instance=mailbox, sets_limits=is_support)
     if request.method == "POST" and form.is_valid():
         stored = Mailbox.objects.get(pk=mailbox.pk)
-        services.change_mailbox(stored, actor=_person(request), **form.cleaned_data)
+        services.change_mailbox(stored, actor=person(request), **form.cleaned_data)
         messages.success(request, _("Saved."))
         return redirect("mailbox", mailbox.pk)
-    context = {"form": form, "mailbox": mailbox, "may_give": may_give}
+    context = {"form": form, "mailbox": mailbox, "may_give": may_give, "is_support": is_support}
     return render(request, "mailboxes/settings.html", context, status=422 if form.errors else 200)
 
 
 def _let_back(request: HttpRequest, mailbox: Mailbox) -> None:
     """Somebody who left is back: mail stays here, or the owner may sign in."""
     if "let_in" in request.POST:
-        services.set_sign_in(mailbox, allowed=True, actor=_person(request))
+        services.set_sign_in(mailbox, allowed=True, actor=person(request))
     else:
-        services.set_successor(mailbox, None, None, actor=_person(request))
+        services.set_successor(mailbox, None, None, actor=person(request))
     messages.success(request, _("Saved."))
 
 
@@ -73,7 +78,8 @@ def _shown_once(request: HttpRequest, mailbox: Mailbox, password: str) -> HttpRe
     return response
 
 
-def _person(request: HttpRequest) -> User:
+def person(request: HttpRequest) -> User:
+    """Who is signed in. Raises PermissionDenied."""
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user

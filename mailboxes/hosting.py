@@ -2,17 +2,36 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from mailboxes import addresses, passwords
-from mailboxes.models import Alias, AliasTarget, AppPassword, Domain, Mailbox, User
-from mailboxes.services import MailboxesError, record, refuse_taken
+from mailboxes.models import MAX_QUOTA_MB, Alias, AliasTarget, AppPassword, Domain, Mailbox, User
+from mailboxes.services import MailboxesError, deliverable, record, refuse_taken
 
 # An owner has a handful of devices.
 MAX_APP_PASSWORDS = 25
+
+
+def grace_days() -> int:
+    """For how many days a deleted mailbox may be taken back."""
+    return int(settings.MAILBOX_GRACE_DAYS)
+
+
+@transaction.atomic
+def set_domain(domain: Domain, *, actor: User | None, **values: Any) -> None:
+    """Catch-all and limits: those that are named. The administration's history tells of it."""
+    before = {name: getattr(domain, name) for name in values}
+    changed = [name for name, value in values.items() if value != before[name]]
+    if not changed:
+        return
+    for name in changed:
+        setattr(domain, name, values[name])
+    domain.save(update_fields=changed)
+    record(domain, "; ".join(f"{name}: {before[name]} → {values[name]}" for name in changed), actor)
 
 
 @transaction.atomic
@@ -86,6 +105,14 @@ def _purge(pk: int, over: datetime) -> int:
     return 1
 
 
+def set_quota(mailbox: Mailbox, megabytes: int | None) -> None:
+    """The space of the mailbox; None: as set for its domain. Raises MailboxesError."""
+    if megabytes is not None and not 1 <= megabytes <= MAX_QUOTA_MB:
+        raise MailboxesError(_("The space must be a number of megabytes."))
+    mailbox.quota_mb = megabytes
+    mailbox.save(update_fields=["quota_mb"])
+
+
 @transaction.atomic
 def rename(mailbox: Mailbox, local_part: str, *, actor: User | None) -> None:
     """Another address in the same domain; the old one becomes an alias of it, the mail stays where it is.
@@ -94,19 +121,16 @@ def rename(mailbox: Mailbox, local_part: str, *, actor: User | None) -> None:
     """
     _locked(mailbox)
     old, domain = mailbox.address, mailbox.domain
-    new = addresses.normal_form_or_none(f"{local_part.strip()}@{domain.name}")
-    if new is None or not new.isascii():
-        raise MailboxesError(_("Use letters without accents, digits and . _ + -"))
+    new_local = deliverable(local_part, domain)
+    new = f"{new_local}@{domain.name}"
     if new == old:
         return
     aliases = Alias.objects.filter(address=new, targets__mailbox=mailbox)
     if aliases.exists() and AliasTarget.objects.filter(alias__in=aliases).count() == 1:
         aliases.delete()  # back to an address that it had
-    new_local, _name = addresses.split(new)
     refuse_taken(new_local, domain)
     _rename_owner(mailbox, old, new)
     mailbox.local_part = new_local
-    mailbox.full_clean(exclude=["address"])
     mailbox.save(update_fields=["local_part"])
     AliasTarget.objects.create(
         alias=Alias.objects.create(domain=domain, local_part=addresses.split(old)[0]), mailbox=mailbox

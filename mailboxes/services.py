@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from mailboxes import addresses, passwords
-from mailboxes.models import Alias, AliasTarget, Customer, Domain, Mailbox, User
+from mailboxes.models import Alias, AliasTarget, Customer, Domain, Mailbox, User, validate_local_part
 
 
 class MailboxesError(ValueError):
@@ -68,7 +68,7 @@ def add_alias(address: str, targets: Iterable[str], *, create_domain: bool = Fal
     for target in dict.fromkeys(_normalise(target) for target in targets):
         _add_target(alias, target)
     if not alias.targets.exists():
-        raise MailboxesError("an alias needs at least one target")
+        raise MailboxesError(_("an alias needs at least one target"))
     return alias
 
 
@@ -95,7 +95,7 @@ def _domain_and_local_part(address: str, *, create_domain: bool) -> tuple[Domain
     local_part, name = addresses.split(_normalise(address))
     domain = Domain.objects.filter(name=name).first()
     if domain is None and not create_domain:
-        raise MailboxesError(f"{name} is not a domain of this panel")
+        raise MailboxesError(_("%(name)s is not a domain of this panel") % {"name": name})
     if domain is None:
         domain = Domain(name=name)
         _clean(domain)
@@ -103,13 +103,24 @@ def _domain_and_local_part(address: str, *, create_domain: bool) -> tuple[Domain
     return domain, local_part
 
 
+def deliverable(typed: str, domain: Domain) -> str:
+    """What was typed before the @, in normal form. Raises MailboxesError: mail servers would not deliver to it."""
+    address = addresses.normal_form_or_none(f"{typed.strip()}@{domain.name}")
+    local_part = addresses.split(address)[0] if address else ""
+    try:
+        validate_local_part(local_part)
+    except ValidationError as error:
+        raise MailboxesError(_("Use letters without accents, digits and . _ + -")) from error
+    return local_part
+
+
 def refuse_taken(local_part: str, domain: Domain) -> None:
     """Raise MailboxesError where a mailbox or an alias has the address."""
     address = f"{local_part}@{domain.name}"
     if Mailbox.objects.filter(address=address).exists():
-        raise MailboxesError(f"{address} is a mailbox already")
+        raise MailboxesError(_("%(address)s is a mailbox already") % {"address": address})
     if Alias.objects.filter(address=address).exists():
-        raise MailboxesError(f"{address} is an alias already")
+        raise MailboxesError(_("%(address)s is an alias already") % {"address": address})
 
 
 def _refuse_too_many(domain: Domain) -> None:
@@ -210,7 +221,7 @@ def set_targets(alias: Alias, targets: Iterable[str], *, actor: User | None) -> 
     """
     wanted = set(dict.fromkeys(_normalise(target) for target in targets))
     if not wanted:
-        raise MailboxesError(_("An alias needs at least one target."))
+        raise MailboxesError(_("an alias needs at least one target"))
     rows = {_address_of(target): target for target in alias.targets.select_related("mailbox")}
     if rows.keys() == wanted:
         return
@@ -221,19 +232,42 @@ def set_targets(alias: Alias, targets: Iterable[str], *, actor: User | None) -> 
     record(alias, f"targets: {', '.join(sorted(rows))} → {', '.join(sorted(wanted))}", actor)
 
 
+def targets_of(alias: Alias) -> list[str]:
+    """The addresses that it leads to."""
+    return sorted(_address_of(target) for target in alias.targets.select_related("mailbox"))
+
+
+@transaction.atomic
+def change_alias(alias: Alias, *, is_active: bool, actor: User | None) -> None:
+    """Let it receive mail, or not."""
+    if alias.is_active != is_active:
+        alias.is_active = is_active
+        alias.save(update_fields=["is_active"])
+        record(alias, f"is_active: {is_active}", actor)
+
+
 def _address_of(target: AliasTarget) -> str:
     return str(target.mailbox.address) if target.mailbox else target.outside_address
 
 
 def _add_target(alias: Alias, target: str) -> None:
-    if addresses.split(target)[1] == settings.AUTOREPLY_DOMAIN:
-        raise MailboxesError(f"{target} is in the panel's own domain, for copies of messages")
-    mailbox = Mailbox.objects.filter(address=target).first()
-    if mailbox is None and Alias.objects.filter(address=target).exists():
-        raise MailboxesError(f"{target} is an alias itself; name the mailboxes behind it")
-    if mailbox is None and Domain.objects.filter(name=addresses.split(target)[1]).exists():
-        raise MailboxesError(f"{target} is in a domain of this panel, but no mailbox has that address")
+    mailbox = check_target(target)
     AliasTarget.objects.create(alias=alias, mailbox=mailbox, outside_address="" if mailbox else target)
+
+
+def check_target(typed: str) -> Mailbox | None:
+    """The mailbox of ours that an alias may lead to by this address; None: it is elsewhere. Raises MailboxesError."""
+    target = _normalise(typed)
+    name = addresses.split(target)[1]
+    words = {"target": target}
+    if name == settings.AUTOREPLY_DOMAIN:
+        raise MailboxesError(_("%(target)s is in the panel's own domain, for copies of messages") % words)
+    mailbox = Mailbox.objects.filter(address=target, deleted_at=None).first()
+    if mailbox is None and Alias.objects.filter(address=target).exists():
+        raise MailboxesError(_("%(target)s is an alias itself; name the mailboxes behind it") % words)
+    if mailbox is None and Domain.objects.filter(name=name).exists():
+        raise MailboxesError(_("%(target)s is in a domain of this panel, but no mailbox has that address") % words)
+    return mailbox
 
 
 def _clean(row: Mailbox | Alias | Domain) -> None:

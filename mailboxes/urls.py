@@ -8,13 +8,23 @@ from allauth.mfa.base import views as factors
 from allauth.mfa.recovery_codes import views as codes
 from django.urls import path
 
-from mailboxes import company_views, views
+from mailboxes import company_views, hosting_views, views
 
 RECOVERY_CODES = "account/second-factor/recovery-codes/"
 
 urlpatterns = [
     path("mailboxes/new/", company_views.mailbox_new, name="mailbox_new"),
     path("mailboxes/<int:pk>/settings/", company_views.mailbox_settings, name="mailbox_settings"),
+    path("mailboxes/<int:pk>/address/", hosting_views.mailbox_rename, name="mailbox_rename"),
+    path("mailboxes/<int:pk>/delete/", hosting_views.mailbox_delete, name="mailbox_delete"),
+    path("mailboxes/<int:pk>/restore/", hosting_views.mailbox_restore, name="mailbox_restore"),
+    path("mailboxes/<int:pk>/suspend/", hosting_views.mailbox_suspend, name="mailbox_suspend"),
+    path("mailboxes/<int:pk>/passwords/", hosting_views.app_passwords, name="app_passwords"),
+    path("domains/", hosting_views.domain_list, name="domains"),
+    path("domains/import/", hosting_views.address_import, name="address_import"),
+    path("domains/<str:name>/", hosting_views.domain_page, name="domain"),
+    path("domains/<str:name>/aliases/new/", hosting_views.alias_new, name="alias_new"),
+    path("aliases/<int:pk>/", hosting_views.alias_edit, name="alias_edit"),
     path("language/", views.set_language, name="set_language"),
     path("sign-in/second-step/", views.second_step, name="mfa_authenticate"),
     path("sign-in/again/", account.reauthenticate, name="account_reauthenticate"),

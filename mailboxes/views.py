@@ -20,7 +20,7 @@ from django.views.i18n import set_language as set_language_cookie
 
 from mailboxes import access, devices, second_factor, services
 from mailboxes.forms import LanguageForm
-from mailboxes.models import Mailbox, User
+from mailboxes.models import User
 
 MAILBOXES_SHOWN = 30
 
@@ -31,7 +31,7 @@ MAILBOXES_SHOWN = 30
 def overview(request: HttpRequest) -> HttpResponse:
     """Everything about the account on one page, with the way to each part."""
     user = _person(request)
-    mailboxes = Mailbox.objects.filter(owner=user).order_by("address")[: MAILBOXES_SHOWN + 1]
+    mailboxes = access.own_mailboxes(user).order_by("address")[: MAILBOXES_SHOWN + 1]
     context = {
         "factor_count": second_factor.main_factors(user).count(),
         "needs_second_factor": access.needs_second_factor(user),

@@ -99,6 +99,24 @@ class ResponderAdmin(ModelAdmin):
         )
         obj.__dict__.update(saved.__dict__)
 
+    actions = ("end_now", "move_on")
+
+    @admin.action(description=_("End now"), permissions=["change"])
+    def end_now(self, request: HttpRequest, queryset: QuerySet[Responder]) -> None:
+        """As the owner's switch does."""
+        now, rows = services.database_now(), list(queryset.filter(is_enabled=True))
+        for row in rows:
+            services.switch(row, on=False, actor=request.user, now=now)  # type: ignore[arg-type]
+        words = ngettext("%(count)d autoresponder was ended.", "%(count)d autoresponders were ended.", len(rows))
+        self.message_user(request, words % {"count": len(rows)})
+
+    @admin.action(description=_("Bring the stored state in step with the clock"), permissions=["change"])
+    def move_on(self, request: HttpRequest, queryset: QuerySet[Responder]) -> None:
+        """What the worker does every few seconds, at once and for all: replies go by the clock anyway."""
+        count = services.apply_due_transitions(services.database_now())
+        words = ngettext("%(count)d state was moved on.", "%(count)d states were moved on.", count)
+        self.message_user(request, words % {"count": count})
+
     def delete_model(self, request: Any, obj: Responder) -> None:
         services.delete_responder(obj, actor=request.user, now=services.database_now())
 
@@ -216,6 +234,18 @@ class QuarantinedMessageAdmin(ReadOnlyAdmin):
     search_fields = ("reverse_path", "forward_path", "traceback")
     date_hierarchy = "received_at"
     exclude = ("content",)
+    actions = ("purge",)
+
+    @admin.action(description=_("Delete for good"), permissions=["purge"])
+    def purge(self, request: HttpRequest, queryset: QuerySet[QuarantinedMessage]) -> None:
+        """When the bug is mended, or the message is nobody's business any more."""
+        count, _rows = queryset.delete()
+        words = ngettext("%(count)d message was deleted.", "%(count)d messages were deleted.", count)
+        self.message_user(request, words % {"count": count})
+
+    def has_purge_permission(self, request: HttpRequest) -> bool:
+        """Whoever may delete people."""
+        return bool(request.user.has_perm("mailboxes.delete_user"))
 
 
 @admin.register(PolicyVersion)

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 from playwright.sync_api import Page
 
-from mailboxes.models import Customer, Mailbox, User
+from mailboxes.models import Alias, AliasTarget, Customer, Mailbox, User
 from responders import batches, calendars, notices
 from responders.batch_scope import Row
 from responders.models import Batch, Decision, HelpVote, Refusal, Responder, ResponderEvent
@@ -33,7 +33,7 @@ NO_PAGE = {
     "account_set_password", "mfa_authenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
     "batch_result", "mailbox_file", "support_message_file", "support_note",
     "mfa_deactivate_totp", "mfa_edit_webauthn", "mfa_remove_webauthn", "mfa_view_recovery_codes",
-    "mfa_generate_recovery_codes", "mfa_download_recovery_codes",
+    "mfa_generate_recovery_codes", "mfa_download_recovery_codes", "mailbox_restore", "mailbox_suspend",
 }  # fmt: skip
 # Those with keys and codes stand in test_account.py, which sets the factors up.
 OF_OWNER = {
@@ -41,7 +41,8 @@ OF_OWNER = {
     "calendar", "calendar_feed_settings", "help", "help_article", "delegations", "account", "account_change_password",
     "account_language", "account_time_zone", "usersessions_list", "device_end_others", "mfa_index",
     "mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate", "account_logout", "mailbox_new",
-    "mailbox_settings",
+    "mailbox_settings", "mailbox_rename", "mailbox_delete", "app_passwords", "address_import", "domains", "domain",
+    "alias_new", "alias_edit",
 }  # fmt: skip
 OF_STAFF = {
     "batches", "batch_new", "batch", "support_why",
@@ -81,6 +82,11 @@ def paths(mailbox: Mailbox, standing_reply: Responder, support: User, anna: User
         "calendar_feed": {"token": calendars.make_feed(anna)},
     }  # fmt: skip
     decision = Decision.objects.order_by("pk")[0]
+    alias = Alias.objects.create(domain=mailbox.domain, local_part="biuro")
+    AliasTarget.objects.create(alias=alias, mailbox=mailbox)
+    special |= {name: {"name": mailbox.domain_id} for name in ("domain", "alias_new")} | {
+        "alias_edit": {"pk": alias.pk}
+    }
     special |= {
         "support_customer": {"pk": company.pk}, "support_domain": {"name": mailbox.domain_id},
         "support_message": {"pk": decision.pk}, "batch_new": {"kind": "set"}, "batch": {"pk": _batch(support, now).pk},

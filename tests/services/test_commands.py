@@ -138,3 +138,44 @@ def test_a_responder_is_set_for_some_messages_only(mailbox: Mailbox, tmp_path: P
     refused = ["responder", "set", "anna@firma.example", "--type", "absence", "--subject", "x"]
     with pytest.raises(CommandError, match="deputy_address"):
         run(*refused, "--text-file", str(text), "--copy-to-deputy")
+
+
+def test_the_life_of_a_mailbox(mailbox: Mailbox) -> None:
+    assert "suspended" in run("mailbox", "suspend", "anna@firma.example")
+    mailbox.refresh_from_db()
+    assert mailbox.suspended_at is not None
+    run("mailbox", "resume", "anna@firma.example")
+    run("mailbox", "quota", "anna@firma.example", "500")
+    run("mailbox", "rename", "anna@firma.example", "Anna.Nowak")
+    run("mailbox", "delete", "anna.nowak@firma.example")
+    mailbox.refresh_from_db()
+    assert (mailbox.suspended_at, mailbox.quota_mb, mailbox.address) == (None, 500, "anna.nowak@firma.example")
+    assert mailbox.deleted_at is not None
+    run("mailbox", "restore", "anna.nowak@firma.example")
+    mailbox.refresh_from_db()
+    assert mailbox.is_active
+    run("alias", "set", "anna@firma.example", "jan@elsewhere.example")
+    assert "anna@firma.example\tjan@elsewhere.example" in run("alias", "list")
+    run("alias", "delete", "anna@firma.example")
+    assert run("alias", "list") == ""
+    for arguments in (
+        ["mailbox", "suspend", "nikt@firma.example"], ["mailbox", "quota", "anna.nowak@firma.example", "-5"],
+        ["mailbox", "rename", "anna.nowak@firma.example", "a b"], ["alias", "delete", "nikt@firma.example"],
+        ["alias", "set", "anna@firma.example", "x"],
+    ):  # fmt: skip
+        with pytest.raises(CommandError) as error:
+            run(*arguments)
+        assert "\n" not in str(error.value)
+
+
+def test_folders_of_nobody_are_found_and_removed(mailbox: Mailbox, tmp_path: Path) -> None:
+    for name in ("firma.example/anna", "firma.example/dawno", "firma.example/kiedys"):
+        (tmp_path / name / "Maildir").mkdir(parents=True)
+    listed = run("mailbox", "orphans", "--mail-dir", str(tmp_path))
+    assert listed.split() == [f"{tmp_path}/firma.example/{name}" for name in ("dawno", "kiedys")]
+    with pytest.raises(CommandError, match="2 of 3 folders: is this the right database"):
+        run("mailbox", "orphans", "--mail-dir", str(tmp_path), "--remove")
+    run("mailbox", "orphans", "--mail-dir", str(tmp_path), "--remove", "--force")
+    assert [path.name for path in (tmp_path / "firma.example").iterdir()] == ["anna"]
+    with pytest.raises(CommandError, match="is not a folder"):
+        run("mailbox", "orphans", "--mail-dir", str(tmp_path / "nowhere"))

@@ -16,10 +16,20 @@ WANTED = {
     "account_login": "sign-in/",
     "account_logout": "sign-out/",
     "account_reauthenticate": "sign-in/again/",
+    "address_import": "domains/import/",
+    "alias_edit": "aliases/<int:pk>/",
+    "alias_new": "domains/<str:name>/aliases/new/",
+    "app_passwords": "mailboxes/<int:pk>/passwords/",
     "device_end": "account/devices/<int:pk>/end/",
     "device_end_others": "account/devices/end-others/",
+    "domain": "domains/<str:name>/",
+    "domains": "domains/",
+    "mailbox_delete": "mailboxes/<int:pk>/delete/",
     "mailbox_new": "mailboxes/new/",
+    "mailbox_rename": "mailboxes/<int:pk>/address/",
+    "mailbox_restore": "mailboxes/<int:pk>/restore/",
     "mailbox_settings": "mailboxes/<int:pk>/settings/",
+    "mailbox_suspend": "mailboxes/<int:pk>/suspend/",
     "mfa_activate_totp": "account/second-factor/app/",
     "mfa_add_webauthn": "account/second-factor/keys/add/",
     "mfa_authenticate": "sign-in/second-step/",
@@ -89,6 +99,6 @@ def test_the_addresses_that_allauth_would_have_are_not_there(as_anna: Client, pa
 
 @pytest.mark.parametrize("name", sorted(WANTED.keys() - OPEN))
 def test_nobody_opens_a_page_of_the_account_without_signing_in(client: Client, db: None, name: str) -> None:
-    arguments = [1] * WANTED[name].count("<int:")
+    arguments = [1] * (WANTED[name].count("<int:") + WANTED[name].count("<str:"))
     for page in (client.get(reverse(name, args=arguments)), client.post(reverse(name, args=arguments))):
         assert page.status_code == 405 or page["Location"].startswith(reverse("account_login"))

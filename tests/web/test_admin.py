@@ -1,14 +1,16 @@
 """Django admin: every list opens, and responders are saved through the services."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from mailboxes.models import Mailbox, User
-from responders.models import Decision, Responder, ResponderEvent
+from mailboxes.models import Domain, Mailbox, User
+from responders.models import Decision, QuarantinedMessage, Responder, ResponderEvent
+from responders.services import database_now
 
 MODELS = [model for model in admin.site._registry if model._meta.app_label in {"mailboxes", "responders"}]
 
@@ -68,3 +70,57 @@ def test_what_the_hook_wrote_cannot_be_changed(as_admin: Client) -> None:
 def test_an_owner_does_not_come_in(client: Client, anna: User) -> None:
     client.force_login(anna)
     assert client.get(reverse("admin:index")).status_code == 302
+
+
+def act(client: Client, row: Mailbox | Domain | Responder | QuarantinedMessage, action: str, **more: str) -> None:
+    address = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_changelist")
+    assert client.post(address, {"action": action, "_selected_action": row.pk} | more).status_code in {200, 302}
+    row.refresh_from_db()
+
+
+def test_suspended_and_taken_back_by_actions(as_admin: Client, mailbox: Mailbox) -> None:
+    for row in (mailbox, mailbox.domain):
+        act(as_admin, row, "suspend")
+        assert row.suspended_at is not None
+        change = reverse(f"admin:mailboxes_{row._meta.model_name}_change", args=[row.pk])
+        assert 'name="is_active"' not in as_admin.get(change).text
+        act(as_admin, row, "resume")
+        assert (row.suspended_at, row.is_active) == (None, True)
+
+
+def test_a_mailbox_deleted_here_may_be_brought_back(as_admin: Client, mailbox: Mailbox) -> None:
+    page = reverse("admin:mailboxes_mailbox_delete", args=[mailbox.pk])
+    assert as_admin.get(page).status_code == 200
+    as_admin.post(page, {"post": "yes"})
+    mailbox.refresh_from_db()
+    assert mailbox.deleted_at is not None
+    act(as_admin, mailbox, "restore")
+    assert mailbox.is_active
+    act(as_admin, mailbox, "delete_selected", post="yes")
+    assert mailbox.deleted_at is not None
+
+
+def test_responders_are_ended_and_moved_on_by_actions(as_admin: Client, standing_reply: Responder) -> None:
+    act(as_admin, standing_reply, "end_now")
+    assert not standing_reply.is_enabled
+    assert ResponderEvent.objects.get().actor == User.objects.get(email="admin@hosting.example")
+    past = database_now() - timedelta(minutes=5)
+    Responder.objects.filter(pk=standing_reply.pk).update(
+        is_enabled=True, type="absence", state="scheduled", next_transition_at=past, from_utc=past,
+        from_date=past.replace(tzinfo=None),
+    )  # fmt: skip
+    act(as_admin, standing_reply, "move_on")
+    assert standing_reply.state == "active"
+
+
+def test_a_quarantined_message_is_purged_by_whoever_may(as_admin: Client, roles: None) -> None:
+    row = QuarantinedMessage.objects.create(received_at=database_now(), forward_path="x@y", traceback="x", content=b"x")
+    lead = User.objects.create_user("lead@hosting.example", is_staff=True)
+    lead.groups.add(Group.objects.get(name="support lead"))
+    other = Client()
+    other.force_login(lead)
+    address = reverse("admin:responders_quarantinedmessage_changelist")
+    other.post(address, {"action": "purge", "_selected_action": row.pk})
+    assert QuarantinedMessage.objects.exists()
+    as_admin.post(address, {"action": "purge", "_selected_action": row.pk})
+    assert not QuarantinedMessage.objects.exists()

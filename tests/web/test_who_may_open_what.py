@@ -18,7 +18,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
-from mailboxes.models import Customer, Delegation, Domain, Mailbox, User
+from mailboxes.models import Alias, Customer, Delegation, Domain, Mailbox, User
 from responders import calendars, notices
 from responders.models import (
     Batch,
@@ -84,6 +84,16 @@ WANTED = {
     "outbox": "L--------L mmmmmmmmmm",
     "mailbox_new": "L---++---L L---++---L",
     "mailbox_settings": "L---+-+++L L---+-+++L",
+    "mailbox_rename": "L---+-+++L L---+-+++L",
+    "mailbox_delete": "L---+-+++L L---+-+++L",
+    "mailbox_restore": "mmmmmmmmmm L--------L",
+    "mailbox_suspend": "mmmmmmmmmm L-----+++L",
+    "app_passwords": "LLLLLLLLLL LLLLLLLLLL",
+    "address_import": "L---+++++L L---+++++L",
+    "domains": "L---+++++L mmmmmmmmmm",
+    "domain": "L---+-+++L L---+-+++L",
+    "alias_new": "L---+-+++L L---+-+++L",
+    "alias_edit": "L---+-+++L L---+-+++L",
     "delegations": "L+--+-+++L L+--+-WWWL",
     "delegation_end": "mmmmmmmmmm L--------L",
     "set_language": "mmmmmmmmmm ++++++++++",
@@ -173,6 +183,12 @@ class World:
 
     def arguments(self, route: str) -> list[Any]:
         """What stands in the address: of Anna's mailbox."""
+        if route.startswith(("domains/", "aliases/")):
+            name, alias = self.mailbox.domain_id, Alias.objects.get()
+            return [name] if "<str:name>" in route else [alias.pk] if "<int:pk>" in route else []
+        return self._further_arguments(route)
+
+    def _further_arguments(self, route: str) -> list[Any]:
         if route.startswith("support/"):
             rows = {"customers": Customer.objects.order_by("pk"), "messages": Decision.objects.order_by("pk")}
             kind = route.split("/")[1]
@@ -209,6 +225,7 @@ def world(mailbox: Mailbox, standing_reply: Responder, anna: User, support: User
     mailbox.domain.customer = ours
     mailbox.domain.save()
     Domain.objects.create(name="cudza.example", customer=theirs)
+    Alias.objects.create(domain=mailbox.domain, local_part="biuro")
 
     def person(name: str, group: str = "", **options: Any) -> User:
         user = User.objects.create_user(f"{name}@{name}.example", PASSWORD, **options)

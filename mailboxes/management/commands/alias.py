@@ -1,12 +1,13 @@
-"""`manage.py alias add|list`: aliases from the command line."""
+"""`manage.py alias add|set|delete|list`: aliases from the command line."""
 
 import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from mailboxes import addresses
 from mailboxes.models import Alias
-from mailboxes.services import MailboxesError, add_alias
+from mailboxes.services import MailboxesError, add_alias, set_targets, targets_of
 
 
 class Command(BaseCommand):
@@ -18,11 +19,29 @@ class Command(BaseCommand):
         add.add_argument("alias")
         add.add_argument("target", nargs="+")
         add.add_argument("--create-domain", action="store_true", help="make the domain if the panel has it not")
+        change = actions.add_parser("set", help="let an alias lead to these and nobody else")
+        change.add_argument("alias")
+        change.add_argument("target", nargs="+")
+        actions.add_parser("delete", help="end an alias").add_argument("alias")
         listing = actions.add_parser("list", help="every alias and where it leads")
         listing.add_argument("--json", action="store_true", help="a JSON object a line")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        {"add": self._add, "list": self._list}[options["action"]](options)
+        own = {"add": self._add, "set": self._set, "delete": self._delete, "list": self._list}
+        own[options["action"]](options)
+
+    def _set(self, options: dict[str, Any]) -> None:
+        alias = _alias(options["alias"])
+        try:
+            set_targets(alias, options["target"], actor=None)
+        except MailboxesError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{alias.address} leads to {' '.join(targets_of(alias))}")
+
+    def _delete(self, options: dict[str, Any]) -> None:
+        alias = _alias(options["alias"])
+        alias.delete()
+        self.stdout.write(f"{alias.address} deleted")
 
     def _add(self, options: dict[str, Any]) -> None:
         try:
@@ -41,3 +60,10 @@ class Command(BaseCommand):
                 self.stdout.write(json.dumps({"address": alias.address, "targets": targets}, ensure_ascii=False))
             else:
                 self.stdout.write(f"{alias.address}\t{' '.join(targets)}")
+
+
+def _alias(typed: str) -> Alias:
+    alias = Alias.objects.filter(address=addresses.normal_form_or_none(typed)).first()
+    if alias is None:
+        raise CommandError(f"{typed} is not an alias")
+    return alias

@@ -1,0 +1,283 @@
+"""Domains, aliases and the life of a mailbox in the panel, as a customer's administrator and as staff."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.contrib.admin.models import LogEntry
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import IntegrityError, connection, transaction
+from django.test import Client
+from django.urls import reverse
+
+from mailboxes import hosting, services, tasks
+from mailboxes.models import Alias, AppPassword, Customer, Domain, Mailbox, User
+from responders.services import database_now
+from tests.conftest import PASSWORD
+from tests.web.test_company import as_boss, boss, company
+
+__all__ = ["as_boss", "boss", "company"]  # fixtures
+
+
+@pytest.fixture
+def domain(mailbox: Mailbox) -> str:
+    return reverse("domain", args=["firma.example"])
+
+
+def targets(alias: Alias) -> list[str]:
+    return services.targets_of(alias)
+
+
+# --- Aliases ---
+
+
+def test_she_makes_changes_and_deletes_an_alias(as_boss: Client, boss: User, domain: str) -> None:
+    new = reverse("alias_new", args=["firma.example"])
+    typed = {"local_part": "Biuro", "targets": "anna@firma.example\njan@elsewhere.example", "is_active": "on"}
+    assert as_boss.post(new, typed)["Location"] == domain
+    alias = Alias.objects.get()
+    assert (alias.address, targets(alias)) == ("biuro@firma.example", ["anna@firma.example", "jan@elsewhere.example"])
+    assert "biuro@firma.example" in as_boss.get(domain).text
+    page = reverse("alias_edit", args=[alias.pk])
+    alias.targets.filter(mailbox__isnull=False).update(is_own_address=True)
+    as_boss.post(page, {"targets": "anna@firma.example, ewa@elsewhere.example"})
+    alias.refresh_from_db()
+    assert (targets(alias), alias.is_active) == (["anna@firma.example", "ewa@elsewhere.example"], False)
+    assert alias.targets.get(mailbox__isnull=False).is_own_address  # what the owner said stays
+    as_boss.post(page, {"delete": "1"})
+    assert not Alias.objects.exists()
+    assert LogEntry.objects.filter(user=boss).count() == 4
+
+
+@pytest.mark.parametrize(
+    ("typed", "field"),
+    [
+        ({"local_part": "anna"}, "local_part"), ({"local_part": "żółw"}, "local_part"),
+        ({"local_part": "a b"}, "local_part"), ({"targets": ""}, "targets"), ({"targets": "nikt"}, "targets"),
+        ({"targets": "nikt@firma.example"}, "targets"), ({"targets": "x@autoreply.invalid"}, "targets"),
+        ({"targets": "a@b.example " * 201}, "targets"), ({"targets": " ,; "}, "targets"),
+    ],
+)  # fmt: skip
+def test_a_mistake_stands_beside_its_field(as_boss: Client, domain: str, typed: dict[str, str], field: str) -> None:
+    answer = as_boss.post(
+        reverse("alias_new", args=["firma.example"]),
+        {"local_part": "biuro", "targets": "anna@firma.example", "is_active": "on"} | typed,
+    )
+    assert answer.status_code == 422
+    assert set(answer.context["form"].errors) == {field}
+    assert not Alias.objects.exists()
+
+
+def test_an_alias_does_not_lead_to_an_alias(as_boss: Client, domain: str) -> None:
+    services.add_alias("biuro@firma.example", ["anna@firma.example"])
+    typed = {"local_part": "info", "targets": "biuro@firma.example", "is_active": "on"}
+    assert as_boss.post(reverse("alias_new", args=["firma.example"]), typed).status_code == 422
+
+
+# --- Domains ---
+
+
+def test_she_sets_the_catch_all_and_no_limits(as_boss: Client, domain: str) -> None:
+    assert as_boss.post(domain, {"catch_all": "anna", "quota_mb": "5", "max_mailboxes": "1"}).status_code == 302
+    row = Domain.objects.get(name="firma.example")
+    assert (str(row.catch_all), row.quota_mb, row.max_mailboxes) == ("anna@firma.example", None, None)
+    assert as_boss.post(domain, {"catch_all": "nikt@firma.example"}).status_code == 422
+    as_boss.post(domain, {"catch_all": ""})
+    row.refresh_from_db()
+    assert row.catch_all is None
+
+
+def test_staff_set_limits_that_hold(as_support: Client, as_boss: Client, domain: str) -> None:
+    as_support.post(domain, {"catch_all": "", "quota_mb": "500", "max_mailboxes": "1"})
+    assert Domain.objects.get(name="firma.example").quota_mb == 500
+    made = {"local_part": "jan", "domain": "firma.example", "name": "", "language": "pl"}
+    answer = as_boss.post(reverse("mailbox_new"), made)
+    assert answer.status_code == 422
+    assert "1" in str(answer.context["form"].errors)
+    assert not Mailbox.objects.filter(local_part="jan").exists()
+
+
+def test_only_staff_suspend(as_boss: Client, as_support: Client, mailbox: Mailbox, domain: str) -> None:
+    as_boss.post(domain, {"suspend": "1"})
+    assert Domain.objects.get(name="firma.example").suspended_at is None
+    as_support.post(domain, {"suspend": "1"})
+    assert not Domain.objects.get(name="firma.example").is_active
+    assert "note-warning" in as_boss.get(domain).text
+    as_support.post(domain, {"resume": "1"})
+    assert Domain.objects.get(name="firma.example").is_active
+    page = reverse("mailbox_suspend", args=[mailbox.pk])
+    assert as_boss.post(page, {"suspend": "1"}).status_code == 404
+    as_support.post(page, {"suspend": "1"})
+    as_support.post(page, {"suspend": "1"})
+    mailbox.refresh_from_db()
+    assert mailbox.refuses_from is not None
+    assert mailbox.suspended_at is not None
+    assert mailbox.refuses_from - mailbox.suspended_at == timedelta(days=7)
+    shown = as_boss.get(reverse("mailbox_settings", args=[mailbox.pk]))
+    assert "is_active" not in shown.context["form"].fields
+    as_support.post(page, {"resume": "1"})
+    mailbox.refresh_from_db()
+    assert (mailbox.is_active, mailbox.suspended_at) == (True, None)
+
+
+def test_the_database_knows_no_suspended_mailbox_that_receives_mail(mailbox: Mailbox) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Mailbox.objects.filter(pk=mailbox.pk).update(suspended_at=database_now())
+
+
+# --- Another address ---
+
+
+def test_a_mailbox_gets_another_address_and_back(as_boss: Client, client: Client, mailbox: Mailbox) -> None:
+    page, home = reverse("mailbox_rename", args=[mailbox.pk]), mailbox.home
+    assert as_boss.post(page, {"local_part": "Anna.Nowak"}).status_code == 302
+    mailbox.refresh_from_db()
+    assert (mailbox.address, mailbox.home) == ("anna.nowak@firma.example", home)
+    assert targets(Alias.objects.get(address="anna@firma.example")) == ["anna.nowak@firma.example"]
+    assert client.login(username="anna.nowak@firma.example", password=PASSWORD)
+    as_boss.post(page, {"local_part": "anna"})
+    mailbox.refresh_from_db()
+    assert mailbox.address == "anna@firma.example"
+    assert [alias.address for alias in Alias.objects.all()] == ["anna.nowak@firma.example"]
+
+
+@pytest.mark.parametrize("local_part", ["ewa", "biuro", "żółw", "", "a" * 65, "a@b", "..", "szefowa"])
+def test_an_address_that_cannot_be_had_is_refused(as_boss: Client, mailbox: Mailbox, local_part: str) -> None:
+    Mailbox.objects.create(domain=mailbox.domain, local_part="ewa")
+    services.add_alias("biuro@firma.example", ["ewa@firma.example"])
+    answer = as_boss.post(reverse("mailbox_rename", args=[mailbox.pk]), {"local_part": local_part})
+    assert answer.status_code == 422
+    mailbox.refresh_from_db()
+    assert mailbox.address == "anna@firma.example"
+
+
+def test_an_address_that_comes_back_gets_a_folder_of_its_own(mailbox: Mailbox) -> None:
+    hosting.rename(mailbox, "anna.nowak", actor=None)
+    Alias.objects.all().delete()
+    other = services.add_mailbox("anna@firma.example")
+    assert (mailbox.home, other.home) == ("firma.example/anna", "firma.example/anna::2")
+
+
+# --- Deleted ---
+
+
+def test_a_deleted_mailbox_is_gone_and_can_be_taken_back(
+    as_boss: Client, as_anna: Client, mailbox: Mailbox, domain: str
+) -> None:
+    Domain.objects.update(catch_all=mailbox)
+    page = reverse("mailbox_delete", args=[mailbox.pk])
+    assert as_boss.get(page).status_code == 200
+    mailbox.refresh_from_db()
+    assert mailbox.deleted_at is None
+    as_boss.post(page)
+    assert as_anna.get(reverse("mailbox", args=[mailbox.pk])).status_code == 404
+    assert as_boss.get(reverse("mailbox_settings", args=[mailbox.pk])).status_code == 404
+    assert Domain.objects.get(name="firma.example").catch_all is None
+    assert "anna@firma.example" in as_boss.get(domain).text
+    assert as_anna.post(reverse("mailbox_restore", args=[mailbox.pk])).status_code == 404
+    as_boss.post(reverse("mailbox_restore", args=[mailbox.pk]))
+    assert as_anna.get(reverse("mailbox", args=[mailbox.pk])).status_code == 200
+
+
+def test_after_the_days_of_grace_it_is_gone_for_good(mailbox: Mailbox) -> None:
+    services.add_alias("biuro@firma.example", ["anna@firma.example"])
+    services.add_alias("info@firma.example", ["anna@firma.example", "jan@elsewhere.example"])
+    hosting.delete_mailbox(mailbox, now=database_now() - timedelta(days=29), actor=None)
+    assert tasks.purge_deleted_mailboxes() == 0
+    Mailbox.objects.update(deleted_at=database_now() - timedelta(days=31))
+    assert tasks.purge_deleted_mailboxes() == 1
+    assert not Mailbox.objects.exists()
+    assert [alias.address for alias in Alias.objects.all()] == ["info@firma.example"]
+
+
+# --- Passwords of mail programs ---
+
+
+@pytest.fixture
+def passwords_page(mailbox: Mailbox, anna: User, client: Client) -> str:
+    """Anna typed her password a moment ago."""
+    client.post(reverse("account_login"), {"login": anna.email, "password": PASSWORD})
+    return reverse("app_passwords", args=[mailbox.pk])
+
+
+def test_she_makes_a_password_for_her_phone_and_ends_it(client: Client, passwords_page: str) -> None:
+    page = client.post(passwords_page, {"name": "Telefon"})
+    assert page["Cache-Control"] == "no-store"
+    found = re.search(r'<code class="fs-5">([a-z0-9-]+)</code>', page.text)
+    assert found is not None
+    row = AppPassword.objects.get()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT encode(sha256(%s), 'hex')", [found[1].encode()])
+        assert cursor.fetchone() == (row.digest,)
+    assert found[1] not in client.get(passwords_page).text
+    client.post(passwords_page, {"end": str(row.pk)})
+    assert not AppPassword.objects.exists()
+
+
+def test_there_is_an_end_to_them(client: Client, mailbox: Mailbox, passwords_page: str) -> None:
+    for number in range(hosting.MAX_APP_PASSWORDS):
+        hosting.make_app_password(mailbox, str(number), actor=None)
+    assert client.post(passwords_page, {"name": "x"}).status_code == 422
+
+
+def test_the_password_alone_opens_no_mail_where_there_is_a_second_factor(mailbox: Mailbox, anna: User) -> None:
+    def password() -> str | None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT password FROM mail_accounts WHERE address = %s", [mailbox.address])
+            return cursor.fetchone()[0]
+
+    assert (password() or "").startswith("{ARGON2ID}")
+    Authenticator.objects.create(user=anna, type=Authenticator.Type.RECOVERY_CODES, data={})
+    assert password() is not None
+    Authenticator.objects.create(user=anna, type=Authenticator.Type.WEBAUTHN, data={})
+    assert password() is None
+
+
+# --- A file ---
+
+FILE = """adres;nazwa;quota_mb;cele
+jan@firma.example;Jan Kowalski;500;
+biuro@firma.example;;;jan@firma.example anna@firma.example
+"""
+
+
+def test_mailboxes_and_aliases_from_a_file(as_boss: Client, mailbox: Mailbox, client: Client) -> None:
+    page = reverse("address_import")
+    shown = as_boss.post(page, {"file": SimpleUploadedFile("a.csv", FILE.encode("cp1250"))})
+    assert shown.status_code == 200
+    assert not Mailbox.objects.filter(local_part="jan").exists()
+    made = as_boss.post(page, {"text": shown.context["text"], "make": "1"})
+    row = Mailbox.objects.get(local_part="jan")
+    assert (row.name, row.quota_mb) == ("Jan Kowalski", 500)
+    assert targets(Alias.objects.get()) == ["anna@firma.example", "jan@firma.example"]
+    [password] = re.findall(r"<code>([a-z0-9-]+)</code>", made.text)
+    assert client.login(username="jan@firma.example", password=password)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "anna@firma.example", "x@inna.example", "żółw@firma.example", "nobody", "jan@firma.example;;many",
+        "jan@firma.example;;0", "jan@firma.example\njan@firma.example", "biuro@firma.example;;;nikt@firma.example",
+        "szefowa@firma.example", "jan@firma.example;;99999999999999999999",
+    ],
+)  # fmt: skip
+def test_nothing_is_made_while_one_line_cannot_be(as_boss: Client, mailbox: Mailbox, line: str) -> None:
+    text = f"address;name;quota_mb;targets\nok@firma.example\n{line}\n"
+    answer = as_boss.post(reverse("address_import"), {"text": text, "make": "1"})
+    assert answer.context["has_problems"]
+    assert not Mailbox.objects.filter(local_part="ok").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04", b"name\nx\n", b"address\n", b"\xff\x00" * 99, b"address\n" * 400]
+)
+def test_a_file_that_is_none_is_refused_in_words(as_boss: Client, content: bytes) -> None:
+    answer = as_boss.post(reverse("address_import"), {"file": SimpleUploadedFile("a.csv", content)})
+    assert answer.status_code == 422
+    assert answer.context["form"].errors
+
+
+def test_who_manages_no_domain_has_no_such_page(as_anna: Client, company: Customer) -> None:
+    assert as_anna.get(reverse("address_import")).status_code == 404
