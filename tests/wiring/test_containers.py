@@ -1,6 +1,8 @@
 """docker-compose.yml and the Dockerfiles name only what exists: commands, files, volumes, variables, secrets."""
 
+import copy
 import importlib.metadata
+import json
 import os
 import re
 import shlex
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from tests.wiring.commands import ROOT, assert_understood
 from webmail_panel.embedded import free_port
@@ -22,19 +25,21 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_OFF = {name for name, service in SERVICES.items() if service.get("restart") == "no"}
 DOCKERFILES = sorted(path for path in [ROOT / "Dockerfile", *ROOT.glob("deploy/*/Dockerfile")])
 OUR_IMAGE = COMPOSE["x-panel"]["image"]
-# What the specification calls an attribute of a service; a misspelt one would be refused or, worse, ignored.
-ATTRIBUTES = {
-    "build", "cap_add", "cap_drop", "command", "depends_on", "entrypoint", "environment", "healthcheck", "hostname",
-    "image", "init", "networks", "ports", "read_only", "restart", "security_opt", "shm_size", "stop_grace_period",
-    "tmpfs", "user", "volumes",
+SCHEMA = json.loads((ROOT / "tests" / "vendor" / "compose-spec.json").read_text())
+# What each image of others brings, beyond a shell: nobody here can look into them.
+FOREIGN = {"postgres": {"pg_isready"}, "redis": {"redis-server", "redis-cli", "grep"}}
+EXAMPLES = {
+    "MAIL_HOST": "mail.example.org", "PANEL_HOST": "panel.example.org", "POSTMASTER": "postmaster@example.org",
+    "TLS_DIR": "/etc/ssl/mail", "SECRET_KEY": "x" * 50, "POSTGRES_PASSWORD": "letters0and0digits",
+    "REDIS_PASSWORD": "letters0and0digits", "MAIL_DATABASE_PASSWORD": "letters0and0digits",
 }  # fmt: skip
+DURATION = re.compile(r"(?=\d)(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
 
 
 def filled_in(text: str) -> str:
     """With the default of a variable, or an example where one must be given."""
-    examples = {"MAIL_HOST": "mail.example.org", "POSTMASTER": "postmaster@example.org"}
-    text = re.sub(r"\$\{(\w+):-([^}]*)\}", r"\2", text)
-    return re.sub(r"\$\{(\w+):\?[^}]*\}", lambda match: examples[match[1]], text)
+    text = re.sub(r"(?<!\$)\$\{(\w+):-([^}]*)\}", r"\2", text)
+    return re.sub(r"(?<!\$)\$\{(\w+):\?[^}]*\}", lambda match: EXAMPLES[match[1]], text)
 
 
 def commands(service: dict[str, Any]) -> list[list[str]]:
@@ -55,9 +60,95 @@ def test_every_part_of_the_panel_has_its_service() -> None:
     assert {"web", "hook", "worker", "beat", "postgres", "redis", "postfix", "dovecot"} <= set(SERVICES)
 
 
+def troubles(compose: Any) -> list[str]:
+    """What the schema of the Compose Specification has against a file."""
+    Draft202012Validator.check_schema(SCHEMA)
+    found = Draft202012Validator(SCHEMA).iter_errors(compose)
+    return [f"{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in found]
+
+
+def test_the_file_is_as_the_specification_wants_it() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert troubles(COMPOSE) == []
+    assert troubles(yaml.safe_load(filled_in(text))) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        ("ports", ["25:25", "25:25"]),
+        ("ports", "25:25"),
+        ("restrat", "always"),
+        ("healthcheck", {"test": ["CMD", "true"], "intervall": "30s"}),
+        ("depends_on", {"redis": {"condition": "service_started_well"}}),
+        ("stop_grace_period", 60),
+    ],
+)
+def test_a_mistake_in_the_file_would_be_seen(place: str, wrong: Any) -> None:
+    broken = copy.deepcopy(COMPOSE)
+    broken["services"]["web"][place] = wrong
+    assert any(trouble.startswith("services/web") for trouble in troubles(broken))
+
+
+def test_every_duration_is_one() -> None:
+    """The schema calls it a format, which is not looked at."""
+    for name, service in SERVICES.items():
+        check = service.get("healthcheck", {})
+        given = [service.get("stop_grace_period"), *(check.get(k) for k in ("interval", "timeout", "start_period"))]
+        assert [value for value in given if value and not DURATION.fullmatch(value)] == [], name
+
+
+def test_ports_are_numbers_and_reached_in_the_image() -> None:
+    """What is published is a port that the service's Dockerfile says somebody listens on."""
+    for name, service in SERVICES.items():
+        for port in service.get("ports", []):
+            *outside, inside = filled_in(port).split(":")
+            assert all(part.isdecimal() for part in (outside[-1], inside)), port
+            assert inside in exposed(name), port
+
+
+def exposed(name: str) -> list[str]:
+    return re.findall(r"\d+", "".join(re.findall(r"^EXPOSE (.*)$", dockerfile_of(name), re.MULTILINE)))
+
+
+def dockerfile_of(name: str) -> str:
+    """The text of the Dockerfile from which the image of a service is built."""
+    image = SERVICES[name]["image"]
+    build = next(service["build"] for service in SERVICES.values() if service["image"] == image and "build" in service)
+    build = {"context": build} if isinstance(build, str) else build
+    return (ROOT / build["context"] / build.get("dockerfile", "Dockerfile")).read_text()
+
+
+@pytest.mark.parametrize("name", ["postfix", "dovecot"])
+def test_what_a_mail_servers_image_runs_is_put_into_it(name: str) -> None:
+    text = dockerfile_of(name)
+    copied = dict(re.findall(r"^COPY (\S+) \S*/([\w-]+)$", text, re.MULTILINE))
+    (started,) = re.findall(r'^CMD \["([\w-]+)"', text, re.MULTILINE)
+    for program in (started, SERVICES[name]["healthcheck"]["test"][1]):
+        assert program in copied.values() or f"{program}-core" in text, program
+    for source in copied:
+        assert os.access(ROOT / source, os.X_OK), source
+
+
+@pytest.mark.parametrize("name", sorted(FOREIGN))
+def test_what_is_run_in_images_of_others_is_what_they_bring(name: str) -> None:
+    script = " ".join([*SERVICES[name].get("command", []), *SERVICES[name]["healthcheck"]["test"]])
+    for program in FOREIGN[name]:
+        assert program in script
+    variables_of_it = set(re.findall(r"\$\$(\w+)", script))
+    assert variables_of_it <= set(SERVICES[name]["environment"])
+
+
 @pytest.mark.parametrize("name", SERVICES)
-def test_its_attributes_are_those_of_the_specification(name: str) -> None:
-    assert set(SERVICES[name]) <= ATTRIBUTES
+def test_what_writes_to_a_read_only_root_has_a_place_to_write(name: str) -> None:
+    service = SERVICES[name]
+    if not service.get("read_only"):
+        return
+    written = re.findall(
+        r"--(?:output|schedule)[= ](\S+)", " ".join(word for line in commands(service) for word in line)
+    )
+    places = [*service["tmpfs"], *(mount.split(":")[1] for mount in service.get("volumes", []))]
+    assert [path for path in written if not path.startswith(tuple(f"{place}/" for place in places))] == []
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if SERVICES[name]["image"] == OUR_IMAGE])
