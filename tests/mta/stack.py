@@ -91,7 +91,8 @@ class Stack:
     def __init__(self, folder: Path, database_url: str, role: str) -> None:
         self.folder = folder
         self.database_url, self.role = database_url, role
-        self.smtp_port, self.reply_port, self.submission_port = free_port(), free_port(), free_port()
+        self.smtp_port, self.reply_port = free_port(), free_port()
+        self.submission_port, self.submissions_port = free_port(), free_port()
         self.hook_port, self.imap_port = free_port(), free_port()
         self.sink = Sink(free_port())
         self._env = {
@@ -185,6 +186,7 @@ class Stack:
         self.manage(
             "mailconfig", "postfix", "--output", str(self.config),
             f"--smtp-listen=127.0.0.1:{self.smtp_port}", f"--submission-listen=127.0.0.1:{self.submission_port}",
+            f"--submissions-listen=127.0.0.1:{self.submissions_port}",
             f"--reply-listen=127.0.0.1:{self.reply_port}", f"--hook=127.0.0.1:{self.hook_port}",
             f"--dovecot-lmtp=unix:{self.folder}/sockets/lmtp",
             f"--dovecot-auth=unix:{self.folder}/sockets/auth", f"--dovecot-quota=unix:{self.folder}/sockets/quota",
@@ -296,16 +298,22 @@ class Stack:
 
     # --- mailboxes ---
 
-    def stored(self, address: str) -> list[EmailMessage]:
-        """The messages in a mailbox, as their files."""
+    def home(self, address: str) -> Path:
+        """The folder of a mailbox that was never renamed."""
         local_part, _at, domain = address.rpartition("@")
-        folder = self.folder / "mail" / domain / local_part / "Maildir"
+        return self.folder / "mail" / domain / local_part
+
+    def stored(self, address: str, folder_name: str = "") -> list[EmailMessage]:
+        """The messages in a mailbox's inbox or in another folder of it, as their files."""
+        folder = self.home(address) / "Maildir" / (f".{folder_name}" if folder_name else "")
         files = [file for name in ("new", "cur") for file in folder.glob(f"{name}/*")]
         return [message_from_bytes(file.read_bytes(), policy=default_policy) for file in files]  # type: ignore[misc]
 
-    def wait_until_stored(self, address: str, count: int = 1, seconds: float = 20) -> list[EmailMessage]:
+    def wait_until_stored(
+        self, address: str, count: int = 1, seconds: float = 20, folder_name: str = ""
+    ) -> list[EmailMessage]:
         what = f"{count} messages in {address}"
-        return until(lambda: found if len(found := self.stored(address)) >= count else [], what, seconds)
+        return until(lambda: found if len(found := self.stored(address, folder_name)) >= count else [], what, seconds)
 
     @contextlib.contextmanager
     def imap(self, address: str, password: str) -> Iterator[imaplib.IMAP4]:

@@ -2,6 +2,7 @@
 
 import imaplib
 import smtplib
+import ssl
 from datetime import timedelta
 
 import pytest
@@ -38,6 +39,20 @@ def test_from_one_hosted_mailbox_to_another(stack: Stack, hosting: Hosting) -> N
             smtp.sendmail(ewa, [anna], b"Subject: x\r\n\r\nx")
     stack.wait_until_stored(ewa)
     assert [letter["From"] for letter in read_inbox(stack, ewa)] == [f"Jan Kowalski <{anna}>"]
+
+
+def test_mail_programs_may_speak_tls_from_the_first_octet(stack: Stack, hosting: Hosting) -> None:
+    anna, ewa = hosting.mailbox("anna", password=PASSWORD), hosting.mailbox("ewa")
+    context = ssl.create_default_context(cafile=str(stack.folder / "certificate.pem"))
+    context.check_hostname = False
+    with smtplib.SMTP_SSL("127.0.0.1", stack.submissions_port, "client.example", context=context, timeout=60) as smtp:
+        with pytest.raises(smtplib.SMTPRecipientsRefused, match="Access denied"):
+            smtp.sendmail(anna, [ewa], b"Subject: x\r\n\r\nx")
+        smtp.login(anna, PASSWORD)
+        smtp.send_message(message(anna, ewa), anna, [ewa])
+        with pytest.raises(smtplib.SMTPRecipientsRefused, match="not owned by user"):
+            smtp.sendmail(ewa, [anna], b"Subject: x\r\n\r\nx")
+    stack.wait_until_stored(ewa)
 
 
 def test_who_has_no_space_left_is_refused_at_the_door(stack: Stack, hosting: Hosting, sender: str) -> None:

@@ -16,7 +16,7 @@ FILES = {
         "main.cf", "master.cf", "pgsql-aliases.cf", "pgsql-copies.cf", "pgsql-domains.cf", "pgsql-mailboxes.cf",
         "pgsql-refused.cf", "pgsql-senders.cf",
     },
-    "dovecot": {"dovecot.conf", "dovecot-sql.conf.ext"},
+    "dovecot": {"dovecot.conf", "dovecot-sql.conf.ext", "spam-to-junk.sieve"},
 }  # fmt: skip
 SERVERS = sorted(FILES)
 
@@ -98,6 +98,7 @@ def test_options_and_settings_come_into_the_files(tmp_path: Path, settings: Any)
         ("postfix", "--relayhost=$x", "--relayhost may not be empty nor hold"),
         ("postfix", "--postmaster=somebody", "--postmaster 'somebody': an address has the form name@domain"),
         ("postfix", "--submission-listen=587", "--submission-listen needs --tls-cert and --tls-key"),
+        ("postfix", "--submissions-listen=465", "--submissions-listen needs --tls-cert and --tls-key"),
         ("postfix", "--tls-cert=/etc/ssl/a.pem", "--tls-cert and --tls-key belong together"),
         ("postfix", "--group=no-such-group", "--group no-such-group: there is no such group"),
         ("dovecot", "--database-port=abc", "--database-port: 'abc' is not a port"),

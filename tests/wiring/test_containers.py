@@ -336,7 +336,9 @@ def test_postfix_understands_what_is_rendered_for_its_container(rendered: Path) 
         ["/usr/sbin/postconf", "-c", rendered / "postfix", "-M"],
         capture_output=True, text=True, timeout=60, check=True,
     ).stdout  # fmt: skip
-    assert {"smtp", "submission", "0.0.0.0:10026", "autoreply"} <= {line.split()[0] for line in services.splitlines()}
+    assert {"smtp", "submissions", "submission", "0.0.0.0:10026", "autoreply"} <= {
+        line.split()[0] for line in services.splitlines()
+    }
 
 
 def test_dovecot_understands_what_is_rendered_for_its_container(rendered: Path) -> None:

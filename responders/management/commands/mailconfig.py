@@ -33,10 +33,10 @@ KEY = "convert_from(convert_to('%s', current_setting('client_encoding')), 'UTF8'
 RESULT = "convert_from(convert_to(result, 'UTF8'), current_setting('client_encoding'))"
 
 SUBMISSION = """
-# Mail programs of mailbox owners: encrypted, signed in, under their own addresses.
+# Mail programs of mailbox owners: encrypted ({how}), signed in, under their own addresses.
 {listen} inet n - n - - smtpd
-    -o syslog_name=postfix/submission
-    -o smtpd_tls_security_level=encrypt
+    -o syslog_name=postfix/{name}
+    -o smtpd_tls_security_level=encrypt{wrapper}
     -o smtpd_sasl_auth_enable=yes
     -o {{ smtpd_client_restrictions = permit_sasl_authenticated, reject }}
     -o {{ smtpd_sender_restrictions = reject_sender_login_mismatch }}
@@ -110,7 +110,14 @@ def _add_postfix_options(parser: CommandParser) -> None:
         help="says who has no space left (default: %(default)s)",
     )
     parser.add_argument("--smtp-listen", default="smtp", metavar="[HOST:]PORT", help="(default: port 25 everywhere)")
-    parser.add_argument("--submission-listen", default="", metavar="[HOST:]PORT", help="needs a certificate")
+    parser.add_argument(
+        "--submissions-listen", default="", metavar="[HOST:]PORT",
+        help="mail programs, TLS from the first octet: `submissions` is port 465; needs a certificate",
+    )  # fmt: skip
+    parser.add_argument(
+        "--submission-listen", default="", metavar="[HOST:]PORT",
+        help="mail programs that ask for STARTTLS: `submission` is port 587; needs a certificate",
+    )  # fmt: skip
     parser.add_argument(
         "--reply-listen", default="127.0.0.1:10026", metavar="HOST:PORT", help="takes replies (default: %(default)s)"
     )
@@ -207,7 +214,27 @@ def _dovecot_values(options: Mapping[str, Any]) -> dict[str, str]:
         "AUTH_LISTENER": _dovecot_listener("--auth-listen", options["auth_listen"]),
         "QUOTA_LISTENER": _dovecot_listener("--quota-listen", options["quota_listen"]),
         "RECIPIENT_DELIMITER": settings.RECIPIENT_DELIMITER,
+        "SPAM_TESTS": _spam_tests(settings.SPAM_FIELDS),
     }
+
+
+def _spam_tests(fields: list[str]) -> str:
+    """A Sieve test for each field, of the value's beginning, case-insensitively (RFC 5228 §2.7.1, §5.7)."""
+    pairs = [tuple(part.strip() for part in field.split(":", 1)) for field in fields if ":" in field]
+    return (
+        ",\n    ".join(f"header :matches {_sieve_string(name)} {_sieve_glob(value)}" for name, value in pairs)
+        or "false"
+    )
+
+
+def _sieve_glob(beginning: str) -> str:
+    return _sieve_string(re.sub(r"([\\*?])", r"\\\1", beginning) + "*")
+
+
+def _sieve_string(text: str) -> str:
+    if not text or not text.isprintable():
+        raise CommandError(f"SPAM_FIELDS: {text!r} cannot be written into a Sieve script")
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
 def _password(*, from_stdin: bool) -> str:
@@ -255,11 +282,23 @@ def _postfix_log(path: str) -> str:
 
 
 def _submission(options: Mapping[str, Any]) -> str:
-    if not options["submission_listen"]:
-        return "\n# No submission: --submission-listen was not given."
+    """Both ways in for mail programs. TLS from the first octet is the better one (RFC 8314 §3.3)."""
+    listeners = [
+        _submission_listener(options, "submissions", "TLS from the first octet", "\n    -o smtpd_tls_wrappermode=yes"),
+        _submission_listener(options, "submission", "STARTTLS"),
+    ]
+    return (
+        "\n".join(filter(None, listeners)) or "\n# No submission: neither --submissions-listen nor --submission-listen."
+    )
+
+
+def _submission_listener(options: Mapping[str, Any], name: str, how: str, wrapper: str = "") -> str:
+    option, address = f"--{name}-listen", options[f"{name}_listen"]
+    if not address:
+        return ""
     if not options["tls_cert"]:
-        raise CommandError("--submission-listen needs --tls-cert and --tls-key: passwords are not sent in the clear")
-    return SUBMISSION.format(listen=_listener("--submission-listen", options["submission_listen"]))
+        raise CommandError(f"{option} needs --tls-cert and --tls-key: passwords are not sent in the clear")
+    return SUBMISSION.format(listen=_listener(option, address), name=name, how=how, wrapper=wrapper)
 
 
 def _tls_files(options: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -304,7 +343,7 @@ def _lmtp_address(option: str, address: str) -> str:
 
 def _listener(option: str, address: str) -> str:
     """A service's name in master.cf: [host:]port."""
-    if address.isdecimal() or address in ("smtp", "submission"):
+    if address.isdecimal() or address in ("smtp", "submission", "submissions"):
         return address
     host, port = _host_and_port(option, address)
     return f"{f'[{host}]' if ':' in host else host}:{port}"
@@ -357,7 +396,9 @@ def _safe(option: str, value: str, *, may_be_empty: bool = False) -> str:
 
 def _write(server: str, output: Path, values: Mapping[str, str], options: Mapping[str, Any]) -> list[Path]:
     """Write every file of the server and return their paths. Nothing is written if an option is wrong."""
-    templates = sorted(path for path in (TEMPLATES / server).iterdir() if path.suffix in {".cf", ".conf", ".ext"})
+    templates = sorted(
+        path for path in (TEMPLATES / server).iterdir() if path.suffix in {".cf", ".conf", ".ext", ".sieve"}
+    )
     texts = {path.name: _fill(path.read_text(), values) for path in templates}
     group = _group(server, options["group"])
     try:
