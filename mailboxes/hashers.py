@@ -1,6 +1,11 @@
 """Password hashing in a form that Dovecot reads."""
 
-from django.contrib.auth.hashers import Argon2PasswordHasher
+from typing import Any
+
+from django.contrib.auth.hashers import Argon2PasswordHasher, BasePasswordHasher, make_password
+from django.utils.translation import gettext_noop as _
+
+from mailboxes import foreign_hashes
 
 
 class DovecotArgon2PasswordHasher(Argon2PasswordHasher):
@@ -13,3 +18,48 @@ class DovecotArgon2PasswordHasher(Argon2PasswordHasher):
     memory_cost = 19456
     time_cost = 2
     parallelism = 1
+
+
+class ForeignPasswordHasher(BasePasswordHasher):
+    """Checks hashes that another mail system made, until the next sign-in makes an Argon2id one of them.
+
+    Stored as `dovecot${SCHEME}…`: the view `mail_accounts` gives Dovecot what comes after the first `$`.
+    """
+
+    algorithm = "dovecot"
+
+    def verify(self, password: str, encoded: str) -> bool:
+        scheme, value = _scheme_and_value(encoded)
+        return foreign_hashes.fits(scheme, value, password)
+
+    def encode(self, password: str, salt: str) -> str:
+        raise NotImplementedError("hashes of other systems are checked, never made")
+
+    def decode(self, encoded: str) -> dict[str, Any]:
+        scheme, value = _scheme_and_value(encoded)
+        return {"algorithm": self.algorithm, "scheme": scheme, "hash": value}
+
+    def safe_summary(self, encoded: str) -> dict[Any, Any]:
+        return {_("algorithm"): self.algorithm, _("scheme"): _scheme_and_value(encoded)[0]}
+
+    def must_update(self, encoded: str) -> bool:
+        return True
+
+    def harden_runtime(self, password: str, encoded: str) -> None:
+        """Nothing to make up for: a sign-in that succeeds hashes with Argon2id on top."""
+
+
+def stored_form(taken: foreign_hashes.Taken) -> str:
+    """A hash of another system as a user's row keeps it; a plain password is hashed."""
+    if taken.scheme == "PLAIN":
+        return make_password(taken.value)
+    if taken.scheme == "DJANGO":
+        return taken.value
+    if taken.scheme == "ARGON2ID":
+        return f"argon2{taken.value}"
+    return f"{ForeignPasswordHasher.algorithm}${{{taken.scheme}}}{taken.value}"
+
+
+def _scheme_and_value(encoded: str) -> tuple[str, str]:
+    scheme, _brace, value = encoded.partition("$")[2].removeprefix("{").partition("}")
+    return scheme, value

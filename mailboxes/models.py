@@ -85,6 +85,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     """A person who signs in, by address and password."""
 
     email = models.EmailField(_("address"), unique=True)
+    # Longer than Django's own: hashes that were imported name their scheme, and some are long.
+    password = models.CharField(_("password"), max_length=255)
     name = models.CharField(_("name"), max_length=200, blank=True)
     # Of the pages; empty: as the browser asks.
     language = models.CharField(_("language"), max_length=10, choices=LANGUAGES, blank=True)

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
-from mailboxes import addresses, passwords
+from mailboxes import addresses, foreign_hashes, hashers, passwords
 from mailboxes.models import Alias, AliasTarget, Customer, Domain, Mailbox, User, validate_local_part
 
 
@@ -164,6 +164,23 @@ def give_password(mailbox: Mailbox, *, actor: User) -> str:
     owner.save(update_fields=["password"])
     record(mailbox, f"new password for {owner.email}", actor)
     return password
+
+
+@transaction.atomic
+def take_password(mailbox: Mailbox, taken: foreign_hashes.Taken, *, overwrite: bool = False) -> bool:
+    """Let the owner sign in with the password behind a hash that another system made; whether it is so now.
+
+    An owner who has a password keeps it unless `overwrite`; staff and administrators of customers always do.
+    """
+    owner = mailbox.owner
+    if owner is None:
+        return False
+    has_more_rights = owner.is_staff or owner.is_superuser or owner.administers.exists()
+    if owner.has_usable_password() and (has_more_rights or not overwrite):
+        return False
+    owner.password = hashers.stored_form(taken)
+    owner.save(update_fields=["password"])
+    return True
 
 
 @transaction.atomic

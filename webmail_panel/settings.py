@@ -167,6 +167,7 @@ AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"
 PASSWORD_HASHERS = [
     "mailboxes.hashers.DovecotArgon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "mailboxes.hashers.ForeignPasswordHasher",  # what `import` took from another system
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {
