@@ -1,7 +1,6 @@
 """What the panel asks of django-allauth: nobody signs up by themselves, wrong passwords have a brake."""
 
 import base64
-import hashlib
 import logging
 import secrets
 import time
@@ -12,13 +11,11 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes import access, brake, second_factor
+from mailboxes import access, brake, sealing, second_factor
 from mailboxes.models import User
 
 logger = logging.getLogger(__name__)
@@ -77,13 +74,13 @@ class SecondFactorAdapter(DefaultMFAAdapter):
 
     def encrypt(self, text: str) -> str:
         """By a key made of SECRET_KEY: whoever gets hold of the database alone has no one's second factor."""
-        return _fernet().encrypt(text.encode()).decode()
+        return sealing.seal(text, "second-factor")
 
     def decrypt(self, encrypted_text: str) -> str:
         """A secret that no key opens is replaced by one that nobody knows: no code fits, nobody comes in."""
         try:
-            return _fernet().decrypt(encrypted_text.encode()).decode()
-        except InvalidToken:
+            return sealing.unseal(encrypted_text, "second-factor")
+        except sealing.SealedForGoodError:
             logger.warning("A second factor was made under a SECRET_KEY that is neither the present nor a fallback")
             return base64.b32encode(secrets.token_bytes(20)).decode()
 
@@ -94,12 +91,3 @@ class SecondFactorAdapter(DefaultMFAAdapter):
     def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:  # noqa: A002 (allauth's name)
         number = Authenticator.objects.filter(user=user, type=type).count() + 1
         return gettext("Security key") if number == 1 else gettext("Security key %(number)d") % {"number": number}
-
-
-def _fernet() -> MultiFernet:
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet(Fernet(_derived(key)) for key in keys)
-
-
-def _derived(key: str) -> bytes:
-    return base64.urlsafe_b64encode(hashlib.sha256(b"mailboxes.second-factor:" + key.encode()).digest())

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from mailboxes import devices, hosting
+from mailboxes import devices, dkim, dkim_signer, hosting
 
 
 @shared_task
@@ -16,3 +16,10 @@ def forget_ended_sessions() -> int:
 def purge_deleted_mailboxes() -> int:
     """Delete for good the mailboxes that were deleted MAILBOX_GRACE_DAYS ago."""
     return hosting.purge_deleted(timezone.now())
+
+
+@shared_task
+def write_dkim_keys() -> int:
+    """Mend what rspamd reads: after a change that did not reach Redis, or a Redis that lost it. Forget old keys."""
+    dkim.delete_old(timezone.now())
+    return dkim_signer.write()

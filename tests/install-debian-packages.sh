@@ -3,7 +3,7 @@
 # started; anybody else is told what to install. The settings of the machine are not touched.
 set -eu
 
-PACKAGES="postfix postfix-pgsql dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pgsql dovecot-sieve chromium gettext"
+PACKAGES="postfix postfix-pgsql dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pgsql dovecot-sieve rspamd chromium gettext"
 
 missing=
 for package in $PACKAGES; do

@@ -46,6 +46,11 @@ if "PANEL_TESTS_VAR_DIR" not in os.environ:
     )  # fmt: skip
     _start()
 
+# Keys that sign are written as a whole: every worker has a part of Redis of its own for them (there are 16).
+if "REDIS_URL" in os.environ:
+    _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.environ["DKIM_REDIS_URL"] = os.environ["REDIS_URL"].replace("db=0", f"db={8 + _worker % 8}")
+
 
 def pytest_unconfigure() -> None:
     while _running:

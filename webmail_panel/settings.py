@@ -102,6 +102,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
+# Where rspamd reads the keys that sign outgoing mail, in clear.
+DKIM_REDIS_URL = env.str("DKIM_REDIS_URL", default=REDIS_URL)
+
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -149,6 +152,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "mailboxes.tasks.forget_ended_sessions",
         "schedule": 3600.0,
         "options": {"expires": 1800},
+    },
+    "write-dkim-keys": {
+        "task": "mailboxes.tasks.write_dkim_keys",
+        "schedule": 60.0,
+        "options": {"expires": 50},
     },
     "purge-deleted-mailboxes": {
         "task": "mailboxes.tasks.purge_deleted_mailboxes",

@@ -10,7 +10,8 @@ import dns.rrset
 
 from tests.lmtp.parts import Loop
 
-# Name → what it answers: MX records, "NXDOMAIN", "SERVFAIL", "nothing" (NOERROR without records), "silence".
+# Name → what it answers: MX records, the strings of one TXT record in quotes, "NXDOMAIN", "SERVFAIL", "nothing" (no
+# records), "silence".
 Zone = dict[str, list[str] | str]
 SOA = "ns.example. hostmaster.example. 1 7200 900 1209600 {ttl}"
 
@@ -40,7 +41,9 @@ class NameServer(asyncio.DatagramProtocol):
 
     def _answer(self, query: dns.message.Message, name: str, records: list[str] | str) -> dns.message.Message:
         answer = dns.message.make_response(query, recursion_available=True)
-        if isinstance(records, list):
+        if isinstance(records, str) and records.startswith('"'):
+            answer.answer.append(dns.rrset.from_text(f"{name}.", self.ttl, "IN", "TXT", records))
+        elif isinstance(records, list):
             answer.answer.append(dns.rrset.from_text(f"{name}.", self.ttl, "IN", "MX", *records))
         else:
             answer.set_rcode(dns.rcode.NOERROR if records == "nothing" else dns.rcode.from_text(records))

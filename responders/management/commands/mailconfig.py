@@ -1,4 +1,4 @@
-"""`manage.py mailconfig postfix|dovecot --output DIR`: the mail servers' files, from the templates in deploy/.
+"""`manage.py mailconfig postfix|dovecot|rspamd --output DIR`: the mail servers' files, from the templates in deploy/.
 
 In a template @NAME@ is a placeholder. Every value is checked before it is written: what stands in a
 mail server's configuration must not be able to add a line to it.
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -20,6 +21,7 @@ from mailboxes import addresses
 
 TEMPLATES = settings.BASE_DIR / "deploy"
 MADE_BY = "Made by `manage.py mailconfig {server}`, which writes it anew; templates: deploy/{server}/."
+SUFFIXES = {".cf", ".conf", ".ext", ".inc", ".lua", ".sieve"}
 DEFAULT_ROLE = "webmail_panel_mta"
 HOOK = "127.0.0.1:8024"
 LOCAL_NETWORKS = "127.0.0.0/8 [::1]/128"
@@ -44,26 +46,40 @@ SUBMISSION = """
 
 
 class Command(BaseCommand):
-    help = "Write the configuration of Postfix or Dovecot for this panel."
+    help = "Write the configuration of Postfix, Dovecot or rspamd for this panel."
 
     def add_arguments(self, parser: CommandParser) -> None:
         servers = parser.add_subparsers(dest="server", required=True)
         _add_postfix_options(servers.add_parser("postfix", help="main.cf, master.cf and the maps"))
         _add_dovecot_options(servers.add_parser("dovecot", help="dovecot.conf and its SQL"))
+        _add_rspamd_options(servers.add_parser("rspamd", help="what goes into its local.d: signing, the milter"))
 
     def handle(self, *args: Any, **options: Any) -> None:
         server = options["server"]
-        values = {"postfix": _postfix_values, "dovecot": _dovecot_values}[server](options)
+        values = {"postfix": _postfix_values, "dovecot": _dovecot_values, "rspamd": _rspamd_values}[server](options)
         values["MADE_BY"] = MADE_BY.format(server=server)
         for path in _write(server, Path(options["output"]), values, options):
             self.stdout.write(str(path))
 
 
-def _add_common_options(parser: CommandParser) -> None:
-    default = os.environ.get
+def _add_output_options(parser: CommandParser) -> None:
     parser.add_argument("--output", required=True, metavar="DIR", help="made if it is not there")
     parser.add_argument("--force", action="store_true", help="overwrite files that this command has not made")
     parser.add_argument("--group", help="that may read the files with the password: a name or a number")
+
+
+def _add_rspamd_options(parser: CommandParser) -> None:
+    _add_output_options(parser)
+    parser.add_argument("--listen", default="127.0.0.1:11332", metavar="HOST:PORT", help="(default: %(default)s)")
+    parser.add_argument(
+        "--networks", default=LOCAL_NETWORKS, metavar="NETWORKS",
+        help="whose mail is signed without signing in: the hook's hosts (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _add_common_options(parser: CommandParser) -> None:
+    default = os.environ.get
+    _add_output_options(parser)
     parser.add_argument(
         "--database-host",
         action="append",
@@ -125,6 +141,9 @@ def _add_postfix_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--networks", default=LOCAL_NETWORKS, metavar="NETWORKS", help="may send anywhere (default: %(default)s)"
     )
+    parser.add_argument(
+        "--milter", default="", metavar="HOST:PORT|unix:PATH", help="rspamd, that signs what leaves (default: none)"
+    )
     parser.add_argument("--relayhost", default="", metavar="[HOST]:PORT", help="all mail that leaves goes there")
     parser.add_argument("--postmaster", default="", metavar="ADDRESS", help="gets mail to this host's own addresses")
 
@@ -181,6 +200,7 @@ def _postfix_values(options: Mapping[str, Any]) -> dict[str, str]:
         "DOVECOT_LMTP": _lmtp_address("--dovecot-lmtp", options["dovecot_lmtp"]),
         "DOVECOT_AUTH": _lmtp_address("--dovecot-auth", options["dovecot_auth"]).removeprefix("unix:"),
         "DOVECOT_QUOTA": _lmtp_address("--dovecot-quota", options["dovecot_quota"]),
+        "MILTER": _milter(options["milter"]),
         "SMTP_LISTEN": _listener("--smtp-listen", options["smtp_listen"]),
         "SUBMISSION": _submission(options),
         "REPLY_LISTEN": _listener("--reply-listen", options["reply_listen"]),
@@ -235,6 +255,42 @@ def _sieve_string(text: str) -> str:
     if not text or not text.isprintable():
         raise CommandError(f"SPAM_FIELDS: {text!r} cannot be written into a Sieve script")
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+
+
+def _rspamd_values(options: Mapping[str, Any]) -> dict[str, str]:
+    host, port = _host_and_port("--listen", options["listen"])
+    networks = _networks("--networks", options["networks"]).replace("[", "").replace("]", "").split()
+    return {
+        "LISTEN": f"{f'[{host}]' if ':' in host else host}:{port}",
+        "NETWORKS": ", ".join(f'"{network}"' for network in networks),
+    } | _keys_in_redis(settings.DKIM_REDIS_URL)
+
+
+def _keys_in_redis(address: str) -> dict[str, str]:
+    """Where rspamd finds the keys, in its words; it signs in by password alone, and speaks no TLS with Redis."""
+    url = urlsplit(address)
+    is_socket = url.scheme == "unix"
+    if url.scheme not in {"redis", "unix"}:
+        raise CommandError("DKIM_REDIS_URL: rspamd reads from redis://host:port/number or unix:///path?db=number only")
+    if url.username:
+        raise CommandError("DKIM_REDIS_URL names a user: rspamd signs in to Redis with a password alone")
+    number = dict(parse_qsl(url.query)).get("db", "0") if is_socket else url.path.strip("/") or "0"
+    login = [f'db = "{_safe("DKIM_REDIS_URL", number)}";']
+    if url.password:
+        login.append(f'password = "{_safe("DKIM_REDIS_URL", unquote(url.password))}";')
+    server = url.path if is_socket else f"{url.hostname}:{url.port or 6379}"
+    return {"REDIS": _safe("DKIM_REDIS_URL", server), "REDIS_LOGIN": "\n".join(login)}
+
+
+def _milter(address: str) -> str:
+    """A signer that does not answer keeps nobody's mail back: then it leaves without a signature."""
+    if not address:
+        return "# No milter was given: what leaves is not signed."
+    return (
+        f"smtpd_milters = {_lmtp_address('--milter', address)}\n"
+        "non_smtpd_milters = $smtpd_milters\nmilter_default_action = accept\nmilter_protocol = 6\n"
+        "milter_mail_macros = i {mail_addr} {client_addr} {client_name} {auth_authen}"
+    )
 
 
 def _password(*, from_stdin: bool) -> str:
@@ -396,9 +452,7 @@ def _safe(option: str, value: str, *, may_be_empty: bool = False) -> str:
 
 def _write(server: str, output: Path, values: Mapping[str, str], options: Mapping[str, Any]) -> list[Path]:
     """Write every file of the server and return their paths. Nothing is written if an option is wrong."""
-    templates = sorted(
-        path for path in (TEMPLATES / server).iterdir() if path.suffix in {".cf", ".conf", ".ext", ".sieve"}
-    )
+    templates = sorted(path for path in (TEMPLATES / server).iterdir() if path.suffix in SUFFIXES)
     texts = {path.name: _fill(path.read_text(), values) for path in templates}
     group = _group(server, options["group"])
     try:
@@ -429,12 +483,14 @@ def _group(server: str, wanted: str | None) -> int | None:
     known = {entry.gr_name: entry.gr_gid for entry in grp.getgrall()}
     if wanted and wanted not in known:
         raise CommandError(f"--group {wanted}: there is no such group")
-    return known.get(wanted or server) if wanted or os.geteuid() == 0 else None
+    # Debian's user of rspamd has a name of its own.
+    own = {"rspamd": "_rspamd"}.get(server, server)
+    return known.get(wanted or own) if wanted or os.geteuid() == 0 else None
 
 
 def _write_file(path: Path, text: str, group: int | None) -> None:
     """Whole or not at all: a mail server may be reading it."""
-    is_secret = path.name.startswith("pgsql-") or path.suffix == ".ext"
+    is_secret = path.name.startswith(("pgsql-", "dkim_signing.")) or path.suffix == ".ext"
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)
     with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:  # noqa: PTH123 (the mode)
