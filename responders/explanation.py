@@ -4,6 +4,7 @@ The same `decide` that the hook calls, on facts read through Django's models. No
 """
 
 import asyncio
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from responders.conversations import conversation
 from responders.core import decision, matching, rendering, reply, schedule
 from responders.core.facts import Brake
 from responders.core.message import Message, read_message
-from responders.models import PreviousResponse, Refusal, ReplyCount
+from responders.models import PreviousResponse, Refusal, ReplyCount, Responder
 from responders.policy import policy_in_force
 from responders.reasons import SENTENCES
 from responders.resolver import Resolver
@@ -70,16 +71,20 @@ def explain_for(mailbox: Mailbox, content: bytes, reverse_path: str, recipient: 
     return _explain(read_message(content, reverse_path, received_by=["explain.invalid"]), mailbox, at, recipient)
 
 
-def mailbox_facts(mailbox: Mailbox) -> decision.MailboxFacts:
-    """What the decision needs to know of a mailbox."""
+def mailbox_facts(
+    mailbox: Mailbox, *, own: Iterable[str] | None = None, rows: Iterable[Responder] | None = None
+) -> decision.MailboxFacts:
+    """What the decision needs to know of a mailbox; its own addresses and its responders are looked up unless given."""
+    rows = mailbox.responders.order_by("position") if rows is None else rows
+    own = validation.own_addresses(mailbox) if own is None else own
     return decision.MailboxFacts(
         id=mailbox.pk,
         address=mailbox.address,
         name=mailbox.name,
         language=mailbox.language,
         time_zone=mailbox.time_zone,
-        own_addresses=frozenset(validation.own_addresses(mailbox)),
-        responders=tuple(row.facts for row in mailbox.responders.order_by("position")),
+        own_addresses=frozenset(own),
+        responders=tuple(row.facts for row in rows),
         colleague_domains=frozenset(_colleague_domains(mailbox)),
     )
 

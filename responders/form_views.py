@@ -17,9 +17,9 @@ from mailboxes.addresses import display
 from mailboxes.models import Mailbox
 from responders import acting, calendars, drafts, hints, sample_letters, sentences, services, validation
 from responders.forms import PLACEHOLDER_WORDS, ResponderForm
-from responders.models import Responder
+from responders.models import Responder, ResponderType
 from responders.preview import previews
-from responders.ready_texts import ReadyText, house_texts, ready_texts
+from responders.ready_texts import OWN, ReadyText, house_texts, ready_texts
 from responders.views import shown_responder, visible_mailbox, visible_responder
 
 OWN_TEXTS_SHOWN = 5
@@ -46,11 +46,40 @@ def responder_edit(request: HttpRequest, pk: int) -> HttpResponse:
 def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> HttpResponse:
     if (first := acting.asks_first(request, mailbox, request.path)) is not None:
         return drafts.kept_for_later(request, first) if request.method == "POST" else first
-    if request.method != "POST":
-        typed = drafts.typed_before(request)
-        form = ResponderForm(typed, mailbox=mailbox, responder=row)
-        return _show_form(request, form, **({"was_signed_out": True} if typed else {}))
-    return _posted(request, mailbox, row)
+    if request.method == "POST":
+        return _posted(request, mailbox, row)
+    if typed := drafts.typed_before(request):
+        return _show_form(request, ResponderForm(typed, mailbox=mailbox, responder=row), was_signed_out=True)
+    return _opened(request, mailbox, row)
+
+
+def _opened(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> HttpResponse:
+    """The form as it is at first, with what senders would read: what is stored, or a text that most people can keep."""
+    now, offered = services.database_now(), _offered_texts(mailbox)
+    if row is not None:
+        form, draft = ResponderForm(mailbox=mailbox, responder=row), row
+    else:
+        text = next(one for one in offered if one.type == ResponderType.ABSENCE)
+        form = ResponderForm(mailbox=mailbox, initial={"subject": text.subject, "text_body": text.text_body})
+        draft = services.unsaved(mailbox, _first_input(mailbox, text), now)
+    return _show_form(request, form, offered, **_looked_at(form, draft, now))
+
+
+def _first_input(mailbox: Mailbox, text: ReadyText) -> validation.ResponderInput:
+    return validation.ResponderInput(
+        type=text.type, is_enabled=True, from_date=None, to_date=None, time_zone=mailbox.time_zone,
+        subject=text.subject, text_body=text.text_body,
+    )  # fmt: skip
+
+
+def _looked_at(form: ResponderForm, draft: Responder, now: datetime) -> dict[str, Any]:
+    """What the preview shows of a responder, stored or not."""
+    return {
+        "previews": previews(form.mailbox, draft, now, form.own_addresses),
+        "answers": shown_responder(draft, now),
+        "length": sentences.length_sentence(draft),
+        "warnings": hints.about(draft, now, form.responder),
+    }
 
 
 def _posted(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> HttpResponse:
@@ -120,12 +149,7 @@ def _show_preview(request: HttpRequest, form: ResponderForm) -> HttpResponse:
         except validation.ResponderInvalid as invalid:
             form.show(invalid.errors)
         else:
-            found = {
-                "previews": previews(form.mailbox, draft, now),
-                "answers": shown_responder(draft, now),
-                "length": sentences.length_sentence(draft),
-                "warnings": hints.about(draft, now, form.responder),
-            }
+            found = _looked_at(form, draft, now)
             if "send_test" in request.POST:
                 _send_test(request, form.mailbox, draft, now)
     if request.headers.get("HX-Request"):
@@ -157,14 +181,16 @@ def _test_addresses(request: HttpRequest, mailbox: Mailbox) -> list[str]:
     return sample_letters.addresses(acting.person(request), mailbox)
 
 
-def _show_form(request: HttpRequest, form: ResponderForm, **more: Any) -> HttpResponse:
+def _show_form(
+    request: HttpRequest, form: ResponderForm, offered: list[ReadyText] | None = None, **more: Any
+) -> HttpResponse:
     context: dict[str, Any] = {
         "form": form,
         "mailbox": form.mailbox,
         "responder": form.responder,
         "zone": sentences.zone_name(form.time_zone),
         "placeholders": PLACEHOLDER_WORDS.items(),
-        "ready": [] if form.responder else _starting_texts(form.mailbox),
+        "ready": [] if form.responder else _starting_texts(form.mailbox, offered),
         "test_addresses": [(each, display(each)) for each in _test_addresses(request, form.mailbox)],
         "test_to": request.POST.get("test_to"),
     }
@@ -183,13 +209,17 @@ def _started(request: HttpRequest, mailbox: Mailbox) -> ResponderForm:
     return ResponderForm(initial=typed.dict(), mailbox=mailbox)
 
 
-def _starting_texts(mailbox: Mailbox) -> list[ReadyText]:
+def _starting_texts(mailbox: Mailbox, offered: list[ReadyText] | None = None) -> list[ReadyText]:
     """What a new text may start from: the mailbox's earlier ones, then the company's, then the ready ones."""
     own = [
-        ReadyText("", row.language, row.subject, row.type, row.subject, row.text_body)
+        ReadyText(OWN, row.language, row.subject, row.type, row.subject, row.text_body)
         for row in mailbox.responders.order_by("-updated_at")[:OWN_TEXTS_SHOWN]
     ]
-    return own + house_texts(mailbox.language) + ready_texts(mailbox.language)
+    return own + (_offered_texts(mailbox) if offered is None else offered)
+
+
+def _offered_texts(mailbox: Mailbox) -> list[ReadyText]:
+    return house_texts(mailbox.language) + ready_texts(mailbox.language)
 
 
 def _saved_sentence(row: Responder) -> str:

@@ -238,6 +238,8 @@ class ResponderForm(forms.Form):
             "data-now": f"{to_local(timezone.now(), self.time_zone):%Y-%m-%dT%H:%M}",
             "data-replace": _("Replace what you have written?"),
         }
+        if responder is None and not self.is_bound and self.initial.get("text_body"):
+            self.helper.attrs["data-filled-in"] = ""  # by us: whoever picks another text need not be asked
         self.helper.layout = self._layout()
 
     def _choose_from(self, mailbox: Mailbox) -> None:
@@ -248,7 +250,7 @@ class ResponderForm(forms.Form):
             (day, days_of_week([day])) for day in range(7)
         ]
         self.fields["office_days"].initial = working_days()
-        own = own_addresses(mailbox)
+        own = self.own_addresses = own_addresses(mailbox)
         chosen = [address for address in self.initial.get("addresses", ()) if address not in own]
         self.fields["addresses"].choices = [  # type: ignore[attr-defined]
             (address, display(address)) for address in [*own, *chosen]

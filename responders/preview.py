@@ -1,6 +1,6 @@
 """What senders would read, before anything is saved: the same rendering that the hook does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -43,9 +43,12 @@ class _Sample:
     author: str
 
 
-def previews(mailbox: Mailbox, row: Responder, now: datetime) -> list[Preview]:
-    """One for each text that the responder (stored or not) holds, with the dates filled in."""
-    samples = list(_samples(mailbox, row, now))
+def previews(mailbox: Mailbox, row: Responder, now: datetime, own: Iterable[str] | None = None) -> list[Preview]:
+    """One for each text that the responder (stored or not) holds, with the dates filled in.
+
+    `own`: the mailbox's own addresses where they are known already.
+    """
+    samples = list(_samples(mailbox, row, now, own))
     return [
         Preview(
             _title(each.text, alone=len(samples) == 1), f"{mailbox.name} <{each.author}>".strip(),
@@ -66,9 +69,8 @@ def letters(mailbox: Mailbox, row: Responder, recipient: str, now: datetime) -> 
     ]  # fmt: skip
 
 
-def _samples(mailbox: Mailbox, row: Responder, now: datetime) -> Iterator[_Sample]:
-    responder = row.facts
-    facts = replace(mailbox_facts(mailbox), responders=(responder,))
+def _samples(mailbox: Mailbox, row: Responder, now: datetime, own: Iterable[str] | None = None) -> Iterator[_Sample]:
+    responder, facts = row.facts, mailbox_facts(mailbox, own=own, rows=[row])
     number = ""
     if responder.gives_case_numbers:
         number = cases.number(cases.number_head(responder, schedule.to_local(now, facts.time_zone).date()), 1)

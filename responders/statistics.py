@@ -16,6 +16,7 @@ from responders.models import Decision
 DAYS = 30
 # Of the chart's drawing, in its own units.
 HEIGHT, STEP, BAR = 100, 20, 14
+SHADES = 4  # reasons told apart by their colour: three, and the rest
 
 
 @dataclass
@@ -32,25 +33,37 @@ class Day:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What one reason has of a bar; `shade` 1 is the most frequent one, the last stands for all the rest."""
+
+    shade: int
+    y: float
+    height: float
+
+
+@dataclass(frozen=True)
 class Bar:
-    """A day as drawn: the answered part stands on the ground, the other on top of it."""
+    """A day as drawn: the answered part stands on the ground, the reasons for silence on top of it."""
 
     day: Day
     x: int
     answered_y: float
     answered_height: float
-    silent_y: float
-    silent_height: float
+    silent: list[Part]
 
 
 @dataclass(frozen=True)
 class Chart:
-    """The bars, and what they come to. `highest` is the number of messages of the busiest day."""
+    """The bars, and what they come to. `highest` is the number of messages of the busiest day.
+
+    `reasons`: shade, reason and how many, the most frequent first; the last reason is empty where several are meant.
+    """
 
     bars: list[Bar]
     answered: int
     silent: int
     highest: int
+    reasons: list[tuple[int, str, int]]
     width: int = DAYS * STEP
     height: int = HEIGHT
     bar: int = BAR
@@ -66,8 +79,17 @@ def chart(mailbox: Mailbox, now: datetime) -> Chart:
     """The days until now, in the mailbox's zone."""
     days = _days(mailbox, now)
     highest = max(day.answered + day.silenced for day in days)
-    bars = [_bar(day, place, highest) for place, day in enumerate(days)]
-    return Chart(bars, sum(day.answered for day in days), sum(day.silenced for day in days), highest)
+    total = sum((day.silent for day in days), Counter[str]())
+    shades = {reason: min(place, SHADES) for place, (reason, _count) in enumerate(total.most_common(), 1)}
+    bars = [_bar(day, place, highest, shades) for place, day in enumerate(days)]
+    return Chart(bars, sum(day.answered for day in days), total.total(), highest, _legend(total, shades))
+
+
+def _legend(total: "Counter[str]", shades: dict[str, int]) -> list[tuple[int, str, int]]:
+    named = [(shades[reason], reason, count) for reason, count in total.most_common(SHADES)]
+    if len(total) <= SHADES:
+        return named
+    return [*named[:-1], (SHADES, "", sum(count for reason, count in total.items() if shades[reason] == SHADES))]
 
 
 def _days(mailbox: Mailbox, now: datetime) -> list[Day]:
@@ -85,11 +107,17 @@ def _days(mailbox: Mailbox, now: datetime) -> list[Day]:
     return list(days.values())
 
 
-def _bar(day: Day, place: int, highest: int) -> Bar:
+def _bar(day: Day, place: int, highest: int, shades: dict[str, int]) -> Bar:
     unit = HEIGHT / highest if highest else 0
-    answered, silent = round(day.answered * unit, 1), round(day.silenced * unit, 1)
-    x = place * STEP + (STEP - BAR) // 2
-    return Bar(day, x, HEIGHT - answered, answered, HEIGHT - answered - silent, silent)
+    counts = Counter[int]()
+    for reason, count in day.silent.items():
+        counts[shades[reason]] += count
+    parts, top = [], HEIGHT - day.answered * unit
+    for shade, count in sorted(counts.items()):
+        top -= count * unit
+        parts.append(Part(shade, round(top, 1), round(count * unit, 1)))
+    answered = round(day.answered * unit, 1)
+    return Bar(day, place * STEP + (STEP - BAR) // 2, round(HEIGHT - answered, 1), answered, parts)
 
 
 def _decisions(now: datetime) -> "QuerySet[Decision]":

@@ -92,7 +92,11 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "responders": responders,
         "foremost": foremost(responders),
         "groups": group_targets(mailbox),
-        "chart": statistics.chart(mailbox, now),
+        "chart": (chart := statistics.chart(mailbox, now)),
+        "chart_reasons": [
+            (shade, reason_sentence(reason) if reason else _("Other reasons"), count)
+            for shade, reason, count in chart.reasons
+        ],
         "timeline": timeline.timeline(
             [shown.row for shown in responders],
             mailbox.time_zone,
@@ -103,7 +107,7 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "may_delegate": access.may_delegate(request.user, mailbox),
         "may_manage": access.may_manage(request.user, mailbox),
         "has_left": mailbox.successor_from is not None and mailbox.successor_from <= now,
-        "decisions": [(row, _sentence(row)) for row in decisions],
+        "decisions": [(row, reason_sentence(row.reason)) for row in decisions],
         "before": before,
         "show": show,
         "is_later_page": bool(request.GET.get("before")),
@@ -171,12 +175,13 @@ def outbox(request: HttpRequest) -> HttpResponse:
 
 
 def visible_mailbox(request: HttpRequest, pk: int) -> Mailbox:
-    return get_object_or_404(access.mailboxes_visible_to(request.user).select_related("successor"), pk=pk)
+    visible = access.mailboxes_visible_to(request.user)
+    return get_object_or_404(visible.select_related("successor", "domain__customer"), pk=pk)
 
 
 def visible_responder(request: HttpRequest, pk: int) -> Responder:
     visible = access.mailboxes_visible_to(request.user)
-    return get_object_or_404(Responder.objects.select_related("mailbox"), pk=pk, mailbox__in=visible)
+    return get_object_or_404(Responder.objects.select_related("mailbox__domain__customer"), pk=pk, mailbox__in=visible)
 
 
 def shown_responder(row: Responder, now: datetime) -> Shown:
@@ -230,8 +235,6 @@ def _decisions(mailbox: Mailbox, show: str, before: str) -> tuple[list[Decision]
     return page[:PAGE_SIZE], page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None
 
 
-def _sentence(row: Decision) -> str | Promise:
-    try:
-        return SENTENCES[Reason(row.reason)]
-    except ValueError:  # a word of an older version
-        return row.reason
+def reason_sentence(reason: str) -> str | Promise:
+    """The sentence of a reason; a word of an older version stands for itself."""
+    return SENTENCES[Reason(reason)] if reason in set(Reason) else reason

@@ -82,6 +82,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "webmail_panel.context.demo",
+                "webmail_panel.context.roles",
             ],
         },
     },

@@ -40,8 +40,8 @@
   });
 
   // A calendar file that was chosen, or dropped on its field, is taken over at once.
-  const ics = field("ics"), take = form.querySelector("[name=take_ics]");
-  ics?.addEventListener("change", () => { if (ics.files.length) take.click(); });
+  const ics = field("ics"), takeDates = form.querySelector("[name=take_ics]");
+  ics?.addEventListener("change", () => { if (ics.files.length) takeDates.click(); });
 
   // Leaving with something typed and not saved: the browser asks.
   let typed = false;
@@ -52,18 +52,27 @@
   // A ready text goes into the form; what was typed is never thrown away without a question.
   const ready = document.getElementById("ready");
   if (!ready) return;
-  let filledIn = field("text_body").value;
+  const text = field("text_body");
+  let filledIn = "filledIn" in form.dataset ? text.value : "";
+  const take = (button) => {
+    field("subject").value = button.dataset.subject;
+    text.value = filledIn = button.dataset.text;
+    changed(text);
+  };
   ready.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-text]");
     if (!button) return;
     event.preventDefault();
-    const text = field("text_body");
     if (text.value.trim() && text.value !== filledIn && !window.confirm(form.dataset.replace)) return;
     for (const radio of form.querySelectorAll('[name="type"]')) radio.checked = radio.value === button.dataset.type;
-    field("subject").value = button.dataset.subject;
-    text.value = filledIn = button.dataset.text;
+    take(button);
     ready.open = false;
     text.focus();
-    changed(text);
+  });
+  // Another type: a text that nobody touched gives way to one that suits it.
+  form.addEventListener("change", (event) => {
+    if (event.target.name !== "type" || text.value !== filledIn) return;
+    const suits = ready.querySelector(`button[data-type="${event.target.value}"]:not([data-key="own"])`);
+    if (suits) take(suits);
   });
 })();

@@ -1,5 +1,6 @@
 """The form's help in a real browser: quick ends, ready texts, a preview while one writes."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,51 @@ def test_what_was_typed_is_not_replaced_without_a_question(open_panel: Callable[
     page.click("#ready summary")
     page.locator("#ready button").first.click()
     expect(page.locator("[name=text_body]")).to_have_value("Mine.")
+
+
+def test_another_type_changes_a_text_that_nobody_touched_and_no_other(
+    open_panel: Callable[..., Page], mailbox: Mailbox
+) -> None:
+    page = open_panel(1280, "en-GB")
+    page.goto(f"/mailboxes/{mailbox.pk}/responders/new/")
+    expect(page.locator("[name=text_body]")).to_have_value(re.compile("Jestem na urlopie"))
+    page.check("[name=type][value=standing]")
+    expect(page.locator("[name=text_body]")).not_to_have_value(re.compile("Jestem na urlopie"))
+    page.fill("[name=text_body]", "Mine.")
+    page.check("[name=type][value=absence]")
+    expect(page.locator("[name=text_body]")).to_have_value("Mine.")
+
+
+def test_what_was_typed_before_a_mistake_is_not_replaced_without_a_question(
+    open_panel: Callable[..., Page], mailbox: Mailbox
+) -> None:
+    page = open_panel(1280, "en-GB")
+    page.goto(f"/mailboxes/{mailbox.pk}/responders/new/")
+    page.fill("[name=text_body]", "Mine.")
+    page.fill("[name=subject]", "")
+    page.click("[name=save]")
+    expect(page.locator("#error_1_id_subject, .invalid-feedback").first).to_be_visible()
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    page.click("#ready summary")
+    page.locator("#ready button").first.click()
+    expect(page.locator("[name=text_body]")).to_have_value("Mine.")
+
+
+def test_the_preview_stands_beside_the_form_where_there_is_room(
+    open_panel: Callable[..., Page], mailbox: Mailbox
+) -> None:
+    page = open_panel(1280, "en-GB")
+    page.goto(f"/mailboxes/{mailbox.pk}/responders/new/")
+    form, beside = (page.locator(name).bounding_box() for name in ("[name=text_body]", ".preview-area"))
+    assert form is not None
+    assert beside is not None
+    assert beside["x"] > form["x"] + form["width"]
+    assert beside["y"] < 400
+    page.set_viewport_size({"width": 360, "height": 800})
+    form, below = (page.locator(name).bounding_box() for name in ("[name=text_body]", ".preview-area"))
+    assert form is not None
+    assert below is not None
+    assert below["y"] > form["y"] + form["height"]
 
 
 def test_without_javascript_preview_and_ready_texts_are_buttons(

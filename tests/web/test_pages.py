@@ -268,7 +268,20 @@ def test_a_chart_counts_by_the_days_of_the_mailboxs_zone(mailbox: Mailbox) -> No
     assert days == [("2026-11-30", 1, {}), ("2026-12-01", 1, {"spam": 1})]
     assert (len(found.bars), found.bars[0].day.date.isoformat()) == (30, "2026-11-02")
     assert (found.answered, found.silent, found.highest) == (2, 1, 2)
-    assert (found.bars[-1].answered_height, found.bars[-1].silent_y) == (50, 0)
+    assert (found.bars[-1].answered_height, found.bars[-1].silent) == (50, [statistics.Part(1, 0, 50)])
+    assert found.reasons == [(1, "spam", 1)]
+
+
+def test_the_chart_tells_reasons_apart_and_adds_up_the_rare_ones(mailbox: Mailbox) -> None:
+    for count, reason in enumerate(["report", "auto-submitted", "list-or-bulk", "spam", "already-replied"], 1):
+        for _each in range(count):
+            decided(mailbox, reason)
+    found = statistics.chart(mailbox, NOW)
+    assert found.reasons == [(1, "already-replied", 5), (2, "spam", 4), (3, "list-or-bulk", 3), (4, "", 3)]
+    parts = found.bars[-1].silent
+    assert [part.shade for part in parts] == [1, 2, 3, 4]
+    assert sum(part.height for part in parts) == pytest.approx(100, abs=0.3)
+    assert parts[-1].y == pytest.approx(0, abs=0.1)
 
 
 def test_the_chart_is_drawn_with_points_in_any_language(as_anna: Client, mailbox: Mailbox) -> None:

@@ -10,9 +10,11 @@ from django.urls import reverse
 
 from mailboxes.models import Mailbox
 from responders.core.rendering import check_template
-from responders.models import Responder
+from responders.models import HouseText, Responder
 from responders.ready_texts import READY_TEXTS, ReadyText, ready_texts
 from tests.web.test_responder_form import TEXTS, TYPED, new
+
+FIVE = ("holiday", "illness", "trip", "left", "received")
 
 
 def preview(client: Client, mailbox: Mailbox, *, htmx: bool = True, **typed: str) -> str:
@@ -112,6 +114,31 @@ def test_a_ready_text_or_an_earlier_one_is_put_into_the_form(as_anna: Client, ma
     page = as_anna.post(new(mailbox), TYPED | {"ready": "0", "text_body": ""})
     assert page.context["form"]["text_body"].value() == TYPED["text_body"]
     assert as_anna.post(new(mailbox), TYPED | {"ready": "999999999"}).status_code == 200
+
+
+def test_a_new_one_opens_with_a_text_that_most_people_can_keep_and_its_preview(
+    as_anna: Client, mailbox: Mailbox
+) -> None:
+    page = as_anna.get(new(mailbox))
+    assert page.context["form"]["text_body"].value() == ready_texts("pl")[0].text_body
+    assert "Nieobecność: Pytanie o ofertę" in page.text
+    assert "The text names the end of the absence, but no end is set" in page.text
+    house = HouseText.objects.create(language="pl", title="Urlop", type="absence", subject="Dom", text_body="Nasz.")
+    assert as_anna.get(new(mailbox)).context["form"]["text_body"].value() == house.text_body
+    Mailbox.objects.update(language="en")
+    assert "Out of office: A question about the offer" in as_anna.get(new(mailbox)).text
+
+
+def test_a_stored_one_opens_with_its_preview(as_anna: Client, standing_reply: Responder) -> None:
+    Responder.objects.update(subject="Re: {{ subject }}")
+    page = as_anna.get(reverse("responder_edit", args=[standing_reply.pk])).text
+    assert "Re: Pytanie o ofertę" in page
+
+
+def test_ready_texts_are_formal_and_informal_in_both_languages() -> None:
+    for language in ("pl", "en"):
+        keys = {text.key for text in ready_texts(language)}
+        assert keys == {f"{key}{form}" for key in FIVE for form in ("", "-informal")}
 
 
 def test_the_script_of_the_form_finds_what_it_works_with(as_anna: Client, mailbox: Mailbox) -> None:
