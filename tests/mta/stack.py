@@ -96,7 +96,7 @@ class Stack:
         self.database_url, self.role = database_url, role
         self.smtp_port, self.reply_port = free_port(), free_port()
         self.submission_port, self.submissions_port = free_port(), free_port()
-        self.hook_port, self.imap_port = free_port(), free_port()
+        self.hook_port, self.health_port, self.imap_port = free_port(), free_port(), free_port()
         self.sink = Sink(free_port())
         self._env = {
             **os.environ, "DATABASE_URL": database_url, "RELAY_URL": f"smtp://127.0.0.1:{self.reply_port}",
@@ -129,7 +129,8 @@ class Stack:
 
     def start_hook(self) -> None:
         manage = [sys.executable, ROOT / "manage.py"]
-        self._launch("hook", [*manage, "lmtpd", f"--listen=127.0.0.1:{self.hook_port}"])
+        listen = [f"--listen=127.0.0.1:{self.hook_port}", f"--health=127.0.0.1:{self.health_port}"]
+        self._launch("hook", [*manage, "lmtpd", *listen])
         self._wait_for_port(self.hook_port)
 
     @contextlib.contextmanager
@@ -187,6 +188,11 @@ class Stack:
     @property
     def hook_is_running(self) -> bool:
         return "hook" in self._running
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings of everything of the panel that runs here."""
+        return dict(self._env)
 
     @property
     def config(self) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from responders.management.commands.mailconfig import MAIN_FILES
 from tests.mta.stack import ROOT
 
 FILES = {
@@ -45,6 +46,40 @@ def test_every_file_is_written_and_no_placeholder_is_left(server: str, tmp_path:
     for text in texts.values():
         assert not re.search(r"@[A-Z_]+@", text)
         assert text.removeprefix("-- ").removeprefix("# ").startswith(f"Made by `manage.py mailconfig {server}`")
+
+
+@pytest.mark.parametrize(
+    ("server", "options"),
+    [
+        ("postfix", ["--hook=10.0.0.5:8024", "--networks=10.0.0.0/8 127.0.0.0/8", "--postmaster=a@firma.example"]),
+        ("dovecot", ["--mail-dir=/srv/mail", "--database-host=/run/replica", "--database-host=db.firma.example"]),
+    ],
+)
+def test_again_is_with_the_options_and_the_password_of_last_time(
+    server: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    before = render(server, tmp_path, "--database-user=reader", *options)
+    monkeypatch.delenv("MAIL_DATABASE_PASSWORD")
+    assert render(server, tmp_path, "--again") == before
+    settings.RECIPIENT_DELIMITER = "-"
+    after = render(server, tmp_path, "--again")
+    assert after != before
+    main = MAIN_FILES[server]
+    assert after[main] == before[main].replace("recipient_delimiter = +", "recipient_delimiter = -")
+
+
+def test_again_without_a_last_time_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"main.cf cannot be read: No such file or directory$"):
+        render("postfix", tmp_path, "--again")
+    (tmp_path / "main.cf").write_text("# Options: --hook=evil:1\nmyhostname = mail.firma.example\n")
+    with pytest.raises(CommandError, match=r"does not say with what options it was made$"):
+        render("postfix", tmp_path, "--again")
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_options_that_are_kept_hold_no_password(server: str, tmp_path: Path, password: str) -> None:
+    render(server, tmp_path)
+    assert password not in (tmp_path / MAIN_FILES[server]).read_text()
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -7,6 +7,7 @@ mail server's configuration must not be able to add a line to it.
 import grp
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,10 +23,16 @@ from mailboxes import addresses
 TEMPLATES = settings.BASE_DIR / "deploy"
 MADE_BY = "Made by `manage.py mailconfig {server}`, which writes it anew; templates: deploy/{server}/."
 SUFFIXES = {".cf", ".conf", ".ext", ".inc", ".lua", ".sieve"}
+MAIN_FILES = {"postfix": "main.cf", "dovecot": "dovecot.conf", "rspamd": "dkim_signing.conf"}
+SECRET_FILES = {"postfix": "pgsql-*.cf", "dovecot": "*.conf.ext"}
+# Of each call alone, not of what is written.
+NOT_KEPT = {"server", "output", "force", "again", "password_stdin", "password"}
 DEFAULT_ROLE = "webmail_panel_mta"
 HOOK = "127.0.0.1:8024"
 LOCAL_NETWORKS = "127.0.0.0/8 [::1]/128"
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
+_OPTIONS_LINE = re.compile(r"^# Options: (.*)$", re.MULTILINE)
+PASSWORD_LINE = re.compile(r"(?:^| )password ?= ?(\S+)", re.MULTILINE)
 _SAFE = re.compile(r"[^\s\x00-\x1f\x7f\"'$#;{}\\]+")
 
 # Postfix before 3.9 speaks LATIN1 to PostgreSQL, whatever the bytes are; later ones say UTF8. These two turn the
@@ -55,16 +62,73 @@ class Command(BaseCommand):
         _add_rspamd_options(servers.add_parser("rspamd", help="what goes into its local.d: signing, the milter"))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        server = options["server"]
-        values = {"postfix": _postfix_values, "dovecot": _dovecot_values, "rspamd": _rspamd_values}[server](options)
-        values["MADE_BY"] = MADE_BY.format(server=server)
-        for path in _write(server, Path(options["output"]), values, options):
+        server, output = options["server"], Path(options["output"])
+        if options["again"]:
+            options = options_of_last_time(server, output) | {"force": options["force"]}
+        for path in _write(server, output, values_of(server, options), options):
             self.stdout.write(str(path))
+
+
+def values_of(server: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """What the placeholders of a server's templates stand for. Raises CommandError."""
+    values = {"postfix": _postfix_values, "dovecot": _dovecot_values, "rspamd": _rspamd_values}[server](options)
+    return values | {"MADE_BY": MADE_BY.format(server=server), "OPTIONS": _in_words(_parser(), options)}
+
+
+def rendered_again(server: str, output: Path) -> dict[str, str]:
+    """The files as they would be written now with the options of last time, by name. Raises CommandError."""
+    return _texts(server, values_of(server, options_of_last_time(server, output)))
+
+
+def options_of_last_time(server: str, output: Path) -> dict[str, Any]:
+    """The options that the files in a folder were written with, the role's password included. Raises CommandError."""
+    try:
+        main = (output / MAIN_FILES[server]).read_text(errors="replace")
+    except OSError as error:
+        raise CommandError(f"{error.filename} cannot be read: {error.strerror}") from error
+    words = _OPTIONS_LINE.search(main)
+    if words is None or MADE_BY.format(server=server) not in main:
+        raise CommandError(f"{output / MAIN_FILES[server]} does not say with what options it was made")
+    parsed = vars(_parser().parse_args([server, f"--output={output}", *shlex.split(words[1])]))
+    return parsed | {"password": _written_password(server, output)}
+
+
+def _written_password(server: str, output: Path) -> str:
+    if server not in SECRET_FILES:
+        return ""
+    for path in sorted(output.glob(SECRET_FILES[server])):
+        try:
+            found = PASSWORD_LINE.search(path.read_text(errors="replace"))
+        except OSError as error:
+            raise CommandError(f"{path} cannot be read: {error.strerror}") from error
+        if found:
+            return found[1]
+    raise CommandError(f"no file in {output} holds the role's password")
+
+
+def _parser() -> CommandParser:
+    return Command().create_parser("manage.py", "mailconfig")
+
+
+def _in_words(parser: CommandParser, options: Mapping[str, Any]) -> str:
+    """The options as a command line that gives them again; what is as ever (and no secret) is left out."""
+    server, output = options["server"], options["output"]
+    ever = vars(parser.parse_args([server, f"--output={output}"]))
+    not_kept = NOT_KEPT | set(vars(BaseCommand().create_parser("manage.py", "any").parse_args([])))
+    chosen = {name: value for name, value in options.items() if name in ever and name not in not_kept}
+    words = [
+        f"--{name.replace('_', '-')}={one}"
+        for name, value in sorted(chosen.items())
+        if value != ever[name] or name == "database_user"  # its default may come from the environment of the moment
+        for one in (value if isinstance(value, list) else [value])
+    ]
+    return shlex.join(words)
 
 
 def _add_output_options(parser: CommandParser) -> None:
     parser.add_argument("--output", required=True, metavar="DIR", help="made if it is not there")
     parser.add_argument("--force", action="store_true", help="overwrite files that this command has not made")
+    parser.add_argument("--again", action="store_true", help="with the options and the password of last time")
     parser.add_argument("--group", help="that may read the files with the password: a name or a number")
 
 
@@ -177,7 +241,7 @@ def _add_dovecot_options(parser: CommandParser) -> None:
 
 
 def _postfix_values(options: Mapping[str, Any]) -> dict[str, str]:
-    password = _password(from_stdin=options["password_stdin"])
+    password = _password(options)
     database = [
         # The same server twice: where the first connection has died, the second is tried at once. With one,
         # Postfix would stay away from it for a minute after every restart of the database. The empty name leaves
@@ -215,7 +279,7 @@ def _postfix_values(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _dovecot_values(options: Mapping[str, Any]) -> dict[str, str]:
-    password = _password(from_stdin=options["password_stdin"])
+    password = _password(options)
     user = _safe("--database-user", options["database_user"])
     imap_address, imap_port = _host_and_port("--imap-listen", options["imap_listen"])
     return {
@@ -293,8 +357,11 @@ def _milter(address: str) -> str:
     )
 
 
-def _password(*, from_stdin: bool) -> str:
-    password = sys.stdin.readline().rstrip("\n") if from_stdin else os.environ.get("MAIL_DATABASE_PASSWORD", "")
+def _password(options: Mapping[str, Any]) -> str:
+    password = options.get("password") or ""
+    if options["password_stdin"]:
+        password = sys.stdin.readline().rstrip("\n")
+    password = password or os.environ.get("MAIL_DATABASE_PASSWORD", "")
     if not password:
         raise CommandError("the role's password is needed: MAIL_DATABASE_PASSWORD or --password-stdin")
     if not _SAFE.fullmatch(password):
@@ -452,8 +519,7 @@ def _safe(option: str, value: str, *, may_be_empty: bool = False) -> str:
 
 def _write(server: str, output: Path, values: Mapping[str, str], options: Mapping[str, Any]) -> list[Path]:
     """Write every file of the server and return their paths. Nothing is written if an option is wrong."""
-    templates = sorted(path for path in (TEMPLATES / server).iterdir() if path.suffix in SUFFIXES)
-    texts = {path.name: _fill(path.read_text(), values) for path in templates}
+    texts = _texts(server, values)
     group = _group(server, options["group"])
     try:
         _refuse_foreign_files(output, texts, values["MADE_BY"], force=options["force"])
@@ -463,6 +529,12 @@ def _write(server: str, output: Path, values: Mapping[str, str], options: Mappin
     except OSError as error:
         raise CommandError(f"{output} cannot be written: {error.strerror}: {error.filename}") from error
     return [output / name for name in texts]
+
+
+def _texts(server: str, values: Mapping[str, str]) -> dict[str, str]:
+    """The server's files by their names."""
+    templates = sorted(path for path in (TEMPLATES / server).iterdir() if path.suffix in SUFFIXES)
+    return {path.name: _fill(path.read_text(), values) for path in templates}
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:

@@ -1,0 +1,164 @@
+"""What the doctor makes of what it sees; that it sees the right things, tests/mta/test_doctor.py shows."""
+
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from webmail_panel.doctor import configuration, host, mail_servers, panel
+from webmail_panel.doctor.finding import Status
+from webmail_panel.doctor.panel import DatabaseAnswer
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+GIB = 1024**3
+
+
+def finished(code: int, said: str = "", errors: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.CompletedProcess([], code, said, errors)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"), [(0, "ok"), (1.9, "ok"), (-2.1, "warn"), (29, "warn"), (31, "fail"), (-3600, "fail")]
+)
+def test_clocks_that_differ(seconds: float, status: str) -> None:
+    found = panel.judge_clock(seconds)
+    assert found.status == status
+    assert ("ahead of" if seconds > 0 else "behind") in found.seen
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        (DatabaseAnswer(170002, "UTF8", False, 0), "ok", "PostgreSQL 17"),
+        (DatabaseAnswer(140010, "UTF8", False, 0), "fail", "too old"),
+        (DatabaseAnswer(170002, "UTF8", True, 0), "fail", "replica"),
+        (DatabaseAnswer(170002, "SQL_ASCII", False, 0), "fail", "SQL_ASCII"),
+    ],
+)
+def test_databases_that_will_not_do(answer: DatabaseAnswer, status: str, words: str) -> None:
+    found = panel.judge_database(answer)
+    assert found.status == status
+    assert words in found.seen
+
+
+def test_migrations_that_wait_and_those_of_newer_code() -> None:
+    assert panel.judge_migrations([], []).status == "ok"
+    assert panel.judge_migrations(["a.1", "a.2", "a.3", "a.4"], []).seen == "not applied: a.1, a.2, a.3 and 1 more"
+    assert "newer" in panel.judge_migrations([], ["a.9"]).seen
+
+
+@pytest.mark.parametrize(
+    ("memory", "status"),
+    [
+        ({"maxmemory": 0, "maxmemory_policy": "allkeys-lru"}, "ok"),
+        ({"maxmemory": 1000, "maxmemory_policy": "noeviction"}, "ok"),
+        ({"maxmemory": 1000, "maxmemory_policy": "allkeys-lru"}, "warn"),
+    ],
+)
+def test_a_redis_that_throws_tasks_away(memory: dict[str, object], status: str) -> None:
+    assert panel.judge_redis(memory).status == status
+
+
+@pytest.mark.parametrize(
+    ("code", "errors", "status"),
+    [
+        (0, "", "ok"),
+        (0, "postfix/postfix-script: warning: not owned by root: /etc/postfix/main.cf", "warn"),
+        (1, "fatal: bad", "fail"),
+        (1, "", "fail"),
+    ],
+)
+def test_what_postfix_check_says(code: int, errors: str, status: str) -> None:
+    assert mail_servers.judge_postfix_check(finished(code, errors=errors)).status == status
+
+
+def test_a_map_that_knows_nothing_is_well_only_where_it_need_not() -> None:
+    def judge(wants_result: bool, code: int, said: str = "", errors: str = "") -> Status:
+        asked = finished(code, said, errors)
+        return mail_servers.judge_map("pgsql-domains.cf", "a.example", asked, wants_result=wants_result).status
+
+    assert judge(True, 0, "domain") == "ok"
+    assert judge(True, 1) == "fail"
+    assert judge(False, 1) == "ok"
+    assert judge(False, 1, errors="fatal: no connection") == "fail"
+
+
+def test_mail_that_waits() -> None:
+    def message(age: float, recipient: str) -> dict[str, object]:
+        return {"arrival_time": 10_000 - age, "recipients": [{"address": recipient}]}
+
+    def judge(*messages: dict[str, object]) -> tuple[str, str]:
+        found = mail_servers.judge_queue(messages, "autoreply.invalid", 10_000)
+        return found.status.value, found.seen
+
+    assert judge() == ("ok", "0 messages on their way, none for over an hour")
+    assert judge(message(60, "a@b.example"))[0] == "ok"
+    assert judge(message(4000, "a@b.example"), message(1, "a@b.example")) == (
+        "warn", "1 of 2 messages wait for over an hour",
+    )  # fmt: skip
+    assert judge(message(4000, "a=b.example@autoreply.invalid"))[1] == "1 copies wait for the hook for over an hour"
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "status"),
+    [
+        (["mail.example.org"], 60, "ok"),
+        (["*.example.org"], 60, "ok"),
+        (["mail.example.org"], 13, "warn"),
+        (["mail.example.org"], 0, "fail"),
+        (["www.example.org"], 60, "warn"),
+        ([], 60, "warn"),
+        (["*.org"], 60, "warn"),
+    ],
+)
+def test_certificates(names: list[str], days: int, status: str) -> None:
+    found = host.judge_certificate(names, NOW + timedelta(days=days), "mail.example.org", NOW)
+    assert found.status == status
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "inodes", "status"),
+    [
+        (50 * GIB, 100 * GIB, 0.9, "ok"),
+        (9 * GIB, 100 * GIB, 0.9, "warn"),
+        (100 * GIB, 4000 * GIB, 0.9, "ok"),
+        (GIB // 10, 100 * GIB, 0.9, "fail"),
+        (50 * GIB, 100 * GIB, 0.01, "fail"),
+    ],
+)
+def test_disks(free: int, total: int, inodes: float, status: str) -> None:
+    assert host.judge_disk("disk mail", "/var/vmail", free, total, inodes).status == status
+
+
+@pytest.mark.parametrize(
+    ("pointers", "helo", "status"),
+    [
+        ({}, "", "fail"),
+        ({"192.0.2.1": ["mail.example.org"]}, "mail.example.org", "ok"),
+        ({"192.0.2.1": ["mail.example.org"], "2001:db8::1": []}, "mail.example.org", "warn"),
+        ({"192.0.2.1": ["mail.example.org"]}, "localhost", "warn"),
+    ],
+)
+def test_names_in_the_dns(pointers: dict[str, list[str]], helo: str, status: str) -> None:
+    assert host.judge_dns("mail.example.org", helo, pointers).status == status
+
+
+def test_the_first_line_that_differs_is_told_but_no_secret() -> None:
+    assert configuration.difference("main.cf", "a\nb\n", "a\nc\n") == "main.cf line 2 (“b”)"
+    assert configuration.difference("main.cf", "a\n", "a\nc\n") == "main.cf line 2 (“the end”)"
+    assert configuration.difference("x.cf", "password = one\n", "password = two\n") == "x.cf line 1"
+
+
+def test_a_finding_is_one_line_and_a_remedy() -> None:
+    found = panel.judge_clock(40)
+    assert str(found).splitlines() == [
+        "FAIL    clock              the database's clock is 40.0 s ahead of this host",
+        f"        → {found.remedy}",
+    ]
+    said_in_lines = mail_servers.judge_postfix_check(finished(1, errors="one\n\n two\n"))
+    assert said_in_lines.seen == "one; two"
+
+
+def test_files_that_nobody_named_are_no_failure(tmp_path: Path) -> None:
+    assert configuration.check_files("postfix", tmp_path).status == "unknown"
