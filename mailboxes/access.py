@@ -60,6 +60,14 @@ def own_mailboxes(user: AnyUser) -> QuerySet[Mailbox]:
     return Mailbox.objects.filter(owner_id=user.pk, deleted_at=None)
 
 
+def mailboxes_to_set_up(user: AnyUser) -> QuerySet[Mailbox]:
+    """Those for which a person sets up mail programs: their own, and those they look after.
+
+    Not a delegate: looking after somebody's autoresponders is no way into the mail.
+    """
+    return mailboxes_to_delegate(user)
+
+
 def has_second_factor(user: AnyUser) -> bool:
     """Whether a password alone does not do for this account."""
     factors = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)

@@ -8,7 +8,7 @@ from allauth.mfa.base import views as factors
 from allauth.mfa.recovery_codes import views as codes
 from django.urls import path
 
-from mailboxes import company_views, hosting_views, views
+from mailboxes import company_views, hosting_views, programs_views, views
 
 RECOVERY_CODES = "account/second-factor/recovery-codes/"
 
@@ -20,6 +20,20 @@ urlpatterns = [
     path("mailboxes/<int:pk>/restore/", hosting_views.mailbox_restore, name="mailbox_restore"),
     path("mailboxes/<int:pk>/suspend/", hosting_views.mailbox_suspend, name="mailbox_suspend"),
     path("mailboxes/<int:pk>/passwords/", hosting_views.app_passwords, name="app_passwords"),
+    path("mailboxes/<int:pk>/programs/", programs_views.mailbox_programs, name="mailbox_programs"),
+    path("mailboxes/<int:pk>/programs/profile/", programs_views.mailbox_profile, name="mailbox_profile"),
+    path("programs/<str:token>/", programs_views.program_link, name="program_link"),
+    path("programs/<str:token>/profile/", programs_views.program_link_profile, name="program_link_profile"),
+    # What mail programs ask for, in lower case: webmail_panel/hosted_names.py turns other ways of writing it into this.
+    path("mail/config-v1.1.xml", programs_views.autoconfig, name="autoconfig"),
+    path(".well-known/autoconfig/mail/config-v1.1.xml", programs_views.autoconfig, name="autoconfig_well_known"),
+    path("autodiscover/autodiscover.xml", programs_views.autodiscover, name="autodiscover"),
+    path("autodiscover/autodiscover.json", programs_views.autodiscover_json, name="autodiscover_json"),
+    path(
+        "autodiscover/autodiscover.json/v1.0/<str:address>",
+        programs_views.autodiscover_json,
+        name="autodiscover_json_v1",
+    ),
     path("domains/", hosting_views.domain_list, name="domains"),
     path("domains/import/", hosting_views.address_import, name="address_import"),
     path("domains/<str:name>/", hosting_views.domain_page, name="domain"),

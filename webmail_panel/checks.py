@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.utils import Error as DatabaseError
 
-from mailboxes import addresses
+from mailboxes import addresses, profiles
 from responders.resolver import dns_server
 
 MIN_SECRET_KEY_CHARACTERS = 50
@@ -200,6 +200,28 @@ def check_staff_notices(**_kwargs: Any) -> Iterable[CheckMessage]:
     for address in settings.STAFF_NOTICES:
         if addresses.normal_form_or_none(address) is None:
             yield checks.Error(f"STAFF_NOTICES: “{address}” is not an address.", id="panel.E018")
+
+
+@register_check("panel")
+def check_mail_programs(**_kwargs: Any) -> Iterable[CheckMessage]:
+    """What mail programs are told, and what signs Apple's profiles."""
+    ports = {name: getattr(settings, name) for name in ("IMAPS_PORT", "SUBMISSIONS_PORT", "SUBMISSION_PORT")}
+    for name, port in ports.items():
+        if not (name == "IMAPS_PORT") <= port <= 65535:
+            yield checks.Error(f"{name} is not a port, a number up to 65535.", id="panel.E031")
+    if not (ports["SUBMISSIONS_PORT"] or ports["SUBMISSION_PORT"]):
+        yield checks.Error("SUBMISSIONS_PORT and SUBMISSION_PORT are both 0: nobody could send.", id="panel.E031")
+    for name in ("IMAP_HOST", "SUBMISSION_HOST"):
+        if not _is_domain(getattr(settings, name)):
+            yield checks.Error(f"{name} “{getattr(settings, name)}” is not a host name in lower case.", id="panel.E031")
+    if bool(settings.PROFILE_CERT) != bool(settings.PROFILE_KEY):
+        yield checks.Error("PROFILE_CERT and PROFILE_KEY belong together.", id="panel.E032")
+    elif settings.PROFILE_CERT:
+        try:
+            profiles.sign(b"")
+        except profiles.SignatureError as error:
+            # Only a warning: whatever became of a certificate, mail and replies go on.
+            yield checks.Warning(f"Profiles for Apple's devices go out unsigned: {error}.", id="panel.W032")
 
 
 @register_check("panel")

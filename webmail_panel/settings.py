@@ -50,6 +50,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "webmail_panel.hosted_names.HostedNamesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # with padding of its own, so that the size tells no secret (BREACH)
@@ -286,6 +287,15 @@ AUTOREPLY_DOMAIN = env.str("AUTOREPLY_DOMAIN", default="autoreply.invalid")
 RELAY_URL = env.str("RELAY_URL", default="smtp://127.0.0.1:10026")
 # The name in Message-ID, EHLO and the LMTP greeting, and the authserv-id of our own filter (RFC 8601 §2.5).
 MAIL_HOSTNAME = env.str("MAIL_HOSTNAME", default="localhost")
+# Where mail programs connect; 0 is a port that is not offered. As deploy/ listens.
+IMAP_HOST = env.str("IMAP_HOST", default=MAIL_HOSTNAME)
+IMAPS_PORT = env.int("IMAPS_PORT", default=993)
+SUBMISSION_HOST = env.str("SUBMISSION_HOST", default=MAIL_HOSTNAME)
+SUBMISSIONS_PORT = env.int("SUBMISSIONS_PORT", default=465)
+SUBMISSION_PORT = env.int("SUBMISSION_PORT", default=587)
+# Files in PEM, a certificate with its chain and its key: Apple's profiles are signed with them.
+PROFILE_CERT = env.str("PROFILE_CERT", default="")
+PROFILE_KEY = env.str("PROFILE_KEY", default="")
 AUTHSERV_ID = env.str("AUTHSERV_ID", default=MAIL_HOSTNAME)
 # A copy's Received field counts as ours when its "by" host is one of these; empty: whatever stands on top.
 RECEIVED_BY_HOSTS = env.list("RECEIVED_BY_HOSTS", default=[])

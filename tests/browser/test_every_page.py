@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 from playwright.sync_api import Page
 
+from mailboxes import profiles
 from mailboxes.models import Alias, AliasTarget, Customer, Mailbox, User
 from responders import batches, calendars, notices
 from responders.batch_scope import Row
@@ -34,6 +35,8 @@ NO_PAGE = {
     "batch_result", "mailbox_file", "support_message_file", "support_note",
     "mfa_deactivate_totp", "mfa_edit_webauthn", "mfa_remove_webauthn", "mfa_view_recovery_codes",
     "mfa_generate_recovery_codes", "mfa_download_recovery_codes", "mailbox_restore", "mailbox_suspend",
+    "mailbox_profile", "program_link_profile", "autoconfig", "autoconfig_well_known", "autodiscover",
+    "autodiscover_json", "autodiscover_json_v1",
 }  # fmt: skip
 # Those with keys and codes stand in test_account.py, which sets the factors up.
 OF_OWNER = {
@@ -42,14 +45,14 @@ OF_OWNER = {
     "account_language", "account_time_zone", "usersessions_list", "device_end_others", "mfa_index",
     "mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate", "account_logout", "mailbox_new",
     "mailbox_settings", "mailbox_rename", "mailbox_delete", "app_passwords", "address_import", "domains", "domain",
-    "alias_new", "alias_edit",
+    "alias_new", "alias_edit", "mailbox_programs",
 }  # fmt: skip
 OF_STAFF = {
     "batches", "batch_new", "batch", "support_why",
     "limits", "refusals", "acting", "help_feedback", "support", "support_attention", "support_customer",
     "support_domain", "support_messages", "support_message",
 }  # fmt: skip
-OF_NOBODY = {"account_login", "account_inactive", "change_undo", "responder_end"}
+OF_NOBODY = {"account_login", "account_inactive", "change_undo", "responder_end", "program_link"}
 MAX_OCTETS = 100 * 1024
 
 
@@ -80,6 +83,7 @@ def paths(mailbox: Mailbox, standing_reply: Responder, support: User, anna: User
         "change_undo": {"token": notices.undo_link(event).split("/")[-2]},
         "responder_end": {"token": notices.end_link(standing_reply).split("/")[-2]},
         "calendar_feed": {"token": calendars.make_feed(anna)},
+        "program_link": {"token": profiles.link_for(mailbox).split("/")[-2]},
     }  # fmt: skip
     decision = Decision.objects.order_by("pk")[0]
     alias = Alias.objects.create(domain=mailbox.domain, local_part="biuro")

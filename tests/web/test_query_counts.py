@@ -15,7 +15,7 @@ from responders.services import database_now
 MOST = 12
 PAGES = [
     "mailbox_list", "mailbox", "try_it", "responder_new", "responder_edit", "calendar", "delegations", "notices",
-    "account", "usersessions_list", "help", "help_article",
+    "account", "mailbox_programs", "usersessions_list", "help", "help_article",
 ]  # fmt: skip
 PAGES_OF_STAFF = [
     "support", "support_domain", "support_why", "batches",

@@ -18,6 +18,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
+from mailboxes import profiles
 from mailboxes.models import Alias, Customer, Delegation, Domain, Mailbox, User
 from responders import calendars, notices
 from responders.models import (
@@ -89,6 +90,15 @@ WANTED = {
     "mailbox_restore": "mmmmmmmmmm L--------L",
     "mailbox_suspend": "mmmmmmmmmm L-----+++L",
     "app_passwords": "LLLLLLLLLL LLLLLLLLLL",
+    "mailbox_programs": "L+--+-+++L mmmmmmmmmm",
+    "mailbox_profile": "L+--+-+++L mmmmmmmmmm",
+    "program_link": "++++++++++ mmmmmmmmmm",
+    "program_link_profile": "++++++++++ mmmmmmmmmm",
+    "autoconfig": "---------- mmmmmmmmmm",  # without a domain there is nothing to say
+    "autoconfig_well_known": "---------- mmmmmmmmmm",
+    "autodiscover": "++++++++++ ++++++++++",
+    "autodiscover_json": "bbbbbbbbbb mmmmmmmmmm",  # as without its protocol
+    "autodiscover_json_v1": "bbbbbbbbbb mmmmmmmmmm",
     "address_import": "L---+++++L L---+++++L",
     "domains": "L---+++++L mmmmmmmmmm",
     "domain": "L---+-+++L L---+-+++L",
@@ -186,6 +196,9 @@ class World:
         if route.startswith(("domains/", "aliases/")):
             name, alias = self.mailbox.domain_id, Alias.objects.get()
             return [name] if "<str:name>" in route else [alias.pk] if "<int:pk>" in route else []
+        if route.startswith(("programs/", "autodiscover/")):
+            token, address = profiles.link_for(self.mailbox).split("/")[-2], self.mailbox.address
+            return [token] if "<str:token>" in route else [address] if "<str:address>" in route else []
         return self._further_arguments(route)
 
     def _further_arguments(self, route: str) -> list[Any]:
