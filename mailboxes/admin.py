@@ -18,7 +18,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from mailboxes import hosting, second_factor
-from mailboxes.models import Alias, AliasTarget, Customer, Delegation, Domain, Mailbox, User
+from mailboxes.models import Alias, AliasTarget, Customer, Delegation, DkimKey, Domain, Mailbox, User
 
 admin.site.unregister(Group)
 # allauth's own lists: a person's address stands on the user, secrets and session keys are for nobody to read.
@@ -138,6 +138,31 @@ class DomainAdmin(SuspensionAdmin):
     autocomplete_fields = ("customer", "catch_all")
     readonly_fields = ("suspended_at", "refuses_from")
     show_full_result_count = False
+
+
+@admin.register(DkimKey)
+class DkimKeyAdmin(ModelAdmin):
+    """Keys that sign, to look at: they are made and deleted on the domain's page. Private halves are not shown."""
+
+    list_display = ("domain", "selector", "algorithm", "signs_since", "retired_at", "seen_at", "created_at")
+    list_filter = ("algorithm", ("signs_since", EmptyFieldListFilter), ("retired_at", EmptyFieldListFilter))
+    date_hierarchy = "created_at"
+    search_fields = ("domain__name", "selector")
+    fields = (
+        "domain", "selector", "algorithm", "public_key", "created_at", "checked_at", "seen_at", "signs_since",
+        "retired_at",
+    )  # fmt: skip
+    readonly_fields = fields
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 class AddressAdmin(ModelAdmin):

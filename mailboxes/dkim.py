@@ -23,6 +23,7 @@ RSA_BITS = 2048  # RFC 8301 §3.2
 KEPT_AFTER = timedelta(days=14)
 # Nobody breaks a key of 2048 bits in a year; one that leaked unseen is worth something for that long.
 OLD_AFTER = timedelta(days=365)
+MAX_NAME = 253  # octets of a name in the DNS as it is written (RFC 1035 §2.3.4)
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another
 
 
@@ -32,6 +33,8 @@ def make_key(domain: Domain, algorithm: str, *, now: datetime, actor: User | Non
     Domain.objects.select_for_update().get(pk=domain.pk)
     if domain.dkim_keys.filter(signs_since=None, algorithm=algorithm).exists():
         raise MailboxesError(_("There is a new key already: publish its record, or delete it first."))
+    if len(f"wp000000xxxxx._domainkey.{domain.name}") > MAX_NAME:
+        raise MailboxesError(_("The domain's name is too long for a record of a key."))
     private, public = _ed25519() if algorithm == DkimKey.Algorithm.ED25519 else _rsa()
     made = domain.dkim_keys.create(
         selector=_selector(now), algorithm=algorithm, public_key=public,

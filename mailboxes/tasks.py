@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from mailboxes import devices, dkim, dkim_signer, hosting
+from mailboxes import devices, dkim, dkim_rotation, dkim_signer, hosting
 
 
 @shared_task
@@ -23,3 +23,9 @@ def write_dkim_keys() -> int:
     """Mend what rspamd reads: after a change that did not reach Redis, or a Redis that lost it. Forget old keys."""
     dkim.delete_old(timezone.now())
     return dkim_signer.write()
+
+
+@shared_task
+def start_published_dkim_keys() -> int:
+    """New keys whose records are in the DNS now begin to sign."""
+    return dkim_rotation.start_published(timezone.now())

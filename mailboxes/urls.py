@@ -8,7 +8,7 @@ from allauth.mfa.base import views as factors
 from allauth.mfa.recovery_codes import views as codes
 from django.urls import path
 
-from mailboxes import company_views, hosting_views, programs_views, views
+from mailboxes import company_views, hosting_views, programs_views, signing_views, views
 
 RECOVERY_CODES = "account/second-factor/recovery-codes/"
 
@@ -38,6 +38,7 @@ urlpatterns = [
     path("domains/import/", hosting_views.address_import, name="address_import"),
     path("domains/<str:name>/", hosting_views.domain_page, name="domain"),
     path("domains/<str:name>/aliases/new/", hosting_views.alias_new, name="alias_new"),
+    path("domains/<str:name>/signing/", signing_views.signing, name="domain_signing"),
     path("aliases/<int:pk>/", hosting_views.alias_edit, name="alias_edit"),
     path("language/", views.set_language, name="set_language"),
     path("sign-in/second-step/", views.second_step, name="mfa_authenticate"),

@@ -137,6 +137,12 @@ def check_redis_urls(**_kwargs: Any) -> Iterable[CheckMessage]:
             hint="redis://host:6379/0, rediss://… or unix:///path/to/socket?db=0.",
             id="panel.E007",
         )
+    if not settings.DKIM_REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+        yield checks.Error(
+            "DKIM_REDIS_URL is not the address of a Redis.",
+            hint="redis://host:6379/0 or unix:///path/to/socket?db=0, as rspamd reads it.",
+            id="panel.E026",
+        )
     if urlsplit(settings.CELERY_BROKER_URL).scheme not in BROKER_SCHEMES:
         yield checks.Error(
             "CELERY_BROKER_URL is not an address that Celery understands.",

@@ -160,6 +160,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 50},
     },
+    "start-published-dkim-keys": {
+        "task": "mailboxes.tasks.start_published_dkim_keys",
+        "schedule": 600.0,
+        "options": {"expires": 550},
+    },
     "purge-deleted-mailboxes": {
         "task": "mailboxes.tasks.purge_deleted_mailboxes",
         "schedule": 3600.0,

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 from playwright.sync_api import Page
 
-from mailboxes import profiles
+from mailboxes import dkim, profiles
 from mailboxes.models import Alias, AliasTarget, Customer, Mailbox, User
 from responders import batches, calendars, notices
 from responders.batch_scope import Row
@@ -45,7 +45,7 @@ OF_OWNER = {
     "account_language", "account_time_zone", "usersessions_list", "device_end_others", "mfa_index",
     "mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate", "account_logout", "mailbox_new",
     "mailbox_settings", "mailbox_rename", "mailbox_delete", "app_passwords", "address_import", "domains", "domain",
-    "alias_new", "alias_edit", "mailbox_programs",
+    "alias_new", "alias_edit", "domain_signing", "mailbox_programs",
 }  # fmt: skip
 OF_STAFF = {
     "batches", "batch_new", "batch", "support_why",
@@ -88,7 +88,10 @@ def paths(mailbox: Mailbox, standing_reply: Responder, support: User, anna: User
     decision = Decision.objects.order_by("pk")[0]
     alias = Alias.objects.create(domain=mailbox.domain, local_part="biuro")
     AliasTarget.objects.create(alias=alias, mailbox=mailbox)
-    special |= {name: {"name": mailbox.domain_id} for name in ("domain", "alias_new")} | {
+    dkim.let_sign(dkim.make_key(mailbox.domain, "rsa", now=now, actor=None), now=now, actor=None)
+    for algorithm in ("rsa", "ed25519"):
+        dkim.make_key(mailbox.domain, algorithm, now=now, actor=None)
+    special |= {name: {"name": mailbox.domain_id} for name in ("domain", "alias_new", "domain_signing")} | {
         "alias_edit": {"pk": alias.pk}
     }
     special |= {

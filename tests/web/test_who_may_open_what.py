@@ -102,6 +102,7 @@ WANTED = {
     "address_import": "L---+++++L L---+++++L",
     "domains": "L---+++++L mmmmmmmmmm",
     "domain": "L---+-+++L L---+-+++L",
+    "domain_signing": "L---+-+++L L---+-+++L",
     "alias_new": "L---+-+++L L---+-+++L",
     "alias_edit": "L---+-+++L L---+-+++L",
     "delegations": "L+--+-+++L L+--+-WWWL",
@@ -153,7 +154,8 @@ LEADS, ADMINS, NONE = "LLLLLLL++L", "LLLLLLLx+L", "LLLLLLLxxL"
 MODELS = {
     "mailboxes": {
         "user": (LEADS, ADMINS), "customer": (LEADS, ADMINS), "domain": (LEADS, ADMINS), "mailbox": (LEADS, ADMINS),
-        "delegation": (LEADS, ADMINS), "alias": (LEADS, ADMINS), "aliastarget": (LEADS, ADMINS),
+        "delegation": (LEADS, ADMINS), "dkimkey": (LEADS, NONE), "alias": (LEADS, ADMINS),
+        "aliastarget": (LEADS, ADMINS),
     },
     "responders": {
         "responder": (LEADS, ADMINS), "decision": (LEADS, NONE), "drawnbrake": (LEADS, NONE), "refusal": (LEADS, NONE),
@@ -238,6 +240,7 @@ def world(mailbox: Mailbox, standing_reply: Responder, anna: User, support: User
     mailbox.domain.customer = ours
     mailbox.domain.save()
     Domain.objects.create(name="cudza.example", customer=theirs)
+    mailbox.domain.dkim_keys.create(selector="x", algorithm="rsa")
     Alias.objects.create(domain=mailbox.domain, local_part="biuro")
 
     def person(name: str, group: str = "", **options: Any) -> User:

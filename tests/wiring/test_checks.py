@@ -44,6 +44,7 @@ def test_a_good_configuration_is_silent() -> None:
         ({"RELAY_URL": "smtp://127.0.0.1:99999"}, "panel.E005"),
         ({"RELAY_URL": "smtp://user:secret@relay.example:25"}, "panel.E005"),
         ({"REDIS_URL": "127.0.0.1:6379"}, "panel.E007"),
+        ({"DKIM_REDIS_URL": "127.0.0.1:6379"}, "panel.E026"),
         ({"CELERY_BROKER_URL": "unix:///run/redis.sock"}, "panel.E008"),
         ({"DEFAULT_MAILBOX_TIME_ZONE": "Warsaw"}, "panel.E009"),
         ({"DEFAULT_MAILBOX_LANGUAGE": "de"}, "panel.E010"),
