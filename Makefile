@@ -41,6 +41,10 @@ test-fast: .venv/dev.stamp .venv/messages.stamp  ## The tests that need no mail 
 bench: .venv/dev.stamp  ## How many messages a second
 	@for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
 
+.PHONY: bench-scale
+bench-scale: .venv/dev.stamp .venv/messages.stamp  ## A million mailboxes: clock, look-ups … ARGS="--mailboxes 10000 --only clock"
+	@$(BIN)/python -m bench.scale $(ARGS)
+
 .PHONY: soak
 soak: .venv/dev.stamp .venv/messages.stamp  ## Hook, database, Redis killed again and again, a relay that fails: MESSAGES=… KILLS=… SEED=…
 	@sh tests/install-debian-packages.sh

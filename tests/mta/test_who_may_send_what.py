@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-from django.db import connection, transaction
 
 from mailboxes.models import AliasTarget
 from tests.mta.conftest import PASSWORD, Hosting
@@ -183,18 +182,3 @@ def test_the_maps_know_their_addresses_and_no_others(stack: Stack, hosting: Host
     assert stack.look_up("pgsql-senders.cf", alias) == stack.look_up("pgsql-senders.cf", address) == address
     for stranger in (f"x{address}", f"żółw@{hosting.domain}"):
         assert stack.look_up("pgsql-mailboxes.cf", stranger) == ""
-
-
-@pytest.mark.parametrize("file", [
-    "pgsql-mailboxes.cf", "pgsql-aliases.cf", "pgsql-copies.cf", "pgsql-senders.cf", "pgsql-refused.cf",
-])  # fmt: skip
-def test_a_map_finds_its_address_through_an_index(stack: Stack, hosting: Hosting, file: str) -> None:
-    """Each is asked several times for every message."""
-    query = (stack.config / file).read_text().partition("query = ")[2]
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("EXPLAIN " + query.replace("%%", "%").replace("%s", "anna@firma.example"))
-        plan = [line for (line,) in cursor.fetchall()]
-    conditions = [line.strip() for line in plan if "anna@firma.example" in line]
-    assert conditions
-    assert all(condition.startswith("Index Cond: (") for condition in conditions), plan

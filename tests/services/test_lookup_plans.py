@@ -1,0 +1,44 @@
+"""What Postfix and Dovecot ask for each message and each sign-in is found by indexes, however many mailboxes."""
+
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from bench.scale import lookups
+from bench.scale.filling import Size, fill
+
+PAGES = 100  # of 8 KB; a table that is read from end to end has more
+SLOW_TO_PLAN = {"aliases", "copies", "senders", "dovecot password"}
+
+
+@pytest.fixture
+def many(db: None) -> None:
+    fill(connection.connection, Size(mailboxes=6_000, aliases=2_000, decisions=0))
+
+
+@pytest.mark.usefixtures("many")
+def test_no_look_up_reads_a_large_table_from_end_to_end(tmp_path: Path) -> None:
+    asked, found = connection.connection, lookups.rendered(tmp_path)
+    assert {one.name for one in found} >= SLOW_TO_PLAN | {"domains", "mailboxes", "refused", "dovecot user"}
+    large = lookups.large_tables(asked)
+    assert {"mailboxes_mailbox", "mailboxes_alias", "responders_responder", "mailboxes_user"} <= large
+    for lookup in found:
+        lookups.plans_inside(asked, lookup.about("x@y.example"))  # from here on plans are made, and catalogues read
+        for key in lookups.keys(asked, lookup.name, 5):
+            plans = lookups.plans_inside(asked, lookup.about(key))
+            assert plans, lookup.name
+            assert not {name for plan in plans for name in plan.whole_tables()} & large, (lookup.name, key)
+            assert max(plan.pages for plan in plans) < PAGES, (lookup.name, key)
+
+
+@pytest.mark.usefixtures("many")
+def test_plans_that_take_long_to_make_are_kept(tmp_path: Path) -> None:
+    """As a function the statement is planned once: outside it there is nothing but the call."""
+    asked = connection.connection
+    for lookup in lookups.rendered(tmp_path):
+        if lookup.name in SLOW_TO_PLAN:
+            key = lookups.keys(asked, lookup.name, 5)[0]
+            *inside, outside = lookups.plans_inside(asked, lookup.about(key))
+            assert inside, lookup.name
+            assert {node["Node Type"] for node in outside.nodes} <= {"Function Scan", "Limit"}, lookup.name
