@@ -8,7 +8,7 @@ COPY . .
 # The key signs nothing here; a container gets its own from the environment.
 RUN .venv/bin/pybabel compile -d locale -D django \
     && SECRET_KEY=only-while-building STATIC_ROOT=/opt/webmail-panel/staticfiles .venv/bin/python manage.py collectstatic --noinput \
-    && .venv/bin/python -m compileall -q webmail_panel mailboxes responders
+    && .venv/bin/python -m compileall -q webmail_panel importing mailboxes responders
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /var/lib/webmail-panel --create-home --shell /usr/sbin/nologin webmail-panel \

@@ -58,7 +58,7 @@ fuzz: .venv/fuzz.stamp  ## Any octets, read, decided and answered, for FUZZ_SECO
 
 .PHONY: security
 security: .venv/audit.stamp .venv/messages.stamp  ## Known holes in the packages, ruff's security rules, every form filled in with harm
-	$(BIN)/ruff check --select S webmail_panel mailboxes responders
+	$(BIN)/ruff check --select S webmail_panel importing mailboxes responders
 	HOSTILE=all $(BIN)/python -m pytest -q -n 2 tests/web/test_hostile_forms.py tests/web/test_attacks.py
 	@$(BIN)/python -m tests.audit requirements/run.txt
 

@@ -88,7 +88,7 @@ def read(stored: str, default_scheme: str = "CRYPT") -> Taken | NotTaken:
     if match := _DJANGO.fullmatch(text):
         return NotTaken("too-costly", "DJANGO") if int(match[1][:9]) > MAX_PBKDF2_ROUNDS * 2 else Taken("DJANGO", text)
     match = _PREFIX.fullmatch(text)
-    scheme, encoding, value = match.groups() if match else (_shown(text) or default_scheme, "", text)
+    scheme, encoding, value = match.groups() if match else (_shown(text, default_scheme), "", text)
     return _read(scheme.upper(), (encoding or "").upper(), value)
 
 
@@ -100,13 +100,16 @@ def fits(scheme: str, value: str, password: str) -> bool:
         return False
 
 
-def _shown(text: str) -> str:
-    """The scheme that a value without {SCHEME} shows by its own beginning."""
+def _shown(text: str, default_scheme: str) -> str:
+    """The scheme that a value without {SCHEME} shows by itself, or the one that its system has."""
     if text.startswith("$argon2id$"):
         return "ARGON2ID"
     if text.startswith("$argon2i$"):
         return "ARGON2I"
-    return "CRYPT" if any(text.startswith(beginning) for beginning in _CRYPT) else ""
+    if any(text.startswith(beginning) for beginning in _CRYPT):
+        return "CRYPT"
+    is_md5 = default_scheme == "CRYPT" and re.fullmatch(r"[0-9a-fA-F]{32}", text)
+    return "PLAIN-MD5" if is_md5 else default_scheme
 
 
 def _read(named: str, encoding: str, value: str) -> Taken | NotTaken:

@@ -96,11 +96,15 @@ def _domain_and_local_part(address: str, *, create_domain: bool) -> tuple[Domain
     domain = Domain.objects.filter(name=name).first()
     if domain is None and not create_domain:
         raise MailboxesError(_("%(name)s is not a domain of this panel") % {"name": name})
-    if domain is None:
-        domain = Domain(name=name)
-        _clean(domain)
-        domain.save()
-    return domain, local_part
+    return domain or add_domain(name), local_part
+
+
+def add_domain(name: str, *, customer: Customer | None = None) -> Domain:
+    """Make a domain, by its name in normal form. Raises MailboxesError."""
+    domain = Domain(name=name, customer=customer)
+    _clean(domain)
+    domain.save()
+    return domain
 
 
 def deliverable(typed: str, domain: Domain) -> str:

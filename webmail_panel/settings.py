@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "mailboxes",
     "responders",
+    "importing",
     "webmail_panel",
 ]
 

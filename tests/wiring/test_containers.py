@@ -255,7 +255,7 @@ def test_production_needs_only_the_packages_of_production() -> None:
     """Everything that runs for real is imported while the packages for demo and development cannot be."""
     locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "base.txt").read_text(), re.MULTILINE))
     known = importlib.metadata.packages_distributions()
-    ours = {"webmail_panel", "responders", "mailboxes"}
+    ours = {"webmail_panel", "importing", "responders", "mailboxes"}
     forbidden = sorted(
         module
         for module, owners in known.items()
@@ -268,7 +268,7 @@ import django, importlib, pkgutil
 django.setup()
 from django.urls import get_resolver
 get_resolver().url_patterns
-for package in ("responders", "mailboxes"):
+for package in ("importing", "responders", "mailboxes"):
     for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
         if "demo" not in found.name and not found.name.endswith(".sink"):
             importlib.import_module(found.name)

@@ -1,0 +1,389 @@
+"""Carries a settled source over, domain by domain, each in a transaction: killed half-way it is begun again.
+
+Without `applies` nothing is written and the items say what would be. What is there already is never made twice, and
+stays as it is unless `overwrites`. Two passes: an alias may lead to a mailbox of another domain.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import DataError, IntegrityError, transaction
+from django.db.models import Prefetch
+
+from importing import facts, wanted
+from importing.items import Item, State, left_out, note, of_problem
+from importing.texts import has_broken_letters
+from mailboxes import addresses, hosting, services
+from mailboxes.models import LANGUAGES, Alias, AliasTarget, Customer, Domain, Mailbox
+from responders import services as responders
+from responders.models import Responder
+from responders.validation import ResponderInvalid, as_input, own_addresses
+
+_REFUSED = (services.MailboxesError, ResponderInvalid, ValidationError, IntegrityError, DataError)
+
+
+@dataclass(frozen=True)
+class Options:
+    """`now` is the database's time; `zone` that of new mailboxes."""
+
+    now: datetime
+    zone: str
+    applies: bool = False
+    overwrites: bool = False
+    keeps_weak_passwords: bool = False
+    leaves_out_expired: bool = False
+
+
+class Carrier:
+    """One run over one source."""
+
+    def __init__(self, source: facts.Source, options: Options) -> None:
+        self._source, self._options = source, options
+        self._coming = {mailbox.address for mailbox in source.mailboxes}
+        self._aliases_of: dict[str, set[str]] = defaultdict(set)
+        for alias in source.aliases:
+            if len(alias.targets) == 1:
+                self._aliases_of[alias.targets[0]].add(alias.address)
+
+    def items(self) -> Iterator[Item]:
+        """What is found and done, as it happens; each domain's when its transaction is over."""
+        yield from map(of_problem, self._source.problems)
+        yield from self._together(self._customers, self._source.customers)
+        mailboxes = _by_domain(self._source.mailboxes)
+        answering = _by_domain(self._source.responders)
+        domains = {domain.name: domain for domain in self._source.domains}
+        for name in sorted({*domains, *mailboxes, *answering}):
+            yield from self._together(self._domain, name, domains.get(name), mailboxes[name], answering[name])
+        aliases = _by_domain(self._source.aliases)
+        for name in sorted(aliases):
+            yield from self._together(self._aliases, name, aliases[name])
+        for catch_all in self._source.catch_alls:
+            yield from self._together(self._catch_all, catch_all)
+
+    def _together(self, do: Callable[..., Iterator[Item]], *about: Any) -> list[Item]:
+        """In one transaction; in a dry run none is needed."""
+        if not self._options.applies:
+            return list(do(*about))
+        with transaction.atomic():
+            return list(do(*about))
+
+    def _make(self, item: Item, do: Callable[[], object]) -> Item:
+        """Do it, if this is no dry run; what cannot be done says why and undoes itself alone."""
+        if not self._options.applies:
+            return item
+        try:
+            with transaction.atomic():
+                do()
+        except _REFUSED as error:
+            return left_out(item.kind, item.name, "refused", _words(error))
+        return item
+
+    def _compared(self, kind: str, name: str, differs: list[str], overwrite: Callable[[], object]) -> Item:
+        """Of something that is there already."""
+        if not differs:
+            return Item(State.SAME, kind, name)
+        if self._options.overwrites:
+            return self._make(Item(State.CHANGED, kind, name, detail=", ".join(differs)), overwrite)
+        return Item(State.DIFFERS, kind, name, "is-here-otherwise", ", ".join(differs))
+
+    # --- Customers, domains, mailboxes ---
+
+    def _customers(self, customers: list[facts.Customer]) -> Iterator[Item]:
+        there = dict(Customer.objects.values_list("number", "name"))
+        for customer in customers:
+            label = f"{customer.name} ({customer.number})"
+            if customer.number in there:
+                yield Item(State.SAME, "customer", label)
+                continue
+            made = Customer(number=customer.number, name=customer.name)
+            yield self._make(Item(State.NEW, "customer", label), made.save)
+
+    def _domain(
+        self, name: str, domain: facts.Domain | None, mailboxes: list[facts.Mailbox], answering: list[facts.Responder]
+    ) -> Iterator[Item]:
+        row = Domain.objects.filter(name=name).select_related("customer").first()
+        is_new = row is None
+        if domain is not None:
+            row, item = self._one_domain(row, domain)
+            yield item
+            if item.state is State.LEFT_OUT:
+                return
+        there = _mailboxes_of(name)
+        taken = set(Alias.objects.filter(domain__name=name).values_list("address", flat=True))
+        for mailbox in mailboxes:
+            yield from self._mailbox(mailbox, there, taken)
+        for responder in answering:
+            yield from self._responder(responder, there)
+        if is_new and row is not None and domain is not None and domain.max_mailboxes is not None:
+            hosting.set_domain(row, actor=None, max_mailboxes=domain.max_mailboxes)
+
+    def _one_domain(self, row: Domain | None, domain: facts.Domain) -> tuple[Domain | None, Item]:
+        """The row, if there is one now."""
+        if row is not None:
+            differs, now = _differing_domain(row, domain), self._options.now
+            return row, self._compared("domain", domain.name, differs, lambda: _set_domain(row, domain, now))
+        made: list[Domain] = []
+        item = self._make(Item(State.NEW, "domain", domain.name), lambda: made.append(self._make_domain(domain)))
+        return (made[0] if made else None), item
+
+    def _make_domain(self, domain: facts.Domain) -> Domain:
+        customer = Customer.objects.filter(number=domain.customer).first() if domain.customer else None
+        row = services.add_domain(domain.name, customer=customer)
+        if domain.quota_mb is not None:
+            hosting.set_domain(row, actor=None, quota_mb=domain.quota_mb)
+        if not domain.is_active:
+            hosting.suspend(row, now=self._options.now, actor=None)
+        return row
+
+    def _mailbox(self, mailbox: facts.Mailbox, there: dict[str, Mailbox], taken: set[str]) -> Iterator[Item]:
+        row = there.get(mailbox.address)
+        if mailbox.address in taken:
+            yield left_out("mailbox", mailbox.address, "is-an-alias-here")
+        elif row is not None and row.deleted_at is not None:
+            yield left_out("mailbox", mailbox.address, "was-deleted-here")
+        elif row is not None:
+            differs = _differing_mailbox(row, mailbox)
+            yield self._compared("mailbox", mailbox.address, differs, lambda: self._set_mailbox(row, mailbox))
+            yield from self._password(row, mailbox)
+        else:
+            yield from self._new_mailbox(mailbox, there)
+        if has_broken_letters(mailbox.name):
+            yield note("mailbox", mailbox.address, "broken-letters", mailbox.name)
+
+    def _new_mailbox(self, mailbox: facts.Mailbox, there: dict[str, Mailbox]) -> Iterator[Item]:
+        item = self._make(
+            Item(State.NEW, "mailbox", mailbox.address, detail=_described(mailbox)),
+            lambda: there.update({mailbox.address: self._make_mailbox(mailbox)}),
+        )
+        yield item
+        if item.state is State.NEW:
+            yield from self._password(there.get(mailbox.address), mailbox)
+
+    def _make_mailbox(self, mailbox: facts.Mailbox) -> Mailbox:
+        language = mailbox.language if mailbox.language in dict(LANGUAGES) else None
+        row = services.add_mailbox(
+            mailbox.address, name=wanted.name_of(mailbox), language=language, time_zone=self._options.zone
+        )
+        if mailbox.quota_mb is not None:
+            hosting.set_quota(row, mailbox.quota_mb)
+        if not mailbox.is_active:
+            hosting.suspend(row, now=self._options.now, actor=None)
+        return row
+
+    def _set_mailbox(self, row: Mailbox, mailbox: facts.Mailbox) -> None:
+        if wanted.name_of(mailbox):
+            row.name = wanted.name_of(mailbox)
+            row.save(update_fields=["name"])
+        if mailbox.quota_mb is not None:
+            hosting.set_quota(row, mailbox.quota_mb)
+        _set_activity(row, mailbox.is_active, self._options.now)
+
+    def _password(self, row: Mailbox | None, mailbox: facts.Mailbox) -> Iterator[Item]:
+        """Of a new sign-in; whoever has a password here keeps it, unless it is to be overwritten."""
+        owner = row.owner if row is not None else None
+        has_one = owner is not None and owner.has_usable_password()
+        if not mailbox.password or (has_one and not self._options.overwrites):
+            if not mailbox.password and not has_one:
+                yield left_out("password", mailbox.address, "password-none")
+            return
+        taken, item = wanted.password_of(mailbox, keeps_weak=self._options.keeps_weak_passwords)
+        if item is not None:
+            yield item
+        if taken is None or row is None or not self._options.applies:
+            return
+        if not services.take_password(row, taken, overwrite=self._options.overwrites):
+            yield note("password", mailbox.address, "password-of-an-account-with-more-rights")
+
+    # --- Autoresponders ---
+
+    def _responder(self, responder: facts.Responder, there: dict[str, Mailbox]) -> Iterator[Item]:
+        row = there.get(responder.address)
+        if row is None and (self._options.applies or responder.address not in self._coming):
+            yield left_out("autoresponder", responder.address, "no-such-mailbox")
+            return
+        want = wanted.responder_of(responder, self._options.now)
+        if want.is_over and self._options.leaves_out_expired:
+            yield note("autoresponder", responder.address, "ended-and-left-out", str(responder.to_date))
+            return
+        rows = list(row.responders.all()) if row is not None else []
+        item = self._saved(row or _not_yet(responder.address, self._options.zone), rows, want, responder.address)
+        yield item
+        if want.is_over and item.state is State.NEW:
+            yield note("autoresponder", responder.address, "ended-and-switched-off", str(responder.to_date))
+        if has_broken_letters(responder.subject, responder.text_body):
+            yield note("autoresponder", responder.address, "broken-letters", responder.subject)
+        for address in self._not_own(responder, row):
+            yield note("autoresponder", responder.address, "not-an-own-address-here", address)
+
+    def _saved(self, row: Mailbox, rows: list[Responder], want: wanted.WantedResponder, address: str) -> Item:
+        differs = [wanted.differing(want, as_input(there)) for there in rows]
+        if [] in differs:
+            return Item(State.SAME, "autoresponder", address)
+        if len(rows) > 1:
+            return Item(State.DIFFERS, "autoresponder", address, "has-several-here", str(len(rows)))
+        try:
+            responders.check(row, want.values, self._options.now, rows[0] if rows else None)
+        except ResponderInvalid as error:
+            return left_out("autoresponder", address, "refused", _words(error))
+        if rows:
+            return self._compared("autoresponder", address, differs[0], lambda: self._save(row, want, rows[0]))
+        item = Item(State.NEW, "autoresponder", address, detail=_described_responder(want))
+        return self._make(item, lambda: self._save(row, want, None))
+
+    def _save(self, row: Mailbox, want: wanted.WantedResponder, there: Responder | None) -> None:
+        responders.save_responder(row, want.values, actor=None, now=self._options.now, responder=there)
+
+    def _not_own(self, responder: facts.Responder, row: Mailbox | None) -> list[str]:
+        """Addresses that the source answers for and the panel does not know as the mailbox's own."""
+        if not responder.own_addresses:
+            return []
+        normal = {addresses.normal_form_or_none(one) or one for one in responder.own_addresses}
+        known = self._aliases_of[responder.address] | {responder.address}
+        known |= set(own_addresses(row)) if row is not None and row.pk else set()
+        return sorted(normal - known)
+
+    # --- Aliases ---
+
+    def _aliases(self, name: str, aliases: list[facts.Alias]) -> Iterator[Item]:
+        if self._options.applies and not Domain.objects.filter(name=name).exists():
+            return  # the domain itself was left out, with its reason
+        targets = Prefetch("targets", AliasTarget.objects.select_related("mailbox"))
+        there = {str(row.address): row for row in Alias.objects.filter(domain__name=name).prefetch_related(targets)}
+        mailboxes = set(Mailbox.objects.filter(domain__name=name).values_list("address", flat=True))
+        for alias in aliases:
+            yield from self._alias(alias, there.get(alias.address), is_mailbox=alias.address in mailboxes)
+
+    def _alias(self, alias: facts.Alias, row: Alias | None, *, is_mailbox: bool) -> Iterator[Item]:
+        if is_mailbox:
+            yield left_out("alias", alias.address, "is-a-mailbox-here", ", ".join(alias.targets))
+            return
+        targets = []
+        for target in alias.targets:
+            trouble = "" if self._is_coming(target) else _trouble_with(target)
+            if trouble:
+                yield left_out("alias", alias.address, "target-refused", trouble)
+            else:
+                targets.append(target)
+        if not targets:
+            yield left_out("alias", alias.address, "no-target")
+        elif row is None:
+            item = Item(State.NEW, "alias", alias.address, detail=", ".join(targets)[:300])
+            yield self._make(item, lambda: _make_alias(alias, targets))
+        else:
+            differs = _differing_alias(row, alias, targets)
+            yield self._compared("alias", alias.address, differs, lambda: _set_alias(row, alias, targets))
+
+    def _is_coming(self, target: str) -> bool:
+        """A dry run takes the mailboxes of the source for made."""
+        return not self._options.applies and target in self._coming
+
+    def _catch_all(self, catch_all: facts.CatchAll) -> Iterator[Item]:
+        domain = Domain.objects.filter(name=catch_all.domain).select_related("catch_all").first()
+        target = Mailbox.objects.filter(address=catch_all.target, deleted_at=None).first()
+        if target is None and not self._is_coming(catch_all.target):
+            yield left_out("catch-all", catch_all.domain, "catch-all-is-no-mailbox", catch_all.target)
+        elif domain is None or domain.catch_all is None:
+            item = Item(State.NEW, "catch-all", catch_all.domain, detail=catch_all.target)
+            yield self._make(item, lambda: _set_catch_all(catch_all.domain, target))
+        else:
+            differs = [] if domain.catch_all == target else [f"{domain.catch_all} here"]
+            yield self._compared("catch-all", catch_all.domain, differs, lambda: _set_catch_all(domain.name, target))
+
+
+def _by_domain(things: list[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = defaultdict(list)
+    for thing in things:
+        found[addresses.split(thing.address)[1]].append(thing)
+    return found
+
+
+def _mailboxes_of(domain: str) -> dict[str, Mailbox]:
+    rows = Mailbox.objects.filter(domain__name=domain).select_related("owner", "domain").prefetch_related("responders")
+    return {str(row.address): row for row in rows}
+
+
+def _not_yet(address: str, zone: str) -> Mailbox:
+    """A mailbox that a dry run would make, for the checks of its autoresponder."""
+    local_part, domain = addresses.split(address)
+    return Mailbox(local_part=local_part, domain_id=domain, time_zone=zone)
+
+
+def _differing_domain(row: Domain, domain: facts.Domain) -> list[str]:
+    pairs = {"quota_mb": (domain.quota_mb, row.quota_mb), "max_mailboxes": (domain.max_mailboxes, row.max_mailboxes)}
+    differs = [name for name, (there, here) in pairs.items() if there is not None and there != here]
+    if domain.customer and (row.customer is None or row.customer.number != domain.customer):
+        differs.append("customer")
+    return differs + (["is_active"] if domain.is_active != row.is_active else [])
+
+
+def _set_domain(row: Domain, domain: facts.Domain, now: datetime) -> None:
+    limits = {"quota_mb": domain.quota_mb, "max_mailboxes": domain.max_mailboxes}
+    hosting.set_domain(row, actor=None, **{name: value for name, value in limits.items() if value is not None})
+    customer = Customer.objects.filter(number=domain.customer).first() if domain.customer else None
+    if customer is not None:
+        hosting.set_domain(row, actor=None, customer=customer)
+    _set_activity(row, domain.is_active, now)
+
+
+def _set_activity(row: Domain | Mailbox, is_active: bool, now: datetime) -> None:
+    if is_active:
+        hosting.resume(row, actor=None)
+    else:
+        hosting.suspend(row, now=now, actor=None)
+
+
+def _differing_mailbox(row: Mailbox, mailbox: facts.Mailbox) -> list[str]:
+    name = wanted.name_of(mailbox)
+    pairs = {"name": (name or row.name, row.name), "quota_mb": (mailbox.quota_mb or row.quota_mb, row.quota_mb)}
+    pairs |= {"is_active": (mailbox.is_active, row.is_active)}
+    return [name for name, (there, here) in pairs.items() if there != here]
+
+
+def _described(mailbox: facts.Mailbox) -> str:
+    words = [wanted.name_of(mailbox), f"{mailbox.quota_mb} MB" if mailbox.quota_mb else ""]
+    return ", ".join(word for word in [*words, "" if mailbox.is_active else "suspended"] if word)
+
+
+def _described_responder(want: wanted.WantedResponder) -> str:
+    values = want.values
+    dates = [str(one) for one in (values.from_date, values.to_date)] if values.from_date or values.to_date else []
+    return ", ".join([values.type, "on" if values.is_enabled else "off", *([" – ".join(dates)] if dates else [])])
+
+
+def _trouble_with(target: str) -> str:
+    try:
+        services.check_target(target)
+    except services.MailboxesError as error:
+        return str(error)
+    return ""
+
+
+def _differing_alias(row: Alias, alias: facts.Alias, targets: list[str]) -> list[str]:
+    there = {str(one.mailbox.address) if one.mailbox else one.outside_address for one in row.targets.all()}
+    differs = [] if there == set(targets) else ["targets"]
+    return differs + (["is_active"] if row.is_active != alias.is_active else [])
+
+
+def _make_alias(alias: facts.Alias, targets: list[str]) -> None:
+    row = services.add_alias(alias.address, targets)
+    services.change_alias(row, is_active=alias.is_active, actor=None)
+
+
+def _set_alias(row: Alias, alias: facts.Alias, targets: list[str]) -> None:
+    services.set_targets(row, targets, actor=None)
+    services.change_alias(row, is_active=alias.is_active, actor=None)
+
+
+def _set_catch_all(domain: str, target: Mailbox | None) -> None:
+    hosting.set_domain(Domain.objects.get(name=domain), actor=None, catch_all=target)
+
+
+def _words(error: Exception) -> str:
+    """One line; a database's says its constraint, not the row."""
+    if isinstance(error, ValidationError):
+        return " ".join(error.messages)
+    return str(error).partition("\n")[0]
