@@ -1,9 +1,10 @@
 #!/bin/sh
-# The mail servers and the browser that the tests use. Root gets what is missing installed, and no service is
+# The servers and the browser that the tests use. Root gets what is missing installed, and no service is
 # started; anybody else is told what to install. The settings of the machine are not touched.
 set -eu
 
-PACKAGES="postfix postfix-pgsql dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pgsql dovecot-sieve rspamd chromium gettext"
+PACKAGES="postfix postfix-pgsql dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pgsql dovecot-sieve rspamd \
+    nginx-light logrotate systemd chromium gettext"
 
 missing=
 for package in $PACKAGES; do

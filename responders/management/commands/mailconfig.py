@@ -1,4 +1,4 @@
-"""`manage.py mailconfig postfix|dovecot|rspamd --output DIR`: the mail servers' files, from the templates in deploy/.
+"""`manage.py mailconfig postfix|dovecot|rspamd|nginx --output DIR`: the servers' files, from the templates in deploy/.
 
 In a template @NAME@ is a placeholder. Every value is checked before it is written: what stands in a
 mail server's configuration must not be able to add a line to it.
@@ -23,7 +23,12 @@ from mailboxes import addresses
 TEMPLATES = settings.BASE_DIR / "deploy"
 MADE_BY = "Made by `manage.py mailconfig {server}`, which writes it anew; templates: deploy/{server}/."
 SUFFIXES = {".cf", ".conf", ".ext", ".inc", ".lua", ".sieve"}
-MAIN_FILES = {"postfix": "main.cf", "dovecot": "dovecot.conf", "rspamd": "dkim_signing.conf"}
+MAIN_FILES = {
+    "postfix": "main.cf",
+    "dovecot": "dovecot.conf",
+    "rspamd": "dkim_signing.conf",
+    "nginx": "webmail-panel.conf",
+}
 SECRET_FILES = {"postfix": "pgsql-*.cf", "dovecot": "*.conf.ext"}
 # Of each call alone, not of what is written.
 NOT_KEPT = {"server", "output", "force", "again", "password_stdin", "password"}
@@ -59,6 +64,7 @@ class Command(BaseCommand):
         servers = parser.add_subparsers(dest="server", required=True)
         _add_postfix_options(servers.add_parser("postfix", help="main.cf, master.cf and the maps"))
         _add_dovecot_options(servers.add_parser("dovecot", help="dovecot.conf and its SQL"))
+        _add_nginx_options(servers.add_parser("nginx", help="what goes into its conf.d: the panel's site"))
         _add_rspamd_options(servers.add_parser("rspamd", help="what goes into its local.d: signing, the milter"))
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -71,7 +77,9 @@ class Command(BaseCommand):
 
 def values_of(server: str, options: Mapping[str, Any]) -> dict[str, str]:
     """What the placeholders of a server's templates stand for. Raises CommandError."""
-    values = {"postfix": _postfix_values, "dovecot": _dovecot_values, "rspamd": _rspamd_values}[server](options)
+    values = {"postfix": _postfix_values, "dovecot": _dovecot_values, "rspamd": _rspamd_values, "nginx": _nginx_values}[
+        server
+    ](options)
     return values | {"MADE_BY": MADE_BY.format(server=server), "OPTIONS": _in_words(_parser(), options)}
 
 
@@ -139,6 +147,30 @@ def _add_rspamd_options(parser: CommandParser) -> None:
         "--networks", default=LOCAL_NETWORKS, metavar="NETWORKS",
         help="whose mail is signed without signing in: the hook's hosts (default: %(default)s)",
     )  # fmt: skip
+
+
+def _add_nginx_options(parser: CommandParser) -> None:
+    _add_output_options(parser)
+    parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain of the panel's name, in PEM")
+    parser.add_argument("--tls-key", metavar="FILE", help="its private key")
+    parser.add_argument("--panel-host", default="", metavar="NAME", help="(default: the first of ALLOWED_HOSTS)")
+    parser.add_argument(
+        "--web",
+        action="append",
+        metavar="HOST:PORT",
+        help="a web server of the panel; may be repeated (default: 127.0.0.1:8000)",
+    )
+    parser.add_argument(
+        "--names-tls", default="/etc/nginx/webmail-panel-names", metavar="DIR",
+        help="certificates of autoconfig., autodiscover. and mta-sts. names, each in NAME.pem (default: %(default)s)",
+    )  # fmt: skip
+    for name, port in (("http", "80"), ("https", "443")):
+        parser.add_argument(
+            f"--{name}-listen",
+            action="append",
+            metavar="[HOST:]PORT",
+            help=f"may be repeated (default: {port} and [::]:{port})",
+        )
 
 
 def _add_common_options(parser: CommandParser) -> None:
@@ -328,6 +360,37 @@ def _rspamd_values(options: Mapping[str, Any]) -> dict[str, str]:
         "LISTEN": f"{f'[{host}]' if ':' in host else host}:{port}",
         "NETWORKS": ", ".join(f'"{network}"' for network in networks),
     } | _keys_in_redis(settings.DKIM_REDIS_URL)
+
+
+def _nginx_values(options: Mapping[str, Any]) -> dict[str, str]:
+    host = options["panel_host"] or next((name for name in settings.ALLOWED_HOSTS if name[:1] not in "*."), "")
+    web = [_host_and_port("--web", address) for address in options["web"] or ["127.0.0.1:8000"]]
+    http = [_listener("--http-listen", address) for address in options["http_listen"] or ["80", "[::]:80"]]
+    https = [_listener("--https-listen", address) for address in options["https_listen"] or ["443", "[::]:443"]]
+
+    files = _tls_files(options)
+    if files is None:
+        raise CommandError("--tls-cert and --tls-key are needed: the panel is shown by HTTPS only")
+    return {
+        "PANEL_HOST": _domain("--panel-host", host),
+        "WEB": "\n".join(
+            f"    server {f'[{host}]' if ':' in host else host}:{port} max_fails=0;" for host, port in web
+        ),
+        "HTTP": _nginx_listeners(http),
+        "HTTP_DEFAULT": _nginx_listeners(http, " default_server"),
+        "HTTPS": _nginx_listeners(https, " ssl http2"),
+        "HTTPS_DEFAULT": _nginx_listeners(https, " ssl http2 default_server"),
+        "TLS_CERT": files[0],
+        "TLS_KEY": files[1],
+        "NAMES_TLS": str(_folder("--names-tls", options["names_tls"])),
+        "STATIC_ROOT": str(_folder("STATIC_ROOT", str(settings.STATIC_ROOT))),
+        "CONFIG_DIR": str(_folder("--output", options["output"])),
+        "AWAY_DIR": str(_folder("the panel's folder", str(TEMPLATES / "nginx"))),
+    }
+
+
+def _nginx_listeners(listeners: list[str], words: str = "") -> str:
+    return "\n".join(f"    listen {address}{words};" for address in listeners)
 
 
 def _keys_in_redis(address: str) -> dict[str, str]:

@@ -16,7 +16,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from webmail_panel.doctor import configuration, host, mail_servers, panel
 from webmail_panel.doctor.finding import Finding, Status, unknown
 
-POSTFIX, DOVECOT, RSPAMD = "postfix", "dovecot", "rspamd"
+NGINX, POSTFIX, DOVECOT, RSPAMD = "nginx", "postfix", "dovecot", "rspamd"
+PARTS = ["web", "hook", NGINX, POSTFIX, DOVECOT, RSPAMD]
 
 
 class Command(BaseCommand):
@@ -28,13 +29,14 @@ class Command(BaseCommand):
         parser.add_argument("--postfix", default="/etc/postfix", metavar="DIR", help="(default: %(default)s)")
         parser.add_argument("--dovecot", default="/etc/dovecot", metavar="DIR", help="(default: %(default)s)")
         parser.add_argument("--rspamd", default="/etc/rspamd/local.d", metavar="DIR", help="(default: %(default)s)")
+        parser.add_argument("--nginx", default="/etc/nginx/conf.d", metavar="DIR", help="(default: %(default)s)")
         parser.add_argument("--web", default="127.0.0.1:8000", metavar="HOST:PORT", help="(default: %(default)s)")
         parser.add_argument("--hook", default="", metavar="HOST:PORT", help="(default: where Postfix sends copies)")
         parser.add_argument(
             "--hook-health", default="127.0.0.1:8026", metavar="HOST:PORT", help="(default: %(default)s)"
         )
         parser.add_argument(
-            "--without", action="append", default=[], metavar="PART", choices=["web", "hook", POSTFIX, DOVECOT, RSPAMD],
+            "--without", action="append", default=[], metavar="PART", choices=PARTS,
             help="a part that this host does not have; may be repeated",
         )  # fmt: skip
 
@@ -74,6 +76,8 @@ def _services(options: dict[str, Any]) -> Iterator[Finding]:
     yield panel.check_beat(has_redis=has_redis, has_worker=worker.status is Status.OK)
     if "web" not in options["without"]:
         yield panel.check_web(options["web"])
+    if NGINX not in options["without"]:
+        yield configuration.check_files(NGINX, Path(options["nginx"]))
     if "hook" not in options["without"]:
         sent_to = configuration.options(POSTFIX, Path(options["postfix"])).get("hook", "")
         yield panel.check_hook(options["hook"] or sent_to or "127.0.0.1:8024", options["hook_health"])
