@@ -7,6 +7,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.contrib.admin import EmptyFieldListFilter
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
@@ -14,11 +15,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from mailboxes import hosting, second_factor
 from mailboxes.models import Alias, AliasTarget, Customer, Delegation, DkimKey, Domain, Mailbox, User
+from mailboxes.panel_admin import PanelAdmin
 
 admin.site.unregister(Group)
 # allauth's own lists: a person's address stands on the user, secrets and session keys are for nobody to read.
@@ -27,7 +29,7 @@ for model in (EmailAddress, Authenticator, UserSession):
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(DjangoGroupAdmin, PanelAdmin):  # type: ignore[misc]  # one has types, the other none
     """Roles."""
 
 
@@ -40,7 +42,7 @@ class EmailUserCreationForm(UserCreationForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # generic for the type checker only
+class UserAdmin(DjangoUserAdmin, PanelAdmin):  # type: ignore[misc,type-arg]  # as above
     """People who sign in."""
 
     form = UserChangeForm
@@ -51,7 +53,6 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # gener
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
     search_fields = ("email", "name")
     ordering = ("email",)
-    show_full_result_count = False
     filter_horizontal = ("groups", "user_permissions")
     readonly_fields = ("last_login", "date_joined")
     fieldsets = (
@@ -79,6 +80,16 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # gener
             return False
         return super().has_delete_permission(request, obj)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Whoever did something here stays in the log, so the account stays, too: it may be switched off."""
+        rows, counts, needed, protected = super().get_deleted_objects(objs, request)
+        named = set(LogEntry.objects.filter(user__in=objs).values_list("user__email", flat=True))
+        words = [
+            _("%(person)s stands in the log: take the right to sign in away instead.") % {"person": name}
+            for name in sorted(named)
+        ]
+        return rows, counts, needed, [*protected, *words]
+
     @admin.action(description=_("Remove the second factor, and sign out everywhere"), permissions=["change"])
     def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """For people who lost phone and codes; whoever does it has made sure that it is them."""
@@ -91,7 +102,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # gener
 
 
 @admin.register(Customer)
-class CustomerAdmin(ModelAdmin):
+class CustomerAdmin(PanelAdmin):
     """Customers."""
 
     list_display = ("name", "number", "created_at")
@@ -100,7 +111,7 @@ class CustomerAdmin(ModelAdmin):
     autocomplete_fields = ("administrators",)
 
 
-class SuspensionAdmin(ModelAdmin):
+class SuspensionAdmin(PanelAdmin):
     """Actions that domains and mailboxes have in common."""
 
     actions: tuple[str, ...] = ("suspend", "resume")
@@ -137,11 +148,10 @@ class DomainAdmin(SuspensionAdmin):
     search_fields = ("name", "customer__name", "customer__number")
     autocomplete_fields = ("customer", "catch_all")
     readonly_fields = ("suspended_at", "refuses_from")
-    show_full_result_count = False
 
 
 @admin.register(DkimKey)
-class DkimKeyAdmin(ModelAdmin):
+class DkimKeyAdmin(PanelAdmin):
     """Keys that sign, to look at: they are made and deleted on the domain's page. Private halves are not shown."""
 
     list_display = ("domain", "selector", "algorithm", "signs_since", "retired_at", "seen_at", "created_at")
@@ -153,7 +163,6 @@ class DkimKeyAdmin(ModelAdmin):
         "retired_at",
     )  # fmt: skip
     readonly_fields = fields
-    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -165,10 +174,9 @@ class DkimKeyAdmin(ModelAdmin):
         return False
 
 
-class AddressAdmin(ModelAdmin):
+class AddressAdmin(PanelAdmin):
     """What mailboxes and aliases have in common."""
 
-    show_full_result_count = False
     search_fields: tuple[str, ...] = ("address",)
     list_filter: tuple[Any, ...] = ("is_active",)
     autocomplete_fields: tuple[str, ...] = ("domain",)
@@ -223,7 +231,7 @@ class AliasTargetInline(TabularInline):
 
 
 @admin.register(Delegation)
-class DelegationAdmin(ModelAdmin):
+class DelegationAdmin(PanelAdmin):
     """Who looks after whose autoresponders."""
 
     list_display = ("mailbox", "user", "created_at", "created_by")
@@ -244,11 +252,10 @@ class AliasAdmin(AddressAdmin):
 
 
 @admin.register(AliasTarget)
-class AliasTargetAdmin(ModelAdmin):
+class AliasTargetAdmin(PanelAdmin):
     """Targets, to find by mailbox."""
 
     list_display = ("alias", "mailbox", "outside_address", "is_own_address")
     list_select_related = ("alias", "mailbox")
     search_fields = ("alias__address", "mailbox__address", "outside_address")
     autocomplete_fields = ("alias", "mailbox")
-    show_full_result_count = False

@@ -4,16 +4,18 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin
 from unfold.widgets import INPUT_CLASSES
 
 from mailboxes import addresses
+from mailboxes.models import Mailbox
+from mailboxes.panel_admin import PanelAdmin
 from responders import personal_data, refusals, services, validation
+from responders.core.facts import Reason
 from responders.core.rendering import TemplateProblem, check_template
 from responders.fields import LocalDateTimeField
 from responders.models import (
@@ -77,7 +79,7 @@ class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
 
 
 @admin.register(Responder)
-class ResponderAdmin(ModelAdmin):
+class ResponderAdmin(PanelAdmin):
     """Responders. Every change goes through the services, so that windows, revisions and history are right."""
 
     form = ResponderAdminForm
@@ -87,7 +89,6 @@ class ResponderAdmin(ModelAdmin):
     search_fields = ("subject", "mailbox__address")
     autocomplete_fields = ("mailbox",)
     date_hierarchy = "created_at"
-    show_full_result_count = False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Responder | None = None) -> tuple[str, ...]:
         return ("mailbox",) if obj else ()
@@ -125,10 +126,8 @@ class ResponderAdmin(ModelAdmin):
             self.delete_model(request, row)
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(PanelAdmin):
     """To look at; written by the hook, the services and the clock."""
-
-    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -140,16 +139,41 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
+class ReasonFilter(admin.SimpleListFilter):
+    """By the words that there are, without asking every row for its own."""
+
+    title = _("reason")
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(reason.value, reason.value) for reason in Reason]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Decision]) -> QuerySet[Decision]:
+        return queryset.filter(reason=self.value()) if self.value() else queryset
+
+
 @admin.register(Decision)
 class DecisionAdmin(ReadOnlyAdmin):
     """Why somebody did or did not get a reply."""
 
     list_display = ("decided_at", "reverse_path", "forward_path", "mailbox", "reason", "evidence")
-    list_filter = ("reason",)
+    list_filter = (ReasonFilter,)
     list_select_related = ("mailbox",)
-    search_fields = ("=reverse_path", "=message_id", "mailbox__address")
+    search_fields = ("reverse_path", "message_id", "mailbox__address")
+    search_help_text = _("A whole address of a sender or a mailbox, or a whole Message-ID")
     date_hierarchy = "decided_at"
     actions = ("erase_senders",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Decision], search_term: str
+    ) -> tuple[QuerySet[Decision], bool]:
+        """What indexes find, among millions."""
+        asked = search_term.replace("\0", "").strip()
+        if not asked:
+            return queryset, False
+        mailboxes = list(Mailbox.objects.filter(address=asked.lower()).values_list("pk", flat=True))
+        wanted = Q(reverse_path__in={asked, asked.lower()}) | Q(message_id=asked) | Q(mailbox_id__in=mailboxes)
+        return queryset.filter(wanted), False
 
     @admin.action(description=_("Forget these senders everywhere (GDPR)"), permissions=["erase"])
     def erase_senders(self, request: HttpRequest, queryset: QuerySet[Decision]) -> None:
@@ -213,6 +237,7 @@ class PreviousResponseAdmin(ReadOnlyAdmin):
     list_filter = ("state",)
     list_select_related = ("responder",)
     search_fields = ("=reverse_path_key", "responder__mailbox__address")
+    date_hierarchy = "claimed_at"
 
 
 @admin.register(ResponderEvent)
@@ -249,7 +274,7 @@ class QuarantinedMessageAdmin(ReadOnlyAdmin):
 
 
 @admin.register(PolicyVersion)
-class PolicyVersionAdmin(ModelAdmin):
+class PolicyVersionAdmin(PanelAdmin):
     """Settings that hold from the moment they are saved. Nothing is changed: a new version is added."""
 
     list_display = (
@@ -298,7 +323,7 @@ class HouseTextForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for t
 
 
 @admin.register(HouseText)
-class HouseTextAdmin(ModelAdmin):
+class HouseTextAdmin(PanelAdmin):
     """Texts that owners may start from, before the panel's own."""
 
     form = HouseTextForm

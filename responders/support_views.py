@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from mailboxes import csv_files
+from mailboxes.log import log_of
 from mailboxes.models import Customer, Domain, Mailbox
 from responders import acting, attention, refusals, services, support_search
 from responders import support_why as support_why_of
@@ -50,7 +51,7 @@ def support_customer(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {
         "customer": customer, "domains": domains, "administrators": customer.administrators.all()[:SHOWN],
         "notes": customer.notes.select_related("author")[:SHOWN],
-        "note_path": reverse("support_note", args=["customer", pk]),
+        "note_path": reverse("support_note", args=["customer", pk]), "log": log_of(customer),
     }  # fmt: skip
     return render(request, "support/customer.html", context)
 
@@ -60,11 +61,13 @@ def support_domain(request: HttpRequest, name: str) -> HttpResponse:
     """A domain's mailboxes, by address, a page at a time, and its aliases."""
     domain = get_object_or_404(Domain.objects.select_related("customer"), name=name)
     after = request.GET.get("after", "")[:320].replace("\0", "")
-    rows = Mailbox.objects.filter(domain=domain, address__gt=after).select_related("owner").order_by("address")
+    theirs = Mailbox.objects.filter(domain=domain, deleted_at=None, address__gt=after)
+    rows = theirs.select_related("owner").order_by("address")
     page = list(rows[: PAGE_SIZE + 1])
     context = {
         "domain": domain, "mailboxes": page[:PAGE_SIZE],
         "after": page[PAGE_SIZE - 1].address if len(page) > PAGE_SIZE else "",
+        "log": log_of(domain),
         "aliases": domain.alias_set.order_by("address").prefetch_related("targets__mailbox")[:PAGE_SIZE],
     }  # fmt: skip
     return render(request, "support/domain.html", context)

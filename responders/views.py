@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mailboxes import access
+from mailboxes.log import log_of
 from mailboxes.models import Mailbox
 from mailboxes.services import group_targets
 from responders import acting, history, sentences, services, statistics, timeline, undo
@@ -118,6 +119,8 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "reason_given": acting.reason_given(request, mailbox),
         "acts_for_owner": access.acts_for_owner(request.user, mailbox),
     }
+    if context["may_manage"]:
+        context["log"] = log_of(mailbox)
     if context["is_support"]:
         notes = mailbox.notes.select_related("author")[:NOTES_SHOWN]
         context |= {"notes": notes, "note_path": reverse("support_note", args=["mailbox", pk])}

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from importlib import import_module
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -16,6 +17,15 @@ from mailboxes.models import Alias, AliasTarget, Domain, Mailbox, User
 from responders.models import Responder
 
 PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The database of the tests may be emptied between them, its history included."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        name = connection.ops.quote_name(connection.settings_dict["NAME"])
+        cursor.execute(f"ALTER DATABASE {name} SET panel.emptying = 'on'")
+        cursor.execute("SET panel.emptying = 'on'")
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,16 @@
 """The history is only added to, whoever asks the database."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import IntegrityError, connection, transaction
+from django.test import Client
+from django.urls import reverse
 
-from mailboxes.models import User
-from responders.models import Responder, ResponderEvent
+from mailboxes.models import Customer, Mailbox, User
+from mailboxes.services import record
+from responders.models import PolicyVersion, Responder, ResponderEvent
 from responders.services import By, database_now, switch
+from tests.conftest import PASSWORD
 
 
 @pytest.fixture
@@ -32,6 +37,50 @@ def test_nothing_in_it_is_changed_or_deleted(event: ResponderEvent, statement: s
     assert event.reason == "bo tak"
 
 
+@pytest.mark.parametrize("table", ["responders_responderevent", "django_admin_log", "responders_policyversion"])
+def test_no_history_is_emptied_at_once(db: None, table: str) -> None:
+    with pytest.raises(IntegrityError, match="only added to"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL panel.emptying = 'off'; TRUNCATE {table} CASCADE")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM django_admin_log",
+        "UPDATE django_admin_log SET change_message = ''",
+        "UPDATE django_admin_log SET user_id = (SELECT max(id) FROM mailboxes_user)",
+        "DELETE FROM responders_policyversion",
+        "UPDATE responders_policyversion SET reason = 'x', changed_by_id = NULL",
+        "UPDATE responders_policyversion SET changed_by_id = (SELECT max(id) FROM mailboxes_user)",
+    ],
+)
+def test_the_log_of_the_administration_and_the_settings_stay(mailbox: Mailbox, anna: User, statement: str) -> None:
+    record(mailbox, "address: a → b", anna)
+    PolicyVersion.objects.create(reason="bo tak", changed_by=anna)
+    User.objects.create_user("inny@firma.example")
+    with pytest.raises(IntegrityError, match="only added to"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    PolicyVersion.objects.update(changed_by=None)  # whom it names may be forgotten
+    assert LogEntry.objects.get().change_message == "address: a → b"
+
+
+def test_whoever_stands_in_the_log_is_not_deleted_with_it(
+    client: Client, mailbox: Mailbox, anna: User, plain_static_files: None
+) -> None:
+    """Nobody covers their tracks by having their account deleted: it may be switched off."""
+    client.force_login(User.objects.create_superuser("admin@hosting.example", PASSWORD))
+    record(mailbox, "address: a → b", anna)
+    nobody = User.objects.create_user("nikt@firma.example")
+    for person, is_left in ((anna, True), (nobody, False)):
+        page = client.post(reverse("admin:mailboxes_user_delete", args=[person.pk]), {"post": "yes"}, follow=True)
+        assert page.status_code == 200
+        assert User.objects.filter(pk=person.pk).exists() is is_left
+    chosen = {"action": "delete_selected", "_selected_action": [anna.pk], "post": "yes"}
+    page = client.post(reverse("admin:mailboxes_user_changelist"), chosen, follow=True)
+    assert "stands in the log" in page.text
+    assert LogEntry.objects.filter(user=anna).exists()
+
+
 def test_it_may_forget_whom_it_names(event: ResponderEvent, standing_reply: Responder, anna: User) -> None:
     standing_reply.delete()
     ResponderEvent.objects.update(actor=None)
@@ -44,3 +93,30 @@ def test_personal_data_are_erased_on_purpose_only(event: ResponderEvent) -> None
         cursor.execute("SET LOCAL panel.erasing = 'on'")
         cursor.execute("DELETE FROM responders_responderevent")
     assert not ResponderEvent.objects.exists()
+
+
+def test_the_log_says_what_was_before_and_support_reads_it(
+    client: Client, support: User, mailbox: Mailbox, plain_static_files: None
+) -> None:
+    client.force_login(User.objects.create_superuser("admin@hosting.example", PASSWORD))
+    ours = Customer.objects.create(name="Nasza", number="7")
+    change = reverse("admin:mailboxes_customer_change", args=[ours.pk])
+    client.post(change, {"name": "Nasza i Wasza", "number": "7", "administrators": [support.pk]})
+    form = {"name": mailbox.domain_id, "customer": ours.pk, "is_active": "on", "replies_per_hour": ""}
+    client.post(reverse("admin:mailboxes_domain_change", args=[mailbox.domain.pk]), form)
+    client.force_login(support)
+    page = client.get(reverse("support_customer", args=[ours.pk])).text
+    assert "name: Nasza → Nasza i Wasza; administrators: – → pomoc@hosting.example" in page
+    page = client.get(reverse("support_domain", args=[mailbox.domain_id])).text
+    assert "customer: – → Nasza i Wasza" in page
+    assert "admin@hosting.example" in page
+    record(mailbox, "address: a → b", support)
+    assert "address: a → b" in client.get(reverse("mailbox", args=[mailbox.pk])).text
+
+
+def test_an_owner_does_not_read_what_was_done_about_the_mailbox(
+    client: Client, mailbox: Mailbox, anna: User, plain_static_files: None
+) -> None:
+    record(mailbox, "address: a → b", anna)
+    client.force_login(anna)
+    assert "address: a → b" not in client.get(reverse("mailbox", args=[mailbox.pk])).text

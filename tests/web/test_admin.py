@@ -1,16 +1,20 @@
 """Django admin: every list opens, and responders are saved through the services."""
 
-from datetime import datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from mailboxes.models import Domain, Mailbox, User
 from responders.models import Decision, QuarantinedMessage, Responder, ResponderEvent
 from responders.services import database_now
+from tests.web.test_query_counts import grow
 
 MODELS = [model for model in admin.site._registry if model._meta.app_label in {"mailboxes", "responders"}]
 
@@ -124,3 +128,66 @@ def test_a_quarantined_message_is_purged_by_whoever_may(as_admin: Client, roles:
     assert QuarantinedMessage.objects.exists()
     as_admin.post(address, {"action": "purge", "_selected_action": row.pk})
     assert not QuarantinedMessage.objects.exists()
+
+
+# --- Large tables ---
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.model_name)
+def test_no_list_counts_everything_or_asks_for_each_row(as_admin: Client, model: type) -> None:
+    name = f"{model._meta.app_label}_{model._meta.model_name}"  # type: ignore[attr-defined]
+    address = reverse(f"admin:{name}_changelist")
+    as_admin.get(address)
+    with CaptureQueriesContext(connection) as asked:
+        assert as_admin.get(address).status_code == 200
+    statements = [one["sql"] for one in asked]
+    table = model._meta.db_table  # type: ignore[attr-defined]
+    counting = [sql for sql in statements if "COUNT(" in sql and f'FROM "{table}"' in sql]
+    assert all("LIMIT 10000" in sql for sql in counting), counting
+    assert not [sql for sql in statements if "DISTINCT" in sql and f'"{table}"' in sql]
+    assert len(statements) <= 12
+
+
+def test_a_list_of_many_rows_asks_as_few_questions_as_one_of_few(as_admin: Client, mailbox: Mailbox) -> None:
+    addresses = [reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") for model in MODELS]
+    few = {address: _questions(as_admin, address) for address in addresses}
+    grow(mailbox, 30)
+    many = {address: _questions(as_admin, address) for address in addresses}
+    assert {address: (few[address], many[address]) for address in addresses if many[address] > few[address] + 1} == {}
+
+
+def _questions(client: Client, address: str) -> int:
+    client.get(address)
+    with CaptureQueriesContext(connection) as asked:
+        client.get(address)
+    return len(asked)
+
+
+def test_the_links_by_date_lead_to_months_and_days_that_hold_rows(as_admin: Client, mailbox: Mailbox) -> None:
+    Decision.objects.all().delete()
+    for moment in (
+        datetime(2026, 2, 28, 23, tzinfo=UTC),
+        datetime(2026, 11, 3, tzinfo=UTC),
+        datetime(2026, 11, 30, 23, 59, tzinfo=UTC),
+    ):
+        Decision.objects.create(mailbox=mailbox, decided_at=moment, forward_path="x@y", reason="replied")
+    address = reverse("admin:responders_decision_changelist")
+    assert re.findall(r"decided_at__month=(\d+)", as_admin.get(address).text) == ["2", "11"]
+    november = as_admin.get(address, {"decided_at__year": "2026", "decided_at__month": "11"}).text
+    assert re.findall(r"decided_at__day=(\d+)", november) == ["3", "30"]
+    Decision.objects.create(
+        mailbox=mailbox, decided_at=datetime(2024, 2, 29, tzinfo=UTC), forward_path="x@y", reason="spam"
+    )
+    assert set(re.findall(r"decided_at__year=(\d+)", as_admin.get(address).text)) == {"2024", "2026"}
+
+
+def test_decisions_are_found_by_what_an_index_finds(as_admin: Client, mailbox: Mailbox) -> None:
+    for sender, message_id in (("jan@example.com", "<a@b>"), ("ewa@example.com", "<c@d>")):
+        Decision.objects.create(
+            mailbox=None, decided_at=database_now(), forward_path="x@y", reason="spam", reverse_path=sender,
+            message_id=message_id,
+        )  # fmt: skip
+    address = reverse("admin:responders_decision_changelist")
+    for asked, count in (("JAN@example.com", 1), ("<c@d>", 1), (mailbox.address, 1), ("nobody", 0)):
+        assert as_admin.get(address, {"q": asked}).context["cl"].result_count == count, asked
+    assert as_admin.get(address, {"reason": "spam"}).context["cl"].result_count == 2
