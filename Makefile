@@ -38,8 +38,9 @@ test-fast: .venv/dev.stamp .venv/messages.stamp  ## The tests that need no mail 
 	$(PYTEST) $(FAST)
 
 .PHONY: bench
-bench: .venv/dev.stamp  ## How many messages a second
-	@for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
+bench: .venv/dev.stamp .venv/messages.stamp  ## How fast the hook is, beside Pigeonhole: ARGS="reply list --rounds 9"
+	@sh tests/install-debian-packages.sh
+	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: bench-scale
 bench-scale: .venv/dev.stamp .venv/messages.stamp  ## A million mailboxes: clock, look-ups … ARGS="--mailboxes 10000 --only clock"
@@ -50,7 +51,7 @@ soak: .venv/dev.stamp .venv/messages.stamp  ## Hook, database, Redis killed agai
 	@sh tests/install-debian-packages.sh
 	SOAK_MESSAGES=$(or $(MESSAGES),1000) SOAK_KILLS=$(or $(KILLS),30) $(if $(SEED),SOAK_SEED=$(SEED)) \
 		$(BIN)/python -m pytest -q -s -n 0 tests/mta/test_everything_at_once.py
-	$(BIN)/python bench/hook.py --memory 100000
+	$(BIN)/python -m bench flat --flat-messages 100000 --mailboxes 1000
 
 .PHONY: fuzz
 fuzz: .venv/fuzz.stamp  ## Any octets, read, decided and answered, for FUZZ_SECONDS

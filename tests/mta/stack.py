@@ -103,6 +103,7 @@ class Stack:
             "MAIL_HOSTNAME": HOSTNAME, "RECEIVED_BY_HOSTS": HOSTNAME, "PYTHONUNBUFFERED": "1",
             "MAIL_DATABASE_USER": role, "MAIL_DATABASE_PASSWORD": ROLE_PASSWORD,
         }  # fmt: skip
+        self.dovecot_also = ""  # settings beyond those of deploy/
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     # --- setting up ---
@@ -195,6 +196,11 @@ class Stack:
         return dict(self._env)
 
     @property
+    def pids(self) -> list[int]:
+        """Of Dovecot, the hook and what started Postfix."""
+        return [process.pid for process in self._running.values()]
+
+    @property
     def config(self) -> Path:
         return self.folder / "postfix"
 
@@ -247,6 +253,8 @@ class Stack:
             f"--run-dir={self.folder}/run", f"--state-dir={self.folder}/run", f"--log={self.folder}/log/dovecot.log",
             f"--tls-cert={self.folder}/certificate.pem", f"--tls-key={self.folder}/key.pem",
         )  # fmt: skip
+        with (self.folder / "dovecot" / "dovecot.conf").open("a") as configuration:
+            configuration.write(self.dovecot_also)
 
     def _launch(self, name: str, command: list[str | Path]) -> None:
         with (self.folder / "log" / f"{name}.out").open("ab") as output:
