@@ -4,7 +4,7 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 import pymysql
@@ -41,11 +41,9 @@ def read_tables(source: str, wanted: Wanted, *, database: str = "", prefix: str 
 
 
 def _shown(source: str) -> str:
-    """Without the password."""
+    """Without the password, wherever in the address it stands."""
     parts = urlsplit(source)
-    if not parts.password:
-        return source
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":…@")))
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}" if parts.scheme and "://" in source else source
 
 
 def _file(path: Path, wanted: Wanted, database: str, prefix: str, encoding: str) -> Tables:
@@ -70,21 +68,22 @@ def _postgres(source: str, wanted: Wanted, prefix: str) -> Tables:
         with psycopg.connect(source, connect_timeout=_TIMEOUT, **more) as connection:  # type: ignore[arg-type]
             connection.read_only = True
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            return {table: _rows_of_postgres(connection, prefix + table, columns) for table, columns in wanted.items()}
+            found = {table: _rows_of_postgres(connection, prefix + table, columns) for table, columns in wanted.items()}
+            return {table: rows for table, rows in found.items() if rows is not None}
     except psycopg.Error as error:
         raise SourceError(f"{_shown(source)}: {_one_line(error)}") from error
 
 
 def _rows_of_postgres(
     connection: "psycopg.Connection[tuple[object, ...]]", table: str, columns: Iterable[str]
-) -> list[Row]:
+) -> list[Row] | None:
     there = connection.execute(
         "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
         [f'"{table}"'],
     ).fetchall()
     names = sorted({str(name) for (name,) in there} & set(columns))
     if not names:
-        return []
+        return None
     listed = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in names)
     with connection.cursor(name="import") as cursor:
         cursor.execute(sql.SQL("SELECT {} FROM {}").format(listed, sql.Identifier(table)))
@@ -102,19 +101,20 @@ def _mysql(source: str, wanted: Wanted, prefix: str) -> Tables:
         )  # fmt: skip
         with connection, connection.cursor() as cursor:
             cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-            return {table: _rows_of_mysql(cursor, prefix + table, columns) for table, columns in wanted.items()}
+            found = {table: _rows_of_mysql(cursor, prefix + table, columns) for table, columns in wanted.items()}
+            return {table: rows for table, rows in found.items() if rows is not None}
     except (pymysql.Error, ValueError) as error:
         raise SourceError(f"{_shown(source)}: {_one_line(error)}") from error
 
 
-def _rows_of_mysql(cursor: "pymysql.cursors.Cursor", table: str, columns: Iterable[str]) -> list[Row]:
+def _rows_of_mysql(cursor: "pymysql.cursors.Cursor", table: str, columns: Iterable[str]) -> list[Row] | None:
     cursor.execute(
         "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s",
         [table],
     )
     names = sorted({_text(name) or "" for (name,) in cursor.fetchall()} & set(columns))
     if not names:
-        return []
+        return None
     listed = ", ".join(f"CAST(`{name}` AS CHAR)" for name in names)
     cursor.execute(f"SELECT {listed} FROM `{table}`")  # noqa: S608 (names of our own)
     return [dict(zip(names, map(_text, row), strict=True)) for row in cursor.fetchall()]

@@ -8,6 +8,7 @@ import nh3
 
 # A brace that Liquid would take for the beginning of a placeholder.
 _BRACE = re.compile(r"\{(?=[{%])")
+_BRACE_BEFORE = re.compile(r"\{(?=[{%]|\Z)")
 _ESCAPED = '{{ "{" }}'
 _BLOCK_END = re.compile(r"(?i)<br\s*/?>|</(?:p|div|li|tr|h[1-6]|table|ul|ol|blockquote)>")
 _BLANK = re.compile(r"\n{3,}")
@@ -24,25 +25,19 @@ SIEVE = {"${subject}": "subject"}
 
 def translated(text: str, placeholders: Mapping[str, str]) -> str:
     """The text with their placeholders as ours. One that stands for nothing (`%%`) is its first letter."""
-    if not placeholders:
-        return literal(text)
-    parts = re.split("(" + "|".join(re.escape(name) for name in placeholders) + ")", text)
-    made: list[str] = []
-    for number in range(0, len(parts), 2):
-        name = parts[number + 1] if number + 1 < len(parts) else ""
-        ours = placeholders.get(name, "")
-        made.append(literal(parts[number], is_before_placeholder=bool(ours)))
-        made.append(f"{{{{ {ours} }}}}" if ours else literal(name[:1]))
-    return "".join(made)
+    made, words = "", ""
+    for part in re.split("(" + "|".join(map(re.escape, placeholders)) + ")", text) if placeholders else [text]:
+        if ours := placeholders.get(part):
+            made += literal(words, is_before_placeholder=True) + f"{{{{ {ours} }}}}"
+            words = ""
+        else:
+            words += part[:1] if part in placeholders else part
+    return made + literal(words)
 
 
 def literal(text: str, *, is_before_placeholder: bool = False) -> str:
     """Liquid that gives exactly this text."""
-    if is_before_placeholder and text.endswith("{"):
-        text, end = text[:-1], _ESCAPED
-    else:
-        end = ""
-    return _BRACE.sub(lambda _match: _ESCAPED, text) + end
+    return (_BRACE_BEFORE if is_before_placeholder else _BRACE).sub(lambda _match: _ESCAPED, text)
 
 
 def plain_of(markup: str) -> str:

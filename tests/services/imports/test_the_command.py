@@ -1,12 +1,10 @@
 """`manage.py import`: a dry run says what there is, --apply takes it over, once; what is here stays as it is."""
 
 import io
-import json
 import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,36 +12,10 @@ from django.core.management import CommandError, call_command
 from mailboxes.models import Alias, Domain, Mailbox, User
 from mailboxes.services import targets_of
 from responders.models import Responder
+from tests.services.imports.runs import HERE, found, run
 
-HERE = Path(__file__).parent
 POSTFIXADMIN = str(HERE / "postfixadmin-mysql.sql")
-NOW = datetime.fromisoformat("2026-11-27T12:00:00+01:00")
 Clock = Callable[[datetime | None], None]
-
-
-def run(system: str, source: object, *options: str) -> tuple[int, list[dict[str, Any]]]:
-    """Exit status and items; the last one sums up."""
-    out, status = io.StringIO(), 0
-    try:
-        call_command("import", system, str(source), "--json", *options, stdout=out)
-    except CommandError as error:
-        status = error.returncode
-        if status == 1:
-            raise
-    return status, [json.loads(line) for line in out.getvalue().splitlines()]
-
-
-def found(items: list[dict[str, Any]], **about: str) -> list[tuple[str, str, str]]:
-    return [
-        (item["state"], item["name"], item["reason"])
-        for item in items
-        if "kind" in item and all(item[name] == value for name, value in about.items())
-    ]
-
-
-@pytest.fixture(autouse=True)
-def _now(database_clock: Clock) -> None:
-    database_clock(NOW)
 
 
 def test_a_dry_run_writes_nothing(db: None) -> None:
