@@ -1,18 +1,36 @@
 -- @MADE_BY@
--- rspamd's own module signs with a domain's RSA key. This signs beside it, by the same settings, with the Ed25519 key of
--- a domain that has one: who does not know the one signature takes the other (RFC 8463, section 3).
+-- Whose letters are signed with which domain, and the signature with Ed25519 beside rspamd's own with RSA.
+local maps = require "lua_maps"
 local redis = require "lua_redis"
 local tools = require "lua_dkim_tools"
 
+local networks = maps.map_add_from_ucl({ @NETWORKS@ }, "radix", "hosts whose mail is signed")
+
+local function domain_of(address)
+  local domain = (address or ""):match("@([^@]+)$")
+  return domain and domain:lower()
+end
+
+-- The domain in From, if the letter comes from somebody who signed in, from a host of ours or by the listener for replies
+-- (whose name master.cf gives); nil: it is not signed. Without a domain in the envelope somebody who signed in has that of
+-- the account alone: of the envelope's Postfix has seen to it that it is theirs.
+function PANEL_SIGNING_DOMAIN(task)
+  local from, envelope, user = task:get_from("mime"), task:get_from("smtp"), task:get_user()
+  local named = from and from[1] and domain_of(from[1].addr)
+  if not user then
+    local is_reply = tostring(task:get_request_header("MTA-Name") or "") == "replies"
+    return (is_reply or networks:get_key(task:get_from_ip())) and named or nil
+  end
+  local has_envelope = envelope and envelope[1] and #(envelope[1].addr or "") > 0
+  return (has_envelope or domain_of(user) == named) and named or nil
+end
+
+-- Who does not know the one signature takes the other (RFC 8463, section 3). rspamd's own module finds one key of a domain
+-- in Redis; this asks for the other, by the same settings.
 local MODULE, SYMBOL = "dkim_signing", "DKIM_SIGNED_ED25519"
 local settings = { domain = {}, selector = "dkim", try_fallback = true }
 tools.process_signing_settings(MODULE, settings, rspamd_config:get_all_opt(MODULE) or {})
-
-local function sign(task, key)
-  if rspamd_plugins.dkim.sign(task, key) then
-    task:insert_result(SYMBOL, 1.0, string.format("%s:s=%s", key.domain, key.selector))
-  end
-end
+settings.servers = redis.parse_redis_server(MODULE)
 
 -- Ask Redis for a field of a hash; a domain without a key is nothing to speak of.
 local function ask(task, hash, field, go_on)
@@ -22,6 +40,12 @@ local function ask(task, hash, field, go_on)
     end
   end
   redis.redis_make_request(task, settings.servers, field, false, answered, "HGET", { hash, field })
+end
+
+local function sign(task, key)
+  if rspamd_plugins.dkim.sign(task, key) then
+    task:insert_result(SYMBOL, 1.0, string.format("%s:s=%s", key.domain, key.selector))
+  end
 end
 
 local function sign_beside(task)
@@ -37,7 +61,6 @@ local function sign_beside(task)
   end)
 end
 
-settings.servers = redis.parse_redis_server(MODULE)
 if settings.servers then
   rspamd_config:register_symbol({
     name = SYMBOL,

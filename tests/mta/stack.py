@@ -1,7 +1,8 @@
 """Real Postfix, Dovecot and hook, set up with the commands and files that an operator uses.
 
 Everything is in one folder and on free ports of 127.0.0.1; the machine's own mail server is not touched.
-A client that comes from TRUSTED is one of `mynetworks`, one that comes from STRANGER is not.
+A client that comes from TRUSTED is one of `mynetworks`, one that comes from STRANGER is not. What comes from OURS is
+signed without signing in, but may go to hosted mailboxes alone.
 """
 
 import contextlib
@@ -28,7 +29,7 @@ from webmail_panel.children import start_child
 from webmail_panel.embedded import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-TRUSTED, STRANGER = "127.0.0.1", "127.0.0.2"
+TRUSTED, STRANGER, OURS = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 HOSTNAME = "mail.panel.example"
 ROLE_PASSWORD = "only-for-tests!*()%=~:@/?&"
 MAIL_USER = "mail"
@@ -51,6 +52,8 @@ trap 'kill -TERM $master' TERM
 /usr/lib/postfix/sbin/master -c "$1" -s & master=$!
 wait $master; wait $master
 """
+# What rspamd takes for spam here.
+SPAM = "Buy cheap watches"
 # Modules of rspamd that ask the outside world, or learn.
 ASKS_OUTSIDE = ("rbl", "asn", "fuzzy_check", "surbl", "phishing", "mx_check", "bayes_expiry", "replies", "greylist")
 Answer = TypeVar("Answer")
@@ -135,8 +138,10 @@ class Stack:
         self._wait_for_port(self.hook_port)
 
     @contextlib.contextmanager
-    def rspamd(self, name_server: str) -> Iterator[int]:
+    def rspamd(self, name_server: str, keys: str) -> Iterator[int]:
         """Debian's rspamd with the panel's own part of its configuration; yields the milter's port.
+
+        `keys` is the address of the Redis with the keys.
 
         Without what would ask the outside world, and without the compiling of all its patterns at the start.
         """
@@ -144,8 +149,9 @@ class Stack:
         local = folder / "local.d"
         for name in ("", "local.d", "override.d", "db", "log", "run"):
             (folder / name).mkdir()
-        self.manage("mailconfig", "rspamd", "--output", str(local), f"--listen=127.0.0.1:{port}",
-                    f"--networks={TRUSTED}/32")  # fmt: skip
+        usual, self._env = self._env, self._env | {"DKIM_REDIS_URL": keys}
+        self.manage("mailconfig", "rspamd", f"--output={local}", f"--listen=127.0.0.1:{port}", f"--networks={OURS}/32")
+        self._env = usual
         address, _colon, dns_port = name_server.rpartition(":")
         with (local / "options.inc").open("a") as options:
             options.write(
@@ -155,10 +161,11 @@ class Stack:
             (local / f"{name}.conf").write_text("enabled = false;\n")
         for name in ("worker-normal.inc", "worker-controller.inc"):
             (local / name).write_text("enabled = false;\n")
+        (local / "regexp.conf").write_text(f'TEST_SPAM {{ re = "/{SPAM}/{{sa_raw_body}}"; score = 100; }}\n')
         folders = {"LOCAL_CONFDIR": folder, "DBDIR": folder / "db", "LOGDIR": folder / "log", "RUNDIR": folder / "run"}
         variables = [f"--var={name}={path}" for name, path in folders.items()]
         self._launch("rspamd", ["/usr/bin/rspamd", "-f", "-i", "-c", "/etc/rspamd/rspamd.conf", *variables])
-        self._wait_for_port(port)
+        self._wait_for_port(port, seconds=120)  # it reads a lot
         try:
             yield port
         finally:
@@ -265,13 +272,13 @@ class Stack:
         process.terminate()
         process.wait(30)
 
-    def _wait_for_port(self, port: int) -> None:
+    def _wait_for_port(self, port: int, seconds: float = 30) -> None:
         def is_open() -> bool:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
                 return True
             return False
 
-        until(is_open, f"port {port} open; logs are in {self.folder}/log", seconds=30)
+        until(is_open, f"port {port} open; logs are in {self.folder}/log", seconds)
 
     # --- Postfix ---
 

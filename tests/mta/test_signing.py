@@ -1,19 +1,29 @@
 """What leaves is signed, the replies too, and whoever asks the DNS can check it."""
 
+import os
+import smtplib
+import socket
+import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from email import message_from_bytes
+from pathlib import Path
 
 import dkim as dkimpy
 import pytest
 from dns.resolver import Resolver
+from pytest_django import Settings
 
 from mailboxes import dkim
 from mailboxes.models import DkimKey, Domain
+from responders.management.commands.mailconfig import milter_lines
 from responders.services import database_now
 from tests.lmtp.name_server import NameServer
-from tests.mta.conftest import PASSWORD, Hosting
-from tests.mta.stack import Stack, message
+from tests.mta.conftest import PASSWORD, WORKER, Hosting
+from tests.mta.stack import OURS, ROOT, SPAM, Stack, message
 from tests.mta.test_who_may_send_what import submission
+from webmail_panel import embedded
+from webmail_panel.embedded import free_port
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +34,39 @@ def name_server() -> Iterator[NameServer]:
 
 
 @pytest.fixture(scope="module")
-def signing_stack(shared_stack: Stack, name_server: NameServer) -> Iterator[Stack]:
+def keys() -> Iterator[embedded.Redis]:
+    """The Redis that rspamd reads, and nobody else."""
+    folder = Path(os.environ["PANEL_TESTS_VAR_DIR"]) / f"redis-of-keys-{WORKER}"
+    redis = embedded.start_redis(folder)
+    # rspamd's processes are another user's; in production it is TCP, or a group.
+    redis.socket_path.chmod(0o777)
+    redis.socket_path.parent.chmod(0o755)
+    yield redis
+    redis.stop()
+
+
+@pytest.fixture(scope="module")
+def milter(shared_stack: Stack, name_server: NameServer, keys: embedded.Redis) -> Iterator[int]:
+    with shared_stack.rspamd(name_server.address, keys.url) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def signing_stack(shared_stack: Stack, milter: int) -> Iterator[Stack]:
     """With rspamd behind Postfix."""
-    with (
-        shared_stack.rspamd(name_server.address) as port,
-        shared_stack.postfix_with(
-            smtpd_milters=f"inet:127.0.0.1:{port}", milter_default_action="accept",
-            milter_mail_macros="i {mail_addr} {client_addr} {client_name} {auth_authen}",
-        ),
-    ):  # fmt: skip
+    with behind(shared_stack, milter):
         yield shared_stack
+
+
+@pytest.fixture(autouse=True)
+def _write_there(settings: Settings, keys: embedded.Redis) -> None:
+    settings.DKIM_REDIS_URL = keys.url
+
+
+def behind(stack: Stack, port: int) -> AbstractContextManager[None]:
+    """Postfix with the lines that `mailconfig postfix --milter` writes."""
+    lines = dict(line.split(" = ", 1) for line in milter_lines(f"127.0.0.1:{port}").splitlines())
+    return stack.postfix_with(**lines)
 
 
 def signing_key(hosting: Hosting, server: NameServer, algorithm: str = "rsa") -> DkimKey:
@@ -149,10 +182,68 @@ def test_after_a_rotation_the_new_key_signs(
     assert signed_by(reply.content, name_server) == [hosting.domain]
 
 
-def test_a_signer_that_is_away_keeps_no_mail_back(stack: Stack, hosting: Hosting, sender: str) -> None:
+def test_what_a_host_of_ours_sends_is_signed_without_signing_in(
+    signing_stack: Stack, hosting: Hosting, name_server: NameServer
+) -> None:
+    anna, ewa = hosting.mailbox("anna"), hosting.mailbox("ewa")
+    signing_key(hosting, name_server)
+    signing_stack.send(anna, ewa, message(anna, ewa), client=OURS)
+    [letter] = signing_stack.wait_until_stored(ewa)
+    assert tag(str(letter["DKIM-Signature"]), "d") == hosting.domain
+
+
+def test_the_containers_health_check_knows_it(milter: int) -> None:
+    check = [ROOT / "deploy" / "bin" / "milter-answers", "127.0.0.1"]
+    assert subprocess.run([*check, str(milter)], timeout=20, check=False).returncode == 0
+    closed = subprocess.run([*check, str(free_port())], timeout=20, check=False, capture_output=True)
+    assert closed.returncode == 1
+
+
+def test_a_reply_that_quotes_spam_is_not_judged(
+    signing_stack: Stack, hosting: Hosting, name_server: NameServer, sender: str
+) -> None:
+    """The same text from a stranger is refused."""
+    anna = hosting.mailbox("anna")
+    hosting.responder(anna, text_body=f"Jestem poza biurem. {SPAM}.")
+    signing_key(hosting, name_server)
+    with pytest.raises(smtplib.SMTPDataError, match="554"):
+        signing_stack.send(sender, anna, message(sender, anna, text=f"{SPAM}!"))
+    signing_stack.send(sender, anna)
+    [reply] = signing_stack.sink.wait_for(sender)
+    assert signed_by(reply.content, name_server) == [hosting.domain]
+
+
+def nobody_home() -> tuple[socket.socket, int]:
+    """Accepts connections and says nothing."""
+    silent = socket.socket()
+    silent.bind(("127.0.0.1", 0))
+    silent.listen(100)
+    return silent, silent.getsockname()[1]
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["away", "hangs"])
+def test_a_signer_that_does_not_answer_keeps_no_mail_back(
+    stack: Stack, hosting: Hosting, sender: str, hangs: bool
+) -> None:
     anna = hosting.away("anna")
-    with stack.postfix_with(smtpd_milters="inet:127.0.0.1:9", milter_default_action="accept"):
+    silent, port = nobody_home()
+    if not hangs:
+        silent.close()
+    with behind(stack, port):
         stack.send(sender, anna)
         [reply] = stack.sink.wait_for(sender)
         stack.wait_until_stored(anna)
+    silent.close()
+    assert reply.message["DKIM-Signature"] is None
+
+
+def test_without_the_redis_of_the_keys_mail_flows_unsigned(
+    signing_stack: Stack, hosting: Hosting, name_server: NameServer, keys: embedded.Redis, sender: str
+) -> None:
+    """Last here: it stops that Redis."""
+    anna = hosting.away("anna")
+    signing_key(hosting, name_server)
+    keys.stop()
+    signing_stack.send(sender, anna)
+    [reply] = signing_stack.sink.wait_for(sender)
     assert reply.message["DKIM-Signature"] is None

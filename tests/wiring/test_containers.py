@@ -57,7 +57,7 @@ def variables(text: str) -> list[str]:
 
 
 def test_every_part_of_the_panel_has_its_service() -> None:
-    assert {"web", "hook", "worker", "beat", "postgres", "redis", "postfix", "dovecot"} <= set(SERVICES)
+    assert {"web", "hook", "worker", "beat", "postgres", "redis", "postfix", "dovecot", "rspamd"} <= set(SERVICES)
 
 
 def troubles(compose: Any) -> list[str]:
@@ -119,13 +119,13 @@ def dockerfile_of(name: str) -> str:
     return (ROOT / build["context"] / build.get("dockerfile", "Dockerfile")).read_text()
 
 
-@pytest.mark.parametrize("name", ["postfix", "dovecot"])
+@pytest.mark.parametrize("name", ["postfix", "dovecot", "rspamd"])
 def test_what_a_mail_servers_image_runs_is_put_into_it(name: str) -> None:
     text = dockerfile_of(name)
     copied = dict(re.findall(r"^COPY (\S+) \S*/([\w-]+)$", text, re.MULTILINE))
     (started,) = re.findall(r'^CMD \["([\w-]+)"', text, re.MULTILINE)
     for program in (started, SERVICES[name]["healthcheck"]["test"][1]):
-        assert program in copied.values() or f"{program}-core" in text, program
+        assert program in copied.values() or re.search(rf"\b{program}(-core)? ", text), program
     for source in copied:
         assert os.access(ROOT / source, os.X_OK), source
 
@@ -349,6 +349,37 @@ def test_dovecot_understands_what_is_rendered_for_its_container(rendered: Path) 
     assert asked.returncode == 0, asked.stderr
     assert "port = 24" in asked.stdout
     assert "port = 12345" in asked.stdout
+
+
+def test_rspamd_understands_what_is_rendered_for_its_container(rendered: Path) -> None:
+    """Its own check reads every file where the image has them: below local.d."""
+    etc = rendered / "etc"
+    for name in ("override.d", "state"):
+        (etc / name).mkdir(parents=True)
+    (etc / "local.d").symlink_to(rendered / "rspamd")
+    folders = {"LOCAL_CONFDIR": etc, "DBDIR": etc / "state", "LOGDIR": etc / "state", "RUNDIR": etc / "state"}
+    checked = subprocess.run(
+        ["/usr/bin/rspamadm", *(f"--var={name}={folder}" for name, folder in folders.items()),
+         "configdump", "-c", "/etc/rspamd/rspamd.conf", "dkim_signing", "worker"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stderr
+    assert 'bind_socket = "0.0.0.0:11332";' in checked.stdout
+    assert "PANEL_SIGNING_DOMAIN(task)" in checked.stdout
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"\0\0\0\x0dO" + b"\0" * 12, 0), (b"220 mail.example.org\r\n", 1)])
+def test_the_signers_health_check_wants_an_answer_of_a_milter(answer: bytes, code: int) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = str(server.getsockname()[1])
+        check = subprocess.Popen([ROOT / "deploy" / "bin" / "milter-answers", "127.0.0.1", port])
+        client, _address = server.accept()
+        assert client.recv(100)[:5] == b"\0\0\0\x0dO"
+        client.sendall(answer)
+        assert check.wait(20) == code
+        client.close()
 
 
 @pytest.mark.parametrize(("greeting", "code"), [(b"220 mail.example.org\r\n", 0), (b"421 busy\r\n", 1), (b"", 1)])

@@ -145,7 +145,7 @@ def _add_rspamd_options(parser: CommandParser) -> None:
     parser.add_argument("--listen", default="127.0.0.1:11332", metavar="HOST:PORT", help="(default: %(default)s)")
     parser.add_argument(
         "--networks", default=LOCAL_NETWORKS, metavar="NETWORKS",
-        help="whose mail is signed without signing in: the hook's hosts (default: %(default)s)",
+        help="whose mail is signed without signing in (default: %(default)s)",
     )  # fmt: skip
 
 
@@ -296,7 +296,7 @@ def _postfix_values(options: Mapping[str, Any]) -> dict[str, str]:
         "DOVECOT_LMTP": _lmtp_address("--dovecot-lmtp", options["dovecot_lmtp"]),
         "DOVECOT_AUTH": _lmtp_address("--dovecot-auth", options["dovecot_auth"]).removeprefix("unix:"),
         "DOVECOT_QUOTA": _lmtp_address("--dovecot-quota", options["dovecot_quota"]),
-        "MILTER": _milter(options["milter"]),
+        "MILTER": milter_lines(options["milter"]),
         "SMTP_LISTEN": _listener("--smtp-listen", options["smtp_listen"]),
         "SUBMISSION": _submission(options),
         "REPLY_LISTEN": _listener("--reply-listen", options["reply_listen"]),
@@ -409,14 +409,14 @@ def _keys_in_redis(address: str) -> dict[str, str]:
     return {"REDIS": _safe("DKIM_REDIS_URL", server), "REDIS_LOGIN": "\n".join(login)}
 
 
-def _milter(address: str) -> str:
+def milter_lines(address: str) -> str:
     """A signer that does not answer keeps nobody's mail back: then it leaves without a signature."""
     if not address:
         return "# No milter was given: what leaves is not signed."
     return (
         f"smtpd_milters = {_lmtp_address('--milter', address)}\n"
         "non_smtpd_milters = $smtpd_milters\nmilter_default_action = accept\nmilter_protocol = 6\n"
-        "milter_mail_macros = i {mail_addr} {client_addr} {client_name} {auth_authen}"
+        "milter_connect_timeout = 5s\nmilter_command_timeout = 10s\nmilter_content_timeout = 20s"
     )
 
 
