@@ -12,9 +12,6 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import psycopg
-from psycopg.rows import tuple_row
-
 from responders.core import cases
 from responders.core.facts import (
     Audience,
@@ -33,37 +30,18 @@ from responders.core.facts import (
 from responders.core.hours import HoursMode, OfficeHours
 from responders.core.message import Message
 from responders.core.schedule import Window
+from responders.hook.connection import Connection, Outage, Row, Statement
 from responders.hook.metrics import Metrics
 
 LEASE_SECONDS = 600  # longer than all time-outs of a submission together
-STATEMENT_SECONDS = 10
-CONNECT_SECONDS = 3
-# After a connection that failed, for so long nobody tries again: an outage is told at once, not after a queue.
-RETRY_SECONDS = 0.5
 MAX_BATCH = 500
 MAX_AGE = 10**9  # seconds; what a column can hold
 # Under load, what comes within this time shares a commit; a message that comes alone waits for nobody. Seconds.
 LINGER = 0.002
 ENOUGH = 8
-# Every statement here looks a few keys up. A plan is made once per connection, maybe while the tables are small:
-# it must not become one that reads them whole when they have grown.
-SESSION = {
-    "timezone": "UTC",
-    "statement_timeout": f"{STATEMENT_SECONDS}s",
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "jit": "off",
-}
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Row = tuple[Any, ...]
-
-
-class Outage(RuntimeError):
-    """The database is away, too slow to wait for, or not what this program was made for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +136,7 @@ _COUNTED = """(SELECT coalesce(sum(t.replies), 0)::int FROM responders_replycoun
 # A claim of this very copy is no previous response: the copy came back after a crash, or is being answered now.
 # A reply to this very copy counts as given now: however late it comes again, it is never answered twice.
 # Texts that cannot be needed stay where they are: old absence messages add up.
-_LOAD = f"""
+_LOAD = Statement(f"""
 SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     ARRAY(SELECT o.address::text FROM mail_recipients o WHERE o.mailbox_id = m.id AND o.is_own),
     ARRAY(SELECT s.name::text FROM mailboxes_domain s JOIN mailboxes_domain d ON d.name = m.domain_id
@@ -191,12 +169,12 @@ LEFT JOIN LATERAL (
     LIMIT 1  -- there is one at most; this makes the whole key one look into the index, whatever the statistics say
 ) p ON true
 ORDER BY a.place, m.id, r.position, r.id
-"""  # noqa: S608 (put together from constants)
+""")  # noqa: S608 (put together from constants)
 
 # A stale cache or a switch thrown meanwhile never replies: the join looks once more. What is wanted is counted for its
 # mailbox and its domain, which other processes wait for, and passes as far as the brakes allow. Of the rows that exist,
 # a claim passes its own copy again once the lease has run out, and another copy once the interval is over.
-_CLAIM = f"""
+_CLAIM = Statement(f"""
 WITH wanted AS (
     SELECT c.*, k.of_mailbox, k.of_domain,
         coalesce(m.replies_per_hour, %(mailbox_limit)s) AS mailbox_limit,
@@ -238,9 +216,9 @@ WHERE (p.state = 'claimed' AND p.queue_id = excluded.queue_id AND p.lease_until 
         - (SELECT make_interval(days => interval_days) FROM responders_responder
             WHERE id = p.responder_id AND NOT answers_once))
 RETURNING responder_id, reverse_path_key, activation, text_revision
-"""  # noqa: S608 (put together from constants)
+""")  # noqa: S608 (put together from constants)
 
-_RECORD = f"""
+_RECORD = Statement(f"""
 WITH decided AS (
     SELECT * FROM unnest(%(address)s::text[], %(base)s::text[], %(reverse_path)s::text[], %(reason)s::text[],
         %(evidence)s::text[], %(misses)s::text[], %(message_id)s::text[], %(queue_id)s::text[],
@@ -263,7 +241,7 @@ FROM decided a
 LEFT JOIN mailboxes_mailbox m ON m.id = a.mailbox_id
 LEFT JOIN responders_responder r ON r.id = a.responder_id
 LEFT JOIN LATERAL ({_BEHIND}) b ON a.mailbox_id IS NULL
-"""  # noqa: S608 (put together from constants)
+""")  # noqa: S608 (put together from constants)
 
 # A new drawing after an hour without one: then somebody is to be told again.
 _DRAW = """
@@ -360,7 +338,7 @@ class Ledger:
 
     def __init__(self, parameters: Mapping[str, Any], policy: Policy, metrics: Metrics | None = None) -> None:
         self._policy = policy
-        self._reader, self._claimer, self._recorder = (_Connection(parameters) for _ in range(3))
+        self._reader, self._claimer, self._recorder = (Connection(parameters) for _ in range(3))
         metrics = metrics or Metrics()
         self._loads = Batcher(self._load_batch, "load", metrics)
         self._claims = Batcher(self._claim_batch, "claim", metrics)
@@ -565,71 +543,6 @@ class Batcher(Generic[Item, Result]):
         for (_item, future), result in zip(batch, results, strict=True):
             if not future.done():
                 future.set_result(result)
-
-
-class _Connection:
-    """One connection, made when needed and made anew after trouble; one statement at a time, each its own commit."""
-
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
-        self._parameters = dict(parameters) | {"autocommit": True, "connect_timeout": CONNECT_SECONDS}
-        self._connection: psycopg.AsyncConnection[Row] | None = None
-        self._lock = asyncio.Lock()
-        self._rests_until = 0.0
-
-    async def run(self, statement: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[Row]:
-        """Run a prepared statement and return its rows. Raises Outage; DataError and IntegrityError for its values."""
-        async with self._lock:
-            try:
-                async with asyncio.timeout(STATEMENT_SECONDS):
-                    return await self._run(statement, parameters)
-            except (psycopg.DataError, psycopg.IntegrityError):
-                raise
-            except (psycopg.Error, TimeoutError, OSError) as error:
-                await self._drop()
-                raise Outage(f"database: {str(error) or type(error).__name__}") from error
-
-    async def close(self) -> None:
-        async with self._lock:
-            await self._drop()
-
-    async def _run(self, statement: str, parameters: Mapping[str, Any] | Sequence[Any]) -> list[Row]:
-        if self._connection is not None and self._is_stale(self._connection):
-            await self._drop()
-        if self._connection is None:
-            self._connection = await self._connect()
-        cursor = await self._connection.execute(statement, parameters, prepare=True)
-        return await cursor.fetchall() if cursor.description else []
-
-    async def _connect(self) -> psycopg.AsyncConnection[Row]:
-        now = asyncio.get_running_loop().time
-        if now() < self._rests_until:
-            raise psycopg.OperationalError("away a moment ago")
-        self._rests_until = now() + RETRY_SECONDS + CONNECT_SECONDS
-        try:
-            connection = await psycopg.AsyncConnection.connect(**self._parameters, row_factory=tuple_row)
-        except psycopg.Error:
-            self._rests_until = now() + RETRY_SECONDS
-            raise
-        self._rests_until = 0.0
-        for name, value in SESSION.items():
-            await connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-        return connection
-
-    @staticmethod
-    def _is_stale(connection: psycopg.AsyncConnection[Row]) -> bool:
-        """Whether the server hung up while nobody looked (it was restarted)."""
-        if connection.closed:
-            return True
-        try:
-            connection.pgconn.consume_input()
-        except psycopg.OperationalError:
-            return True
-        return bool(connection.closed)
-
-    async def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
 
 
 def clean(text: str) -> str:

@@ -23,8 +23,9 @@ from responders.core.message import Message, header_block, read_message
 from responders.core.rendering import render
 from responders.core.reply import Reply, compose
 from responders.core.schedule import to_local
+from responders.hook.connection import Outage
 from responders.hook.journal import Journal
-from responders.hook.ledger import Behind, Claim, Ledger, NewCase, Outage, Query, Record
+from responders.hook.ledger import Behind, Claim, Ledger, NewCase, Query, Record
 from responders.hook.lmtp import Delivery
 from responders.hook.lmtp import Reply as LmtpReply
 from responders.hook.refusals import envelope_id, is_for_reports, proven_failures

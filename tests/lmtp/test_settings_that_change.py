@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from responders.hook.ledger import Outage
+from responders.hook.connection import Outage
 from responders.models import Decision, HookSign, PolicyVersion, Responder
 from tests.lmtp.parts import Hook, Relay, message
 
