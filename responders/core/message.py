@@ -4,6 +4,7 @@ Assume every field missing, doubled, misencoded or hostile: `read_message` never
 """
 
 import binascii
+import functools
 import itertools
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -14,9 +15,11 @@ from email.utils import parsedate_to_datetime
 from mailboxes.addresses import normal_form_or_none
 from responders.core.charset import decode, decode_undeclared
 
-_END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
 _FIELD = re.compile(rb"^([!-9;-~]{1,256})[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.MULTILINE)
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
+_FIELD_OF_TEXT = re.compile(_FIELD.pattern.decode(), re.MULTILINE)
+_FOLD_OF_TEXT = re.compile(_FOLD.pattern.decode())
+_NEEDS_CARE = re.compile(rb"[\0\x1b\x80-\xff]")  # ESC begins what ISO-2022 writes in ASCII's octets
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _SPACES = re.compile(r"\s+")
 _SLASH = re.compile(r"\s*/\s*")
@@ -105,8 +108,12 @@ def header_block(content: bytes) -> bytes:
     """The header fields without the empty line that ends them."""
     if content[:1] == b"\n" or content[:2] == b"\r\n":
         return b""
-    end = _END_OF_HEADER.search(content)
-    return content[: end.start()] if end else content
+    end = content.find(b"\n\r\n")
+    bare = content.find(b"\n\n", 0, end + 1 if end >= 0 else len(content))
+    end = bare if bare >= 0 else end
+    if end < 0:
+        return content
+    return content[: end - 1] if content[end - 1 : end] == b"\r" else content[:end]
 
 
 def decode_text(value: str) -> str:
@@ -128,12 +135,24 @@ def without_comments(value: str) -> str:
 
 def _fields(content: bytes) -> dict[str, tuple[str, ...]]:
     block = header_block(content)
+    pairs = _fields_with_care(block, content) if _NEEDS_CARE.search(block) else _fields_of_ascii(block.decode("ascii"))
+    fields: dict[str, tuple[str, ...]] = {}
+    for name, value in pairs:
+        lower = name.lower()
+        fields[lower] = (*fields[lower], value) if lower in fields else (value,)
+    return fields
+
+
+def _fields_of_ascii(block: str) -> list[tuple[str, str]]:
+    """Of nearly every message: nothing to decode."""
+    found = _FIELD_OF_TEXT.findall(block)
+    return [(name, (_FOLD_OF_TEXT.sub("", value) if "\n" in value else value).strip()) for name, value in found]
+
+
+def _fields_with_care(block: bytes, content: bytes) -> list[tuple[str, str]]:
     found = _FIELD.findall(block)
     declared = "" if block.isascii() else _declared_charset(found, content[len(block) :])
-    fields: dict[str, list[str]] = {}
-    for name, value in found:
-        fields.setdefault(name.decode("ascii").lower(), []).append(_decode(value, declared))
-    return {name: tuple(values) for name, values in fields.items()}
+    return [(name.decode("ascii"), _decode(value, declared)) for name, value in found]
 
 
 def _declared_charset(found: list[tuple[bytes, bytes]], body: bytes) -> str:
@@ -251,6 +270,7 @@ def _arrival(received: str, received_by: Collection[str]) -> tuple[str | None, d
     return queue_id[1] if queue_id else None, _date(date)
 
 
+@functools.lru_cache(maxsize=256)  # of all messages that came in one second it is the same
 def _date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text.strip())

@@ -1,5 +1,6 @@
 """What the hook writes to the log: one line per decision, with addresses only where the operator wants them."""
 
+import functools
 import hmac
 import json
 import logging
@@ -19,7 +20,9 @@ class Journal:
     """`key` makes the hashes that stand for addresses: the same address has the same one. None shows them plain."""
 
     def __init__(self, key: bytes | None, metrics: Metrics | None = None) -> None:
-        self._key = key
+        # Copied for each address: a key is taken in more slowly than an address.
+        self._hash = None if key is None else hmac.new(key, digestmod="sha256")
+        self._known = functools.lru_cache(maxsize=4096)(self._hashed)
         self.metrics = metrics or Metrics()
 
     def decided(self, record: Record) -> None:
@@ -58,13 +61,19 @@ class Journal:
     def _address(self, address: str) -> str:
         if not address:
             return "<>"
-        if self._key is None:
+        return self._known(address)
+
+    def _hashed(self, address: str) -> str:
+        if self._hash is None:
             return _word(address)
-        normal = normal_form_or_none(address) or address.lower()
-        return hmac.digest(self._key, normal.encode("utf-8", "replace"), "sha256").hex()[:16]
+        one = self._hash.copy()
+        one.update((normal_form_or_none(address) or address.lower()).encode("utf-8", "replace"))
+        return one.hexdigest()[:16]
 
     def _without_addresses(self, text: str) -> str:
-        return text if self._key is None else _ADDRESS.sub(lambda match: self._address(match[0]), text)
+        return (
+            text if self._hash is None or "@" not in text else _ADDRESS.sub(lambda match: self._address(match[0]), text)
+        )
 
 
 def _word(text: str) -> str:

@@ -1,11 +1,19 @@
-"""What the hook counts and times, in Prometheus' text format. One of these per process; no personal data in labels."""
+"""What the hook counts and times, in Prometheus' text format. One of these per process; no personal data in labels.
+
+Counted for every message, in one thread: so with plain numbers, from which the client library makes its text when
+somebody asks. Its own counters take a lock each time.
+"""
 
 import time
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 PREFIX = "webmail_panel_hook"
 _DELIVERY = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -14,49 +22,57 @@ _AGE = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400, 432_000)
 _BATCH = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
-class Metrics:
+class _Observed:
+    """How often a value was in each bucket (up to its bound, included), and the sum of all."""
+
+    __slots__ = ("_bounds", "_counts", "_sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def buckets(self) -> tuple[list[tuple[str, float]], float]:
+        """The counts up to each bound, and the sum."""
+        total, found = 0, []
+        for bound, count in zip((*map(float, self._bounds), None), self._counts, strict=True):
+            total += count
+            found.append(("+Inf" if bound is None else str(bound), float(total)))
+        return found, self._sum
+
+
+class Metrics(Collector):
     """Names and meanings stand in docs/operate.md."""
 
     def __init__(self) -> None:
-        registry = self._registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        self._decisions = Counter(f"{PREFIX}_decisions", "Decisions by reason", ["reason"], registry=registry)
-        self._deferred = Counter(
-            f"{PREFIX}_deferred", "Copies told to come again, by cause", ["cause"], registry=registry
-        )
-        self._quarantined = Counter(f"{PREFIX}_quarantined", "Messages kept for the operator", registry=registry)
-        self._refusals = Counter(f"{PREFIX}_refusals", "Replies that Postfix reported as refused", registry=registry)
-        self._deliveries = Histogram(
-            f"{PREFIX}_delivery_seconds",
-            "From a message to its answer",
-            registry=registry,
-            buckets=_DELIVERY,
-        )
-        self._steps = Histogram(
-            f"{PREFIX}_step_seconds", "Parts of a delivery", ["step"], registry=registry, buckets=_STEP
-        )
-        self._batches = Histogram(
-            f"{PREFIX}_batch_size", "Messages that shared a statement", ["step"], registry=registry, buckets=_BATCH
-        )
-        self._age = Histogram(
-            f"{PREFIX}_copy_age_seconds", "How old a copy is when it comes", registry=registry, buckets=_AGE
-        )
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._decisions, self._deferred = Counter[str](), Counter[str]()
+        self._quarantined = self._refusals = 0
+        self._deliveries, self._age = _Observed(_DELIVERY), _Observed(_AGE)
+        self._steps: dict[str, _Observed] = {}
+        self._batches: dict[str, _Observed] = {}
         self._oldest = 0.0
-        self.connections = Gauge(f"{PREFIX}_connections", "Open LMTP connections", registry=registry)
-        self.deciding = Gauge(f"{PREFIX}_deciding", "Messages that wait for their decision", registry=registry)
+        self.connections = 0  # open now
+        self.deciding = 0  # messages that wait for their decision
+        self._registry.register(self)
 
     def decided(self, reason: str) -> None:
-        self._decisions.labels(reason).inc()
+        self._decisions[reason] += 1
 
     def deferred(self, trouble: Exception) -> None:
         """The cause is the kind of trouble: outage, relayunavailable, beinganswered."""
-        self._deferred.labels(type(trouble).__name__.lower()).inc()
+        self._deferred[type(trouble).__name__.lower()] += 1
 
     def quarantined(self) -> None:
-        self._quarantined.inc()
+        self._quarantined += 1
 
     def refused(self) -> None:
-        self._refusals.inc()
+        self._refusals += 1
 
     def came(self, received_at: datetime | None) -> None:
         """A copy with our own Received field: its age by this host's clock."""
@@ -71,7 +87,7 @@ class Metrics:
         return oldest
 
     def batch(self, step: str, size: int) -> None:
-        self._batches.labels(step).observe(size)
+        self._batches.setdefault(step, _Observed(_BATCH)).observe(size)
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -80,19 +96,49 @@ class Metrics:
         try:
             yield
         finally:
-            self._steps.labels(step).observe(time.perf_counter() - begun)
+            self._steps.setdefault(step, _Observed(_STEP)).observe(time.perf_counter() - begun)
 
     @contextmanager
     def delivery(self) -> Iterator[None]:
         """Times a whole delivery, and counts it while it lasts."""
         begun = time.perf_counter()
-        self.deciding.inc()
+        self.deciding += 1
         try:
             yield
         finally:
-            self.deciding.dec()
+            self.deciding -= 1
             self._deliveries.observe(time.perf_counter() - begun)
 
     def text(self) -> bytes:
         """Everything, as Prometheus reads it."""
         return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """What the client library asks for."""
+        yield _counter("decisions", "Decisions by reason", self._decisions, "reason")
+        yield _counter("deferred", "Copies told to come again, by cause", self._deferred, "cause")
+        yield _counter("quarantined", "Messages kept for the operator", self._quarantined)
+        yield _counter("refusals", "Replies that Postfix reported as refused", self._refusals)
+        yield _histogram("delivery_seconds", "From a message to its answer", self._deliveries)
+        yield _histogram("step_seconds", "Parts of a delivery", self._steps, "step")
+        yield _histogram("batch_size", "Messages that shared a statement", self._batches, "step")
+        yield _histogram("copy_age_seconds", "How old a copy is when it comes", self._age)
+        yield GaugeMetricFamily(f"{PREFIX}_connections", "Open LMTP connections", self.connections)
+        yield GaugeMetricFamily(f"{PREFIX}_deciding", "Messages that wait for their decision", self.deciding)
+
+
+def _counter(name: str, words: str, counted: int | Counter[str], label: str = "") -> Metric:
+    if isinstance(counted, int):
+        return CounterMetricFamily(f"{PREFIX}_{name}", words, counted)
+    family = CounterMetricFamily(f"{PREFIX}_{name}", words, labels=[label])
+    for value, count in sorted(counted.items()):
+        family.add_metric([value], count)
+    return family
+
+
+def _histogram(name: str, words: str, observed: _Observed | dict[str, _Observed], label: str = "") -> Metric:
+    family = HistogramMetricFamily(f"{PREFIX}_{name}", words, labels=[label] if label else [])
+    for value, one in (observed if isinstance(observed, dict) else {"": observed}).items():
+        buckets, total = one.buckets()
+        family.add_metric([value] if label else [], buckets, total)
+    return family

@@ -100,6 +100,7 @@ class _Client(asyncio.Protocol):
         self._server = server
         self._session = Session(server.hostname, max_size=server.limits.message_size)
         self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._active_at = 0.0
 
@@ -109,7 +110,7 @@ class _Client(asyncio.Protocol):
             self._do(self._session.hang_up("4.3.2", "Too busy, come again"))
             return
         self._server.clients.add(self)
-        self._server.metrics.connections.set(len(self._server.clients))
+        self._server.metrics.connections = len(self._server.clients)
         transport.write(self._session.greeting)
         self._touch()
         self._watch()
@@ -121,7 +122,7 @@ class _Client(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         # What is being decided goes on: a reply that is on its way must be recorded.
         self._server.clients.discard(self)
-        self._server.metrics.connections.set(len(self._server.clients))
+        self._server.metrics.connections = len(self._server.clients)
         self._server.look_whether_empty()
         if self._timer is not None:
             self._timer.cancel()
@@ -152,7 +153,7 @@ class _Client(asyncio.Protocol):
             self._transport.write(step.output)
         if step.delivery is not None:
             self._transport.pause_reading()
-            task = asyncio.get_running_loop().create_task(self._decide(step.delivery))
+            task = self._loop.create_task(self._decide(step.delivery))
             self._server.decisions.add(task)
             task.add_done_callback(self._decided)
         elif step.is_over:
@@ -178,16 +179,15 @@ class _Client(asyncio.Protocol):
         self._server.look_whether_empty()
 
     def _touch(self) -> None:
-        self._active_at = asyncio.get_running_loop().time()
+        self._active_at = self._loop.time()
 
     def _watch(self) -> None:
         """One timer per connection that looks now and then, instead of one per read."""
-        loop = asyncio.get_running_loop()
-        left = self._active_at + self._server.limits.idle_seconds - loop.time()
+        left = self._active_at + self._server.limits.idle_seconds - self._loop.time()
         if left <= 0 and not self._session.is_deciding:
             self._do(self._session.hang_up("4.4.2", "Nothing came for too long"))
             return
-        self._timer = loop.call_later(max(left, 1.0), self._watch)
+        self._timer = self._loop.call_later(max(left, 1.0), self._watch)
 
 
 class Health:
