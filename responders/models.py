@@ -409,9 +409,15 @@ class Refusal(models.Model):
 
 
 class Decision(models.Model):
-    """What was decided about one copy for one mailbox: replied, or why not. Written by the hook alone."""
+    """What was decided about one copy for one mailbox: replied, or why not. Written by the hook alone.
 
-    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="decisions", null=True, verbose_name=_("mailbox"))
+    The table is kept in parts by the time (`decision_partitions`): its primary key in the database is id and time.
+    """
+
+    # The index on mailbox and id begins with it.
+    mailbox = models.ForeignKey(
+        Mailbox, models.CASCADE, related_name="decisions", null=True, db_index=False, verbose_name=_("mailbox")
+    )
     responder = models.ForeignKey(
         Responder, models.SET_NULL, related_name="decisions", null=True, verbose_name=_("autoresponder")
     )

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.core.cache import cache
 from django.db import connection
 
-from responders import attention, batches, notices, policy, refusals, services
+from responders import attention, batches, decision_partitions, notices, policy, refusals, services
 
 log = logging.getLogger(__name__)
 
@@ -23,19 +23,15 @@ def apply_due_transitions() -> int:
 
 @shared_task
 def delete_old_decisions(batch: int = 10_000) -> int:
-    """Delete decisions that are older than they are kept, a batch at a time."""
-    total, days = 0, policy.decision_retention_days()
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "DELETE FROM responders_decision WHERE id IN (SELECT id FROM responders_decision"
-                " WHERE decided_at < panel_now() - make_interval(days => %s) LIMIT %s)",
-                [days, batch],
-            )
-            deleted = int(cursor.rowcount)
-        total += deleted
-        if deleted < batch:
-            return total
+    """Make room for the decisions of the next days, and drop those that are older than they are kept.
+
+    Returns how many were deleted one by one, out of parts that go on for ever.
+    """
+    now, days = services.database_now(), policy.decision_retention_days()
+    made, dropped = decision_partitions.make_ahead(days, now), decision_partitions.drop_over(days, now)
+    if made or dropped:
+        log.info("decisions: parts made=%s dropped=%s", ",".join(made), ",".join(dropped))
+    return decision_partitions.delete_old_elsewhere(days, now, batch=batch)
 
 
 @shared_task

@@ -107,6 +107,20 @@ INSERT INTO responders_decision (mailbox_id, responder_id, decided_at, reverse_p
             ELSE (n::bigint * 7919) % {mailboxes} END AS m FROM generate_series({first}, {last}) n) n
     ORDER BY n;
 """
+# As the task makes them (`responders/decision_partitions.py`), for the days that are over, too.
+PARTS = """
+DO $$
+DECLARE
+    first timestamptz := date_trunc('day', now(), 'UTC') - interval '90 days';
+    day timestamptz;
+BEGIN
+    FOR number IN 0..31 LOOP
+        day := first + number * interval '3 days';
+        EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF responders_decision FOR VALUES FROM (%L) TO (%L)',
+            'responders_decision_' || to_char(day AT TIME ZONE 'UTC', 'YYYYMMDD'), day, day + interval '3 days');
+    END LOOP;
+END $$;
+"""
 SEQUENCES = """
 SELECT setval(pg_get_serial_sequence('mailboxes_user', 'id'), {mailboxes});
 SELECT setval(pg_get_serial_sequence('mailboxes_mailbox', 'id'), {mailboxes});
@@ -115,8 +129,8 @@ SELECT setval(pg_get_serial_sequence('responders_responder', 'id'), {mailboxes})
 """
 STEPS = {"customers": CUSTOMERS, "mailboxes": MAILBOXES, "aliases": ALIASES, "responders": RESPONDERS}
 TABLES = (
-    "mailboxes_user", "mailboxes_mailbox", "mailboxes_alias", "mailboxes_aliastarget", "responders_responder",
-    "responders_responderevent", "responders_decision",
+    "mailboxes_customer", "mailboxes_domain", "mailboxes_user", "mailboxes_mailbox", "mailboxes_alias",
+    "mailboxes_aliastarget", "responders_responder", "responders_responderevent", "responders_decision",
 )  # fmt: skip
 
 
@@ -124,14 +138,17 @@ def fill(connection: psycopg.Connection[Any], size: Size) -> None:
     """Everything. Triggers rest meanwhile, and indexes that hold no constraint are made anew at the end."""
     connection.execute("SET session_replication_role = 'replica'")
     connection.execute("SET maintenance_work_mem = '512MB'")
+    if size.decisions:
+        connection.execute(PARTS)
     left = _leave_indexes(connection)
     values = {"mailboxes": size.mailboxes, "aliases": size.aliases, "crowd": size.crowd, "domains": size.domains}
     for name, statements in STEPS.items():
         with _told(name):
             text = _with(statements, values)
             connection.execute(text)
-    with _told("decisions"):
-        add_decisions(connection, size, days=90)
+    if size.decisions:
+        with _told("decisions"):
+            add_decisions(connection, size, days=90)
     connection.execute(_with(SEQUENCES, values))
     with _told("indexes"):
         for index in left:
@@ -141,8 +158,22 @@ def fill(connection: psycopg.Connection[Any], size: Size) -> None:
         connection.execute("ANALYZE")
 
 
+def refill(connection: psycopg.Connection[Any], size: Size) -> None:
+    """The decisions anew, after they were taken away."""
+    connection.execute("TRUNCATE responders_decision")
+    connection.execute("SET session_replication_role = 'replica'")
+    connection.execute(PARTS)
+    left = _leave_indexes(connection, "responders_decision")
+    add_decisions(connection, size, days=90)
+    for index in left:
+        connection.execute(index)
+    connection.execute("SET session_replication_role = 'origin'")
+    connection.execute("VACUUM ANALYZE responders_decision")
+
+
 def add_decisions(connection: psycopg.Connection[Any], size: Size, *, days: int) -> None:
-    """Spread evenly over so many days until now."""
+    """Spread evenly over so many days until now, into parts of three days."""
+    connection.execute(PARTS)
     values = {"mailboxes": size.mailboxes, "decisions": size.decisions, "days": days}
     for first in range(1, size.decisions + 1, 1_000_000):
         last = min(first + 999_999, size.decisions)
@@ -156,13 +187,13 @@ def _with(statements: str, values: dict[str, int]) -> str:
     return statements
 
 
-def _leave_indexes(connection: psycopg.Connection[Any]) -> list[str]:
-    """Drop the indexes of the large tables that hold no constraint; how to make them again."""
+def _leave_indexes(connection: psycopg.Connection[Any], *tables: str) -> list[str]:
+    """Drop the indexes of the tables, by default all large ones, that hold no constraint; how to make them again."""
     found = connection.execute(
         "SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index i"
         " LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid LEFT JOIN pg_inherits h ON h.inhrelid = i.indexrelid"
         " WHERE i.indrelid = ANY(%s::regclass[]) AND c.oid IS NULL AND NOT i.indisunique AND h.inhrelid IS NULL",
-        [list(TABLES)],
+        [list(tables or TABLES)],
     ).fetchall()
     for name, _definition in found:
         connection.execute(f"DROP INDEX {name}")
