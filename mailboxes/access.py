@@ -110,7 +110,7 @@ def _owned_by(user: AnyUser) -> Keys:
 
 
 def _delegated_to(user: AnyUser) -> Keys:
-    return Delegation.objects.filter(user_id=user.pk).order_by().values("mailbox")
+    return Delegation.objects.filter(user_id=user.pk or 0).order_by().values("mailbox")
 
 
 def _keys(rows: QuerySet[Mailbox]) -> Keys:
