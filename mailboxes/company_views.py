@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from mailboxes import access, passwords, services
 from mailboxes.company_forms import MailboxForm, NewMailboxForm
+from mailboxes.log import log_of
 from mailboxes.models import Mailbox, User
 
 
@@ -59,7 +60,7 @@ def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
         services.change_mailbox(stored, actor=person(request), **form.cleaned_data)
         messages.success(request, _("Saved."))
         return redirect("mailbox", mailbox.pk)
-    context = {"form": form, "mailbox": mailbox, "may_give": may_give, "is_support": is_support}
+    context = {"form": form, "mailbox": mailbox, "may_give": may_give, "is_support": is_support, "log": log_of(mailbox)}
     return render(request, "mailboxes/settings.html", context, status=422 if form.errors else 200)
 
 

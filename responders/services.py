@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Max
+from django.db.models import DateTimeField, F, Func, Max
 
 from mailboxes.models import Mailbox, User
 from responders.core import schedule
@@ -49,6 +49,13 @@ def database_now() -> datetime:
         cursor.execute("SELECT panel_now()")
         moment: datetime = cursor.fetchone()[0]
     return moment
+
+
+class PanelNow(Func):
+    """The same for a queryset: one query less."""
+
+    function = "panel_now"
+    output_field = DateTimeField()
 
 
 @transaction.atomic

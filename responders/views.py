@@ -22,7 +22,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mailboxes import access
-from mailboxes.log import log_of
 from mailboxes.models import Mailbox
 from mailboxes.services import group_targets
 from responders import acting, history, sentences, services, statistics, timeline, undo
@@ -81,8 +80,9 @@ def changes_responder(view: ResponderView) -> Callable[[HttpRequest, int], HttpR
 @login_required
 def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
     """State, responders, whom it answered and whom not, and the history."""
-    mailbox = visible_mailbox(request, pk)
-    now = services.database_now()
+    visible = access.mailboxes_visible_to(request.user).select_related("successor", "domain__customer")
+    mailbox = get_object_or_404(visible.annotate(now=services.PanelNow()), pk=pk)
+    now: datetime = vars(mailbox)["now"]
     responders = [shown_responder(row, now) for row in mailbox.responders.order_by("position")]
     show = request.GET.get("show", "")
     decisions, before = _decisions(mailbox, show, request.GET.get("before", ""))
@@ -119,8 +119,6 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "reason_given": acting.reason_given(request, mailbox),
         "acts_for_owner": access.acts_for_owner(request.user, mailbox),
     }
-    if context["may_manage"]:
-        context["log"] = log_of(mailbox)
     if context["is_support"]:
         notes = mailbox.notes.select_related("author")[:NOTES_SHOWN]
         context |= {"notes": notes, "note_path": reverse("support_note", args=["mailbox", pk])}

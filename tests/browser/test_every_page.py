@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver, reverse
 from playwright.sync_api import Page
 
@@ -24,6 +26,7 @@ from responders.models import Batch, Decision, HelpVote, Refusal, Responder, Res
 from responders.services import By, database_now, switch
 from tests.browser.axe import violations
 from tests.browser.test_main_flow import SMALL_TARGETS
+from tests.web.test_query_counts import MOST, grow
 from tests.web.test_who_may_open_what import addresses
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,6 +57,7 @@ OF_STAFF = {
 }  # fmt: skip
 OF_NOBODY = {"account_login", "account_inactive", "change_undo", "responder_end", "program_link"}
 MAX_OCTETS = 100 * 1024
+NO_QUESTIONS = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "SELECT set_config")
 
 
 @pytest.fixture
@@ -164,6 +168,33 @@ def test_no_page_is_heavier_than_100_kb(paths: dict[str, str], anna: User, suppo
             weights[name] = _weight(client, paths[name])
     assert {name: weight for name, weight in weights.items() if weight > MAX_OCTETS} == {}
     assert min(filter(None, weights.values())) > 30_000  # the style sheets were counted
+
+
+def test_no_page_asks_the_database_more_than_twelve_questions(
+    paths: dict[str, str], mailbox: Mailbox, anna: User, support: User, settings_off: None
+) -> None:
+    """Whatever it lists: the same for few rows and for many. As the person it is for; Anna administers a company."""
+    of_both = {"mailbox", "mailbox_list", "mailbox_settings", "try_it", "delegations", "notices", "domain", "domains"}
+    people = [(OF_OWNER, anna), (OF_STAFF | of_both, support), (OF_NOBODY, None)]
+    few = _questions(paths, people)
+    grow(mailbox, 40)
+    many = _questions(paths, people)
+    assert {name: count for name, count in many.items() if count > MOST} == {}
+    assert {name: (few[name], many[name]) for name in few if many[name] > max(few[name], 2)} == {}
+
+
+def _questions(paths: dict[str, str], people: list[tuple[set[str], User | None]]) -> dict[str, int]:
+    found = {}
+    for names, person in people:
+        client = Client()
+        if person is not None:
+            client.force_login(person)
+        for name in sorted(names - {"account_logout", "account_reauthenticate"}):
+            client.get(paths[name])
+            with CaptureQueriesContext(connection) as asked:
+                client.get(paths[name])
+            found[f"{name} for {person}"] = len([one for one in asked if not one["sql"].startswith(NO_QUESTIONS)])
+    return found
 
 
 @pytest.fixture

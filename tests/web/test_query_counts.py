@@ -26,7 +26,7 @@ PAGES_OF_STAFF = [
 def grow(mailbox: Mailbox, count: int) -> None:
     """So many more of everything that pages list."""
     owner, now = mailbox.owner, database_now()
-    first = Mailbox.objects.count()
+    first = Mailbox.objects.count() + 10
     Mailbox.objects.bulk_create(
         Mailbox(domain=mailbox.domain, local_part=f"m{first + number}", owner=owner) for number in range(count)
     )
