@@ -160,3 +160,11 @@ def test_a_search_asks_as_many_questions_for_many_as_for_one(world: Mailbox, as_
     Mailbox.objects.bulk_create(Mailbox(domain=world.domain, local_part=f"anna{number}") for number in range(30))
     Domain.objects.bulk_create(Domain(name=f"sub{number}.firma.example") for number in range(30))
     assert questions() <= few + 1 <= 16
+
+
+def test_a_deleted_mailbox_leads_to_where_it_is_brought_back(as_support: Client, mailbox: Mailbox) -> None:
+    Mailbox.objects.update(is_active=False, deleted_at=database_now())
+    page = as_support.get(reverse("support"), {"q": mailbox.address}).text
+    assert "deleted, may be brought back" in page
+    assert as_support.get(reverse("domain", args=[mailbox.domain_id])).text.count(mailbox.address) == 1
+    assert mailbox.address not in as_support.get(reverse("support_domain", args=[mailbox.domain_id])).text

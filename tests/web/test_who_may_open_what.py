@@ -9,6 +9,7 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
@@ -53,11 +54,11 @@ WANTED = {
     "mailbox_file": "L---+++++L mmmmmmmmmm",
     "support_why": "L-----+++L L-----+++L",
     "support_note": "L-----+++L L-----+++L",
-    "support_message_file": "L--------L L--------L",  # as the list
+    "support_message_file": "L-----+++L L-----+++L",
     "support_attention": "L-----+++L L-----+++L",
     "support_customer": "L-----+++L L-----+++L",
     "support_domain": "L-----+++L L-----+++L",
-    "support_messages": "L--------L L--------L",  # without a filter there is nothing to list
+    "support_messages": "L-----+++L L-----+++L",
     "support_message": "L-----+++L L-----+++L",
     "help": "++++++++++ mmmmmmmmmm",
     "help_feedback": "L-----+++L mmmmmmmmmm",
@@ -87,7 +88,7 @@ WANTED = {
     "mailbox_settings": "L---+-+++L L---+-+++L",
     "mailbox_rename": "L---+-+++L L---+-+++L",
     "mailbox_delete": "L---+-+++L L---+-+++L",
-    "mailbox_restore": "mmmmmmmmmm L--------L",
+    "mailbox_restore": "mmmmmmmmmm L---+-+++L",
     "mailbox_suspend": "mmmmmmmmmm L-----+++L",
     "app_passwords": "LLLLLLLLLL LLLLLLLLLL",
     "mailbox_programs": "L+--+-+++L mmmmmmmmmm",
@@ -106,7 +107,7 @@ WANTED = {
     "alias_new": "L---+-+++L L---+-+++L",
     "alias_edit": "L---+-+++L L---+-+++L",
     "delegations": "L+--+-+++L L+--+-WWWL",
-    "delegation_end": "mmmmmmmmmm L--------L",
+    "delegation_end": "mmmmmmmmmm L+--+-WWWL",
     "set_language": "mmmmmmmmmm ++++++++++",
     "mfa_authenticate": "L++++++++L L++++++++L",
     "account_reauthenticate": "L++++++++L L++++++++L",
@@ -117,7 +118,7 @@ WANTED = {
     "account_language": "L++++++++L L++++++++L",
     "account_time_zone": "L+-++-+++L L+-++-WWWL",
     "usersessions_list": "L++++++++L mmmmmmmmmm",
-    "device_end": "L++++++++L L--------L",
+    "device_end": "L++++++++L L+-------L",
     "device_end_others": "L++++++++L L++++++++L",
     "mfa_index": "L++++++++L LmmmmmmmmL",
     "mfa_activate_totp": "LLLLLLLLLL LLLLLLLLLL",
@@ -150,6 +151,7 @@ WANTED = {
     "admin:admin/(?P<url>.*)$": "LLLLLLL--L LLLLLLL--L",
 }
 # The administration, by model: who may look, who may change.
+QUERIES = dict.fromkeys(["support_messages", "support_message_file"], "?sender=jan@example.com")
 LEADS, ADMINS, NONE = "LLLLLLL++L", "LLLLLLLx+L", "LLLLLLLxxL"
 MODELS = {
     "mailboxes": {
@@ -220,6 +222,12 @@ class World:
             return [notices.end_link(self.responder).split("/")[-2]] if route.startswith("end/") else [self.undo()]
         if route.startswith("responders/"):
             return [self.responder.pk]
+        if route.endswith("/restore/"):
+            return [Mailbox.objects.get(local_part="dawna").pk]
+        if route.endswith("delegates/<int:number>/end/"):
+            return [self.mailbox.pk, Delegation.objects.get(user=self.people["delegate"]).pk]
+        if route == "account/devices/<int:pk>/end/":
+            return [UserSession.objects.get(user=self.people["owner"]).pk]
         if route.startswith("changes/"):
             return [self.event.pk]
         if "devices/" in route or "keys/" in route:
@@ -256,6 +264,8 @@ def world(mailbox: Mailbox, standing_reply: Responder, anna: User, support: User
     }  # fmt: skip
     Delegation.objects.create(mailbox=mailbox, user=people["delegate"])
     Delegation.objects.create(mailbox=mailbox, user=people["suspended"])
+    Mailbox.objects.create(domain=mailbox.domain, local_part="dawna", is_active=False, deleted_at=database_now())
+    UserSession.objects.create(user=anna, ip="192.0.2.1", session_key="a-telephone")
     ours.administrators.add(people["company"])
     theirs.administrators.add(people["rival"])
     switch(standing_reply, on=False, actor=By(support, "Telefon"), now=database_now())
@@ -307,7 +317,7 @@ def outcome(answer: HttpResponse) -> str:
 def admin_arguments(name: str, route: str) -> list[Any]:
     """The first row of the model that the address is about."""
     if name.endswith("view_on_site"):
-        return [ContentType.objects.get_for_model(Mailbox).pk, Mailbox.objects.get().pk]
+        return [ContentType.objects.get_for_model(Mailbox).pk, Mailbox.objects.order_by("pk")[0].pk]
     if "app_label" in route:
         return ["mailboxes"]
     if "<path:object_id>" not in route and "<id>" not in route:
@@ -319,7 +329,8 @@ def admin_arguments(name: str, route: str) -> list[Any]:
 def asked(world: World, name: str, route: str) -> str:
     try:
         arguments = admin_arguments(name, route) if name.startswith("admin:") else world.arguments(route)
-        return reverse(name, args=arguments) if name != "healthz" else "/healthz"
+        path = reverse(name, args=arguments) if name != "healthz" else "/healthz"
+        return path + QUERIES.get(name, "")
     except NoReverseMatch:
         return "/" + route
 

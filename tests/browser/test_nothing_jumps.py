@@ -1,0 +1,61 @@
+"""Nothing that is on the screen moves because a live part changed (Layout Instability, as Chromium measures it)."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from mailboxes.models import Mailbox, User
+from responders.models import Responder
+
+pytestmark = pytest.mark.django_db(transaction=True)
+# Of what the eye can see, in parts of the window times parts of the distance: 0.1 is where web.dev calls it poor.
+MOST = 0.01
+WATCH = """
+window.jumped = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.jumped += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def jumped(page: Page) -> float:
+    page.wait_for_timeout(300)
+    return float(page.evaluate("window.jumped"))
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_preview_moves_nothing(open_panel: Callable[..., Page], mailbox: Mailbox, width: int) -> None:
+    page = open_panel(width, "pl-PL")
+    page.add_init_script(WATCH)
+    page.goto(f"/mailboxes/{mailbox.pk}/responders/new/")
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        page.fill("[name=to_date]", "2099-12-31T17:00")
+    expect(page.locator("#preview .letter-text")).to_contain_text("wracam 31 grudnia 2099")
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        page.fill("[name=text_body]", "Jeden wiersz.\n" * 12)
+    expect(page.locator("#preview .letter-text")).to_contain_text("Jeden wiersz.")
+    assert jumped(page) <= MOST
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_switch_moves_nothing(
+    open_panel: Callable[..., Page], mailbox: Mailbox, standing_reply: Responder, width: int
+) -> None:
+    page = open_panel(width, "pl-PL")
+    page.add_init_script(WATCH)
+    page.goto(f"/mailboxes/{mailbox.pk}/")
+    assert jumped(page) <= MOST
+    page.locator(f"#switch-{standing_reply.pk}").click()
+    expect(page.locator(f"#switch-{standing_reply.pk}")).to_have_attribute("aria-checked", "false")
+
+
+def test_what_is_found_moves_nothing(open_panel: Callable[..., Page], mailbox: Mailbox, support: User) -> None:
+    page = open_panel(1280, "pl-PL", address=support.email)
+    page.add_init_script(WATCH)
+    page.goto("/support/")
+    for asked in ("anna", "anna@", "anna@x", "anna"):
+        with page.expect_response(lambda answer: "q=" in answer.url):
+            page.fill("#id_q", asked)
+    expect(page.locator("#found a").first).to_be_visible()
+    assert jumped(page) <= MOST
