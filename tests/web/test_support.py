@@ -166,5 +166,5 @@ def test_a_deleted_mailbox_leads_to_where_it_is_brought_back(as_support: Client,
     Mailbox.objects.update(is_active=False, deleted_at=database_now())
     page = as_support.get(reverse("support"), {"q": mailbox.address}).text
     assert "deleted, may be brought back" in page
-    assert as_support.get(reverse("domain", args=[mailbox.domain_id])).text.count(mailbox.address) == 1
+    assert f"Bring it back: {mailbox}" in as_support.get(reverse("domain", args=[mailbox.domain_id])).text
     assert mailbox.address not in as_support.get(reverse("support_domain", args=[mailbox.domain_id])).text

@@ -203,7 +203,17 @@ class World:
         if route.startswith(("programs/", "autodiscover/")):
             token, address = profiles.link_for(self.mailbox).split("/")[-2], self.mailbox.address
             return [token] if "<str:token>" in route else [address] if "<str:address>" in route else []
-        return self._further_arguments(route)
+        return self._of_a_row(route) or self._further_arguments(route)
+
+    def _of_a_row(self, route: str) -> list[Any]:
+        """What is about a row of its own kind: something there is to bring back, to take away, to end."""
+        if route.endswith("/restore/"):
+            return [Mailbox.objects.get(local_part="dawna").pk]
+        if route.endswith("delegates/<int:number>/end/"):
+            return [self.mailbox.pk, Delegation.objects.get(user=self.people["delegate"]).pk]
+        if route == "account/devices/<int:pk>/end/":
+            return [UserSession.objects.get(user=self.people["owner"]).pk]
+        return []
 
     def _further_arguments(self, route: str) -> list[Any]:
         if route.startswith("support/"):
@@ -222,12 +232,6 @@ class World:
             return [notices.end_link(self.responder).split("/")[-2]] if route.startswith("end/") else [self.undo()]
         if route.startswith("responders/"):
             return [self.responder.pk]
-        if route.endswith("/restore/"):
-            return [Mailbox.objects.get(local_part="dawna").pk]
-        if route.endswith("delegates/<int:number>/end/"):
-            return [self.mailbox.pk, Delegation.objects.get(user=self.people["delegate"]).pk]
-        if route == "account/devices/<int:pk>/end/":
-            return [UserSession.objects.get(user=self.people["owner"]).pk]
         if route.startswith("changes/"):
             return [self.event.pk]
         if "devices/" in route or "keys/" in route:
