@@ -56,3 +56,68 @@ PASSED: dict[Reason, str | Promise] = {
     Reason.RATE_LIMITED: _("Not too many replies were sent within the last hour."),
     Reason.UNDELIVERABLE: _("Nothing is known that would keep a reply from arriving."),
 }
+
+# What support can do about each, or tell the customer.
+ADVICE: dict[Reason, str | Promise] = {
+    Reason.REPLIED: _(
+        "Nothing: the reply left. If the sender did not see it, their spam folder or the log of their mail server"
+        " knows more."
+    ),
+    Reason.NULL_REVERSE_PATH: _(
+        "Nothing: reports are never answered, or two machines would write to each other for ever."
+    ),
+    Reason.BAD_REVERSE_PATH: _(
+        "The sender's administrator has to mend the envelope address of the program that wrote it."
+    ),
+    Reason.SYSTEM_SENDER: _(
+        "If people read that address, an administrator can look at the list of machine senders in the settings; "
+        "the built-in names stay."
+    ),
+    Reason.AUTO_SUBMITTED: _(
+        "Nothing on our side. If a person wrote it, the sender's program wrongly says that a machine did (Auto-"
+        "Submitted)."
+    ),
+    Reason.LIST_OR_BULK: _(
+        "Nothing: lists and newsletters are never answered. A person behind it can write directly to the mailbox."
+    ),
+    Reason.REPORT: _("Nothing: reports and receipts are never answered."),
+    Reason.AUTO_RESPONSE_SUPPRESS: _(
+        "Nothing on our side: the sender's mail program or server asked for no automatic replies."
+    ),
+    Reason.MACHINE_MADE: _("Nothing: two autoresponders never answer each other."),
+    Reason.SPAM: _("If it is no spam, the spam filter has to learn it; the next message is then answered."),
+    Reason.FORGED: _("If the sender is real, their administrator has to mend SPF, DKIM or DMARC of their domain."),
+    Reason.NO_MAILBOX: _("Look whether the mailbox or the alias was deleted or renamed: the domain's page shows it."),
+    Reason.OWN_ADDRESS: _(
+        "Nothing: nobody gets a reply to a message to themselves. For a trial, write from another address or use "
+        "“Try it”."
+    ),
+    Reason.NOT_ADDRESSED: _(
+        "If it came by a group address, the owner can have that answered: “Group addresses” on the mailbox's "
+        "page. Blind copies stay without a reply."
+    ),
+    Reason.INACTIVE: _(
+        "Look at the dates, the hours and the switch on the mailbox's page; the history says who changed them."
+    ),
+    Reason.AUDIENCE: _("If this sender should get a reply, change “Who gets a reply” of the autoresponder."),
+    Reason.CONDITION: _(
+        "If such messages should get a reply, change “Which messages it answers” of the autoresponder."
+    ),
+    Reason.ALREADY_REPLIED: _(
+        "If everybody should get it once more, “Answer everyone again” under “More” does that; the number of days"
+        " is in the autoresponder's settings."
+    ),
+    Reason.RATE_LIMITED: _(
+        "Look who wrote so often: if it was a machine, the brake did its work. If not, a higher number of replies"
+        " an hour can be set."
+    ),
+    Reason.UNDELIVERABLE: _(
+        "If the sender's address works again, take it off the refused addresses; a domain that takes no mail is "
+        "the sender's to mend."
+    ),
+    Reason.REFUSED: _(
+        "The evidence says what the sender's mail server answered. When it is mended there, take the address off "
+        "the refused ones."
+    ),
+    Reason.ERROR: _("Tell the operator: the message is kept for a look (manage.py quarantine)."),
+}

@@ -20,7 +20,7 @@ from responders import acting, attention, refusals, services, support_search
 from responders import support_why as support_why_of
 from responders.core.facts import Reason
 from responders.models import Decision, DrawnBrake, QuarantinedMessage
-from responders.reasons import PASSED, SENTENCES
+from responders.reasons import ADVICE, PASSED, SENTENCES
 from responders.staff_views import for_staff
 from responders.support_forms import WhyForm
 
@@ -149,7 +149,7 @@ def support_message(request: HttpRequest, pk: int) -> HttpResponse:
     """Why: one decision with each rule in plain words, and what can be done about it."""
     row = get_object_or_404(Decision.objects.select_related("mailbox__owner", "responder"), pk=pk)
     passed = [PASSED[Reason(name)] for name in row.misses if name in set(Reason) and Reason(name) in PASSED]
-    context = {"row": row, "sentence": _sentence(row.reason), "passed": passed}
+    context = {"row": row, "sentence": _sentence(row.reason), "advice": _advice(row.reason), "passed": passed}
     return render(request, "support/message.html", context)
 
 
@@ -198,3 +198,7 @@ def _with_reason(query: QueryDict, reason: str) -> str:
 
 def _sentence(reason: str) -> Any:
     return SENTENCES[Reason(reason)] if reason in set(Reason) else reason
+
+
+def _advice(reason: str) -> Any:
+    return ADVICE[Reason(reason)] if reason in set(Reason) else ""

@@ -1,6 +1,6 @@
 """Support's pages: find anything, see why, see what needs a look."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -10,7 +10,9 @@ from django.urls import reverse
 
 from mailboxes.models import Alias, Customer, Domain, Mailbox, User
 from responders import support_search
+from responders.core.facts import Reason
 from responders.models import Decision, DrawnBrake, NumberedCase, QuarantinedMessage, Refusal, Responder
+from responders.reasons import ADVICE
 from responders.services import database_now
 
 
@@ -127,6 +129,7 @@ def test_why_says_what_hit_and_what_was_passed(world: Mailbox, as_support: Clien
     page = as_support.get(reverse("support_message", args=[row.pk]))
     assert "The message is from a mailing list" in page.text
     assert "List-Id: x" in page.text
+    assert "A person behind it can write directly to the mailbox" in page.text
     assert [str(words) for words in page.context["passed"]] == ["The message has a sender to reply to."]
     assert f"?message={row.pk}" in page.text
 
@@ -168,3 +171,17 @@ def test_a_deleted_mailbox_leads_to_where_it_is_brought_back(as_support: Client,
     assert "deleted, may be brought back" in page
     assert f"Bring it back: {mailbox}" in as_support.get(reverse("domain", args=[mailbox.domain_id])).text
     assert mailbox.address not in as_support.get(reverse("support_domain", args=[mailbox.domain_id])).text
+
+
+def test_for_every_reason_there_is_something_to_do_or_to_say() -> None:
+    assert set(ADVICE) == set(Reason)
+
+
+def test_times_are_those_of_the_customer(world: Mailbox, as_support: Client) -> None:
+    Decision.objects.update(decided_at=datetime(2026, 7, 1, 10, 0, tzinfo=UTC))
+    row = Decision.objects.order_by("pk")[0]
+    assert "12:00:00 CEST" in as_support.get(reverse("support_message", args=[row.pk])).text
+    listed = as_support.get(reverse("support_messages"), {"sender": row.reverse_path}).text
+    assert "1 July 2026, 12:00 CEST" in listed
+    Decision.objects.update(mailbox=None)
+    assert "10:00:00 UTC" in as_support.get(reverse("support_message", args=[row.pk])).text
