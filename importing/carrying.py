@@ -141,10 +141,9 @@ class Carrier:
 
     def _mailbox(self, mailbox: facts.Mailbox, there: dict[str, Mailbox], taken: set[str]) -> Iterator[Item]:
         row = there.get(mailbox.address)
-        if mailbox.address in taken:
-            yield left_out("mailbox", mailbox.address, "is-an-alias-here")
-        elif row is not None and row.deleted_at is not None:
-            yield left_out("mailbox", mailbox.address, "was-deleted-here")
+        if mailbox.address in taken or (row is not None and row.deleted_at is not None):
+            self._coming.discard(mailbox.address)
+            yield left_out("mailbox", mailbox.address, "was-deleted-here" if row is not None else "is-an-alias-here")
         elif row is not None:
             differs = _differing_mailbox(row, mailbox)
             yield self._compared("mailbox", mailbox.address, differs, lambda: self._set_mailbox(row, mailbox))

@@ -15,7 +15,12 @@ MAX_NAME = 200
 
 
 def name_of(mailbox: Mailbox) -> str:
-    return " ".join(mailbox.name.replace("\0", "").split())[:MAX_NAME]
+    return " ".join(_storable(mailbox.name).split())[:MAX_NAME]
+
+
+def _storable(text: str) -> str:
+    """Without NUL and lone surrogates, which no database stores."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def password_of(mailbox: Mailbox, *, keeps_weak: bool) -> tuple[Taken | None, Item | None]:
@@ -53,8 +58,9 @@ def responder_of(responder: Responder, now: datetime) -> WantedResponder:
             ResponderInput(
                 type=kind.value, is_enabled=responder.is_enabled and with_dates,
                 from_date=start if with_dates else None, to_date=end if with_dates else None,
-                time_zone=responder.zone, subject=responder.subject, text_body=responder.text_body,
-                html_body=responder.html_body, interval_days=responder.interval_days,
+                time_zone=responder.zone, subject=_storable(responder.subject),
+                text_body=_storable(responder.text_body),
+                html_body=_storable(responder.html_body), interval_days=responder.interval_days,
                 answers_once=responder.answers_once,
             )
         )  # fmt: skip
