@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from mailboxes import addresses
 
 MAX_QUOTA_MB = 10_000_000
+MAX_RECIPIENTS = 10_000_000
 LANGUAGES = [("pl", _("Polish")), ("en", _("English"))]
 
 
@@ -154,6 +155,13 @@ def _replies_per_hour() -> Any:
     return models.PositiveIntegerField(
         _("automatic replies an hour at most"), null=True, blank=True, help_text=_("Empty: as usual. 0: no limit.")
     )
+
+
+def _recipients(words: Any) -> Any:
+    return models.PositiveIntegerField(
+        words, null=True, blank=True, validators=[MaxValueValidator(MAX_RECIPIENTS)],
+        help_text=_("Empty: as usual. 0: no limit."),
+    )  # fmt: skip
 
 
 def _suspended_at() -> Any:
@@ -322,6 +330,8 @@ class Mailbox(_Address):
     )
     replies_per_hour = _replies_per_hour()
     quota_mb = _quota_mb(_("space, MB"))
+    recipients_per_hour = _recipients(_("recipients of its own mail an hour at most"))
+    recipients_per_day = _recipients(_("recipients of its own mail a day at most"))
     # Where the mail lies on Dovecot's host, below its folder of all mail; it stays when the address changes.
     # Made by the database (trigger `mailbox_has_a_home`).
     home = models.CharField(_("folder"), max_length=400, unique=True, editable=False, db_default="")
@@ -416,6 +426,43 @@ class AppPassword(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SendingCount(models.Model):
+    """To how many recipients a mailbox's mail programs sent within ten minutes. Written by Postfix (`mail_sending`)."""
+
+    pk = models.CompositePrimaryKey("mailbox_id", "bucket")
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="+", db_index=False)
+    bucket = models.DateTimeField()
+    recipients = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.mailbox_id}, {self.bucket:%d.%m. %H:%M}: {self.recipients}"
+
+
+class SendingStop(models.Model):
+    """That a mailbox sent to as many recipients as it may. One row each, of the latest time.
+
+    It lasts while recipients are refused, and is over when none was for an hour. Written by Postfix
+    (`mail_sending`); `told_at` by the task that tells owner and staff.
+    """
+
+    mailbox = models.OneToOneField(
+        Mailbox, models.CASCADE, related_name="sending_stop", primary_key=True, verbose_name=_("mailbox")
+    )
+    recipients = models.PositiveIntegerField(_("recipients at most"))
+    hours = models.PositiveSmallIntegerField(_("within hours"))
+    stopped_at = models.DateTimeField(_("stopped"))
+    last_at = models.DateTimeField(_("last recipient refused"))
+    told_at = models.DateTimeField(_("told"), null=True)
+
+    class Meta:
+        verbose_name = _("stopped sender")
+        verbose_name_plural = _("stopped senders")
+        ordering = ["-last_at"]
+
+    def __str__(self) -> str:
+        return str(self.mailbox)
 
 
 class Delegation(models.Model):

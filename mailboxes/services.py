@@ -144,6 +144,17 @@ def set_limits(mailbox: Mailbox, of_mailbox: int | None, of_domain: int | None) 
 
 
 @transaction.atomic
+def set_sending_limits(mailbox: Mailbox, per_hour: int | None, per_day: int | None, *, actor: User | None) -> None:
+    """To how many recipients its mail programs may send; None is as usual, 0 no limit. The log tells of it."""
+    before = (mailbox.recipients_per_hour, mailbox.recipients_per_day)
+    if before == (per_hour, per_day):
+        return
+    mailbox.recipients_per_hour, mailbox.recipients_per_day = per_hour, per_day
+    mailbox.save(update_fields=["recipients_per_hour", "recipients_per_day"])
+    record(mailbox, f"recipients an hour, a day: {before[0]}, {before[1]} → {per_hour}, {per_day}", actor)
+
+
+@transaction.atomic
 def change_mailbox(mailbox: Mailbox, *, actor: User, **changes: Any) -> None:
     """Set fields of the mailbox: name, language, is_active. The administration's history tells of it."""
     before = {name: getattr(mailbox, name) for name in changes}

@@ -1,6 +1,7 @@
 """What Celery runs for the accounts. Safe to run twice and at the same time."""
 
 from celery import shared_task
+from django.db import connection
 from django.utils import timezone
 
 from mailboxes import devices, dkim, dkim_rotation, dkim_signer, hosting
@@ -16,6 +17,14 @@ def forget_ended_sessions() -> int:
 def purge_deleted_mailboxes() -> int:
     """Delete for good the mailboxes that were deleted MAILBOX_GRACE_DAYS ago."""
     return hosting.purge_deleted(timezone.now())
+
+
+@shared_task
+def delete_old_sending_counts() -> int:
+    """Delete the counts that no limit of sending looks at any more."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM mailboxes_sendingcount WHERE bucket < panel_now() - interval '26 hours'")
+        return int(cursor.rowcount)
 
 
 @shared_task

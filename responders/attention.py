@@ -5,11 +5,13 @@ from datetime import date, datetime, timedelta
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Case, F, QuerySet, Value, When
 from redis.exceptions import RedisError
 
+from mailboxes import addresses
+from mailboxes.models import SendingStop
 from responders.core.facts import Reason
-from responders.models import DailyCount, HookSign, Responder
+from responders.models import DailyCount, DrawnBrake, HookSign, Responder
 
 DAYS = 30
 ALIVE = timedelta(minutes=2)
@@ -63,6 +65,31 @@ class DaysChart:
     answered: int
     silent: int
     reasons: list[tuple[str, int, float]]
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A mailbox or a domain that sent as much as it may, as replies or otherwise."""
+
+    mailbox_id: int
+    name: str
+    last_at: datetime
+
+
+def stopped(now: datetime, most: int) -> tuple[list[Stopped], list[Stopped]]:
+    """Drawn brakes and stopped senders of the latest day, those of now first; one query for both."""
+    day = {"last_at__gt": now - timedelta(days=1)}
+    columns = ("kind", "mailbox_id", "name", "last_at")
+    name = Case(When(is_of_domain=True, then=F("mailbox__domain_id")), default=F("mailbox__address"))
+    brakes = DrawnBrake.objects.filter(**day).annotate(kind=Value("brake"), name=name).values_list(*columns)
+    senders = SendingStop.objects.filter(**day).annotate(kind=Value("sender"), name=F("mailbox__address"))
+    rows = brakes[:most].union(senders.values_list(*columns)[:most], all=True).order_by("-last_at")
+    found = [(kind, Stopped(pk, _shown(name), last_at)) for kind, pk, name, last_at in rows]
+    return [row for kind, row in found if kind == "brake"], [row for kind, row in found if kind == "sender"]
+
+
+def _shown(name: str) -> str:
+    return addresses.display(name) if "@" in name else addresses.display_domain(name)
 
 
 def chart(today: date) -> DaysChart:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
-from mailboxes.models import Mailbox
+from mailboxes.models import Mailbox, SendingStop
 from responders import history, sentences, undo
 from responders.core import schedule
 from responders.core.facts import Reason
@@ -70,6 +70,35 @@ def _brake_text(row: DrawnBrake) -> str:
         "page shows who wrote."
     )
     return f"{happened % values}\n\n{meaning}\n"
+
+
+def tell_of_stopped_senders() -> int:
+    """Tell owner and staff of each stop once; return how many. What could not be sent is tried at the next call."""
+    told = 0
+    for pk in SendingStop.objects.filter(told_at=None).values_list("pk", flat=True):
+        with transaction.atomic():
+            waiting = SendingStop.objects.select_for_update(of=("self",), skip_locked=True).select_related("mailbox")
+            row = waiting.filter(pk=pk, told_at=None).first()
+            if row is None:  # another worker's
+                continue
+            with override(row.mailbox.language):
+                send(_("Your mailbox sends no more for now"), _stop_text(row), [row.mailbox.address])
+            with override("en"):
+                send(f"Sending stopped: {row}", _stop_text(row), settings.STAFF_NOTICES)
+            SendingStop.objects.filter(pk=pk).update(told_at=database_now())
+        told += 1
+    return told
+
+
+def _stop_text(row: SendingStop) -> str:
+    hour, day = _("within an hour"), _("within a day")
+    happened = _("%(name)s wrote to %(count)d recipients %(span)s, as many as are allowed. More are refused for now.")
+    values = {"name": row, "count": row.recipients, "span": hour if row.hours == 1 else day}
+    meaning = _(
+        "If that was you, wait, or ask your mail provider for another limit. If not, somebody else has the password: "
+        "change it now, in the panel, and end the passwords of mail programs that you do not know."
+    )
+    return f"{happened % values}\n\n{meaning}\n\n{settings.PANEL_URL}{reverse('account')}\n"
 
 
 def send(subject: str, text: str, recipients: Iterable[str]) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
@@ -19,7 +18,7 @@ from mailboxes.models import Customer, Domain, Mailbox
 from responders import acting, attention, refusals, services, support_search
 from responders import support_why as support_why_of
 from responders.core.facts import Reason
-from responders.models import Decision, DrawnBrake, QuarantinedMessage
+from responders.models import Decision, QuarantinedMessage
 from responders.reasons import ADVICE, PASSED, SENTENCES
 from responders.staff_views import for_staff
 from responders.support_forms import WhyForm
@@ -157,8 +156,10 @@ def support_message(request: HttpRequest, pk: int) -> HttpResponse:
 def support_attention(request: HttpRequest) -> HttpResponse:
     """What needs a look: brakes, refusals, responders that nobody ends, messages on which the hook failed."""
     now, overdue = attention.now_and_overdue()
+    brakes, stops = attention.stopped(now, SHOWN)
     context = {
-        "brakes": DrawnBrake.objects.filter(last_at__gt=now - timedelta(days=1)).select_related("mailbox")[:SHOWN],
+        "stops": stops,
+        "brakes": brakes,
         "refusals": refusals.in_force(now)[:SHOWN],
         "forgotten": attention.forgotten(now)[:SHOWN],
         "trouble": attention.trouble(now, overdue),

@@ -41,6 +41,12 @@ def tell_of_drawn_brakes() -> int:
 
 
 @shared_task
+def tell_of_stopped_senders() -> int:
+    """Tell owner and staff once of each mailbox that sent to as many recipients as it may."""
+    return notices.tell_of_stopped_senders()
+
+
+@shared_task
 def delete_old_refusals() -> int:
     """Delete the refusals that keep nobody from a reply any more."""
     return refusals.delete_old()

@@ -182,6 +182,8 @@ def check_limits(**_kwargs: Any) -> Iterable[CheckMessage]:
     for name in (
         "MAILBOX_REPLIES_PER_HOUR",
         "DOMAIN_REPLIES_PER_HOUR",
+        "MAILBOX_RECIPIENTS_PER_HOUR",
+        "MAILBOX_RECIPIENTS_PER_DAY",
         "REFUSAL_DAYS",
         "MAILBOX_GRACE_DAYS",
         "SUSPENSION_GRACE_DAYS",

@@ -141,6 +141,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 1800},
     },
+    "tell-of-stopped-senders": {
+        "task": "responders.tasks.tell_of_stopped_senders",
+        "schedule": 60.0,
+        "options": {"expires": 50},
+    },
+    "delete-old-sending-counts": {
+        "task": "mailboxes.tasks.delete_old_sending_counts",
+        "schedule": 3600.0,
+        "options": {"expires": 1800},
+    },
     "delete-old-refusals": {
         "task": "responders.tasks.delete_old_refusals",
         "schedule": 3600.0,
@@ -311,6 +321,9 @@ SYSTEM_SENDERS = env.list("SYSTEM_SENDERS", default=[])
 # The brake: so many replies an hour at most; 0 is no brake. A mailbox or a domain may have a limit of its own.
 MAILBOX_REPLIES_PER_HOUR = env.int("MAILBOX_REPLIES_PER_HOUR", default=300)
 DOMAIN_REPLIES_PER_HOUR = env.int("DOMAIN_REPLIES_PER_HOUR", default=3000)
+# To so many recipients a mailbox's mail programs may send; 0 is no limit. A mailbox may have limits of its own.
+MAILBOX_RECIPIENTS_PER_HOUR = env.int("MAILBOX_RECIPIENTS_PER_HOUR", default=300)
+MAILBOX_RECIPIENTS_PER_DAY = env.int("MAILBOX_RECIPIENTS_PER_DAY", default=2000)
 # Whether the DNS is asked if a sender's domain can take mail at all; the demo's domains are in no DNS.
 CHECK_SENDER_DOMAINS = env.bool("CHECK_SENDER_DOMAINS", default=not DEBUG)
 # ADDRESS:PORT of the name server to ask; empty: those of this machine.

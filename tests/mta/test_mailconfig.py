@@ -15,7 +15,7 @@ from tests.mta.stack import ROOT
 FILES = {
     "postfix": {
         "main.cf", "master.cf", "pgsql-aliases.cf", "pgsql-copies.cf", "pgsql-domains.cf", "pgsql-mailboxes.cf",
-        "pgsql-refused.cf", "pgsql-senders.cf",
+        "pgsql-refused.cf", "pgsql-senders.cf", "pgsql-sending.cf",
     },
     "dovecot": {"dovecot.conf", "dovecot-sql.conf.ext", "spam-to-junk.sieve"},
     "rspamd": {
@@ -138,6 +138,7 @@ def test_options_and_settings_come_into_the_files(tmp_path: Path, settings: Any)
         ("postfix", "--submission-listen=587", "--submission-listen needs --tls-cert and --tls-key"),
         ("postfix", "--submissions-listen=465", "--submissions-listen needs --tls-cert and --tls-key"),
         ("postfix", "--tls-cert=/etc/ssl/a.pem", "--tls-cert and --tls-key belong together"),
+        ("postfix", "--dnsbl=list.example", "--dnsbl needs --postscreen"),
         ("postfix", "--group=no-such-group", "--group no-such-group: there is no such group"),
         ("dovecot", "--database-port=abc", "--database-port: 'abc' is not a port"),
         ("dovecot", "--database-user=a b", "--database-user may not be empty nor hold spaces"),

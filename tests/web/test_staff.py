@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from mailboxes.models import Mailbox
+from mailboxes.models import Mailbox, SendingStop
 from responders.models import Refusal
 from responders.services import database_now
 
@@ -20,6 +20,18 @@ def test_support_gives_a_mailbox_and_its_domain_limits_of_their_own(as_support: 
     as_support.post(address, {"mailbox_limit": "", "domain_limit": "0"})
     mailbox.refresh_from_db()
     assert (mailbox.replies_per_hour, mailbox.domain.replies_per_hour) == (None, 0)
+
+
+def test_support_gives_a_mailbox_limits_of_sending(as_support: Client, mailbox: Mailbox) -> None:
+    address = reverse("limits", args=[mailbox.pk])
+    as_support.post(address, {"recipients_per_hour": "5000", "recipients_per_day": "0"})
+    mailbox.refresh_from_db()
+    assert (mailbox.recipients_per_hour, mailbox.recipients_per_day) == (5000, 0)
+    assert as_support.post(address, {"recipients_per_hour": "-1"}).status_code == 422
+    now = database_now()
+    SendingStop.objects.create(mailbox=mailbox, recipients=7, hours=1, stopped_at=now, last_at=now)
+    assert "It sent to 7 recipients" in as_support.get(address).text
+    assert reverse("limits", args=[mailbox.pk]) in as_support.get(reverse("support_attention")).text
 
 
 def test_support_finds_and_lifts_a_refusal(as_support: Client) -> None:

@@ -18,6 +18,8 @@ SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
 # Seconds. Postfix tries again within minutes: what waits for longer waits for somebody.
 LONG_WAIT = 3600
 # What each map must find; the others need only answer.
+NOBODY = "nobody@nowhere.invalid"
+COUNTING = {"pgsql-sending.cf"}  # each question about a mailbox counts as a recipient that it wrote to
 KEYS = {"pgsql-domains.cf": "domain", "pgsql-mailboxes.cf": "mailbox"}
 
 
@@ -55,9 +57,9 @@ def check_maps(folder: Path, something: Known) -> Iterator[Finding]:
     """Ask each map as Postfix does."""
     maps = sorted(folder.glob("pgsql-*.cf"))
     for path in maps:
-        key = getattr(something, KEYS.get(path.name, "mailbox"))
+        key = NOBODY if path.name in COUNTING else getattr(something, KEYS.get(path.name, "mailbox"))
         wants_result = path.name in KEYS and bool(key)
-        finished = _run(["postmap", "-c", str(folder), "-q", key or "nobody@nowhere.invalid", f"pgsql:{path}"])
+        finished = _run(["postmap", "-c", str(folder), "-q", key or NOBODY, f"pgsql:{path}"])
         yield judge_map(path.name, key, finished, wants_result=wants_result)
 
 
