@@ -197,6 +197,10 @@ class Stack:
     def hook_is_running(self) -> bool:
         return "hook" in self._running
 
+    def free_address(self) -> str:
+        """Where nobody listens."""
+        return f"127.0.0.1:{free_port()}"
+
     @property
     def environment(self) -> dict[str, str]:
         """The settings of everything of the panel that runs here."""

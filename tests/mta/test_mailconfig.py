@@ -68,6 +68,15 @@ def test_again_is_with_the_options_and_the_password_of_last_time(
     assert after[main] == before[main].replace("recipient_delimiter = +", "recipient_delimiter = -")
 
 
+def test_several_hooks_are_one_destination_in_their_order(tmp_path: Path) -> None:
+    hooks = ["--hook=10.0.0.5:8024", "--hook=[fd00::6]:8024"]
+    main = render("postfix", tmp_path, *hooks)["main.cf"]
+    assert "{ autoreply.invalid = autoreply:inet:10.0.0.5:8024, [fd00::6]:8024 }" in main
+    assert render("postfix", tmp_path, "--again")["main.cf"] == main
+    with pytest.raises(CommandError, match=r"a socket stands alone"):
+        render("postfix", tmp_path, *hooks, "--hook=unix:/run/hook.sock")
+
+
 def test_again_without_a_last_time_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"main.cf cannot be read: No such file or directory$"):
         render("postfix", tmp_path, "--again")

@@ -284,6 +284,13 @@ def test_a_panel_that_is_away_says_so_kindly(site: Site) -> None:
     assert "Back in a moment" in away.body.decode()
 
 
+def test_with_one_of_two_web_hosts_dead_the_other_serves_every_page(panel: Site) -> None:
+    site = rendered(panel.static, panel.web_port)
+    site.render(f"--web=127.0.0.1:{free_port()}")
+    with started(site):
+        assert {site.get("/sign-in/").status for _attempt in range(6)} == {200}
+
+
 def test_the_log_holds_no_token_and_no_query(panel: Site) -> None:
     panel.get("/undo/abcdefghijklmnopqrstuvwxyz:123456/?q=anna")
     panel.get("/calendar/")

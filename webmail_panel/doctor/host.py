@@ -70,7 +70,7 @@ def names_of(certificate: x509.Certificate) -> list[str]:
 
 def judge_certificate(names: Sequence[str], until: datetime, name: str, now: datetime) -> Finding:
     """Expired, soon to expire, or for another name."""
-    remedy = "Renew it, then reload Postfix and Dovecot (docs/operate.md, “Certificate”)."
+    remedy = "Renew it, then reload Postfix and Dovecot (docs/operate/trouble.md, “Certificate”)."
     if until <= now:
         return fail("certificate", f"expired on {until:%Y-%m-%d}", remedy)
     if until - now < timedelta(days=DAYS_TO_RENEW):

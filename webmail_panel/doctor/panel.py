@@ -184,7 +184,7 @@ def check_hook(address: str, health_address: str) -> Finding:
             "systemctl restart webmail-panel-hook; journalctl -u webmail-panel-hook. Copies wait in Postfix's queue."
         )
         return fail("hook", str(error), remedy)
-    return ok("hook", f"{address} greets, {health_address} says that it works")
+    return ok("hook", f"{address} greets" + (f", {health_address} says that it works" if health_address else ""))
 
 
 def _ask_database() -> DatabaseAnswer:

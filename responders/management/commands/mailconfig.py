@@ -220,7 +220,10 @@ def _add_common_options(parser: CommandParser) -> None:
 def _add_postfix_options(parser: CommandParser) -> None:
     _add_common_options(parser)
     parser.add_argument("--hostname", default=settings.MAIL_HOSTNAME, help="(default: MAIL_HOSTNAME)")
-    parser.add_argument("--hook", default=HOOK, metavar="HOST:PORT|unix:PATH", help="(default: %(default)s)")
+    parser.add_argument(
+        "--hook", action="append", metavar="HOST:PORT|unix:PATH",
+        help=f"given several times, the next is tried where one does not answer (default: {HOOK})",
+    )  # fmt: skip
     parser.add_argument(
         "--dovecot-lmtp",
         default="unix:private/dovecot-lmtp",
@@ -317,7 +320,7 @@ def _postfix_values(options: Mapping[str, Any]) -> dict[str, str]:
         "LOG": _postfix_log(options["log"]),
         "POSTMASTER_DOMAIN": postmaster_domain,
         "POSTMASTER_MAP": postmaster_map,
-        "HOOK": _lmtp_address("--hook", options["hook"]),
+        "HOOK": _hooks(options["hook"] or [HOOK]),
         "DOVECOT_LMTP": _lmtp_address("--dovecot-lmtp", options["dovecot_lmtp"]),
         "DOVECOT_AUTH": _lmtp_address("--dovecot-auth", options["dovecot_auth"]).removeprefix("unix:"),
         "DOVECOT_QUOTA": _lmtp_address("--dovecot-quota", options["dovecot_quota"]),
@@ -574,6 +577,15 @@ def _lmtp_address(option: str, address: str) -> str:
         return f"unix:{path}"
     host, port = _host_and_port(option, address)
     return f"inet:{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _hooks(addresses_of_them: list[str]) -> str:
+    """A destination of lmtp(8), or several: Postfix takes them in this order (transport(5), Postfix 3.5)."""
+    found = [_lmtp_address("--hook", address) for address in addresses_of_them]
+    if len(found) > 1 and any(address.startswith("unix:") for address in found):
+        raise CommandError("--hook: a socket stands alone; several hooks are HOST:PORT each")
+    first, *others = found
+    return ", ".join([first, *(address.removeprefix("inet:") for address in others)])  # lmtp(8) takes it off once
 
 
 def _listener(option: str, address: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from responders.management.commands.mailconfig import HOOK
 from webmail_panel.doctor import configuration, host, mail_servers, panel
 from webmail_panel.doctor.finding import Finding, Status, unknown
 
@@ -31,7 +32,9 @@ class Command(BaseCommand):
         parser.add_argument("--rspamd", default="/etc/rspamd/local.d", metavar="DIR", help="(default: %(default)s)")
         parser.add_argument("--nginx", default="/etc/nginx/conf.d", metavar="DIR", help="(default: %(default)s)")
         parser.add_argument("--web", default="127.0.0.1:8000", metavar="HOST:PORT", help="(default: %(default)s)")
-        parser.add_argument("--hook", default="", metavar="HOST:PORT", help="(default: where Postfix sends copies)")
+        parser.add_argument(
+            "--hook", action="append", metavar="HOST:PORT", help="may be repeated (default: where Postfix sends copies)"
+        )
         parser.add_argument(
             "--hook-health", default="127.0.0.1:8026", metavar="HOST:PORT", help="(default: %(default)s)"
         )
@@ -79,8 +82,14 @@ def _services(options: dict[str, Any]) -> Iterator[Finding]:
     if NGINX not in options["without"]:
         yield configuration.check_files(NGINX, Path(options["nginx"]))
     if "hook" not in options["without"]:
-        sent_to = configuration.options(POSTFIX, Path(options["postfix"])).get("hook", "")
-        yield panel.check_hook(options["hook"] or sent_to or "127.0.0.1:8024", options["hook_health"])
+        sent_to = configuration.options(POSTFIX, Path(options["postfix"])).get("hook")
+        for address in options["hook"] or sent_to or [HOOK]:
+            yield panel.check_hook(address, _health_of(address, options["hook_health"]))
+
+
+def _health_of(address: str, health: str) -> str:
+    """A hook on another host has its health port there, if it shows it at all: not asked."""
+    return health if address.rpartition(":")[0] == health.rpartition(":")[0] else ""
 
 
 def _postfix(options: dict[str, Any], something: panel.Known) -> Iterator[Finding]:
