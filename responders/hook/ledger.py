@@ -37,8 +37,8 @@ LEASE_SECONDS = 600  # longer than all time-outs of a submission together
 MAX_BATCH = 500
 MAX_AGE = 10**9  # seconds; what a column can hold
 # Under load, what comes within this time shares a commit; a message that comes alone waits for nobody. Seconds.
-LINGER = 0.002
-ENOUGH = 8
+LINGER = 0.001
+ENOUGH = 8  # wait for no more
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -505,6 +505,7 @@ class Batcher(Generic[Item, Result]):
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._worker: asyncio.Task[None] | None = None
         self._latest = 0  # how many shared the latest commit
+        self._enough: asyncio.Future[None] | None = None  # that so many wait, while the worker waits for them
 
     async def submit(self, item: Item) -> Result:
         """Wait for the item's result. Raises what `commit` raised for it."""
@@ -512,6 +513,8 @@ class Batcher(Generic[Item, Result]):
         self._waiting.append((item, future))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
+        elif len(self._waiting) >= ENOUGH:
+            _go_on(self._enough)
         return await future
 
     def stop(self) -> None:
@@ -522,10 +525,17 @@ class Batcher(Generic[Item, Result]):
     async def _work(self) -> None:
         while self._waiting:
             if self._latest > 1 and len(self._waiting) < ENOUGH:
-                await asyncio.sleep(LINGER)
+                await self._linger()
             self._latest = len(self._waiting)
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             await self._settle(batch)
+
+    async def _linger(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._enough = loop.create_future()
+        timer = loop.call_later(LINGER, _go_on, self._enough)
+        await self._enough
+        timer.cancel()
 
     async def _settle(self, batch: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
         try:
@@ -616,6 +626,11 @@ def _responder(mailbox_id: int, row: Row) -> ResponderFacts:
         ),
         country=country,
     )  # fmt: skip
+
+
+def _go_on(future: "asyncio.Future[None] | None") -> None:
+    if future is not None and not future.done():
+        future.set_result(None)
 
 
 def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:

@@ -5,14 +5,12 @@ reply) or trouble that time mends (`RelayUnavailable`: everything else). Nothing
 """
 
 import asyncio
-import contextlib
 import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
 from responders.core.reply import Reply
+from responders.hook.smtp import Answer, Wire
 
 CONNECTIONS = 10
 # Seconds. A stalled relay is told to Postfix before it loses patience with us. Only the answer to the content is
@@ -50,28 +48,13 @@ class _Died(RelayUnavailable):
     """The connection ended before the relay can have accepted anything: another one may be tried at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A reply of the relay (RFC 5321 §4.2); `text` is its lines in one."""
-
-    code: int
-    text: str
-
-    @property
-    def is_permanent(self) -> bool:
-        return 500 <= self.code <= 599
-
-    @property
-    def is_of_address(self) -> bool:
-        """Of address or mailbox (RFC 3463 §3.2, §3.3), not of policy or the system: a relay that is set up wrong
-        refuses everybody.
-        """
-        if status := _STATUS.match(self.text):
-            return status[1] in {"1", "2"}
-        return self.code in {550, 551, 553}
-
-    def __str__(self) -> str:
-        return f"{self.code} {self.text}"
+def _is_of_address(answer: Answer) -> bool:
+    """Of address or mailbox (RFC 3463 §3.2, §3.3), not of policy or the system: a relay that is set up wrong refuses
+    everybody.
+    """
+    if status := _STATUS.match(answer.text):
+        return status[1] in {"1", "2"}
+    return answer.code in {550, 551, 553}
 
 
 class Relay:
@@ -92,7 +75,8 @@ class Relay:
         """
         if _BREAKS_A_COMMAND.search(reply.forward_path):
             raise Refused("the sender's address cannot be written in a command")
-        async with self._slot():
+        await self._take_slot()
+        try:
             connection = self._kept() or await self._connect()
             try:
                 await self._submit_over(connection, reply, envelope_id)
@@ -100,23 +84,23 @@ class Relay:
                 if not connection.was_used:
                     raise
                 await self._submit_over(await self._connect(), reply, envelope_id)
+        finally:
+            self._slots.release()
 
     async def close(self) -> None:
         """Take leave of the relay."""
         while self._idle:
             self._idle.pop().quit()
 
-    @contextlib.asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
+    async def _take_slot(self) -> None:
+        if not self._slots.locked():  # nearly always: then there is nothing to time
+            await self._slots.acquire()
+            return
         try:
             async with asyncio.timeout(SLOT_TIMEOUT):
                 await self._slots.acquire()
         except TimeoutError:
             raise RelayUnavailable("every connection to the relay is busy") from None
-        try:
-            yield
-        finally:
-            self._slots.release()
 
     def _kept(self) -> "_Connection | None":
         """The connection used last, so that in quiet times the others grow old and go."""
@@ -149,8 +133,9 @@ class Relay:
 class _Connection:
     """One SMTP connection, greeted and introduced."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._loop = asyncio.get_running_loop()
         self._extensions: frozenset[str] = frozenset()
         self.was_used = False
         self.used_at = 0.0
@@ -160,9 +145,10 @@ class _Connection:
         """Connect, wait for the greeting, say EHLO. Raises RelayUnavailable: even a 5xx here is the relay's trouble."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                connection = cls(*await asyncio.open_connection(host, port))
+                _transport, wire = await asyncio.get_running_loop().create_connection(Wire, host, port)
         except (OSError, TimeoutError) as error:
             raise RelayUnavailable(f"no connection: {str(error) or type(error).__name__}") from error
+        connection = cls(wire)
         try:
             await connection._introduce(hostname)
         except BaseException:
@@ -173,8 +159,7 @@ class _Connection:
     @property
     def is_fresh(self) -> bool:
         """Whether it is worth another message: the relay has not hung up, and it has not stood idle for long."""
-        idle = asyncio.get_running_loop().time() - self.used_at
-        return not self._reader.at_eof() and not self._writer.is_closing() and idle < IDLE_LIMIT
+        return self._wire.is_open and self._loop.time() - self.used_at < IDLE_LIMIT
 
     async def submit(self, reply: Reply, envelope_id: str) -> None:
         """One transaction. Raises Refused with the connection fit for another one; else RelayUnavailable."""
@@ -186,56 +171,40 @@ class _Connection:
                 raise RelayUnavailable(str(refusal))
             # Some refuse the recipient and yet wait for content: give them none. Otherwise the sender still stands.
             await (self._finish(b"") if data.code == 354 else self._reset())
-            raise Refused(str(refusal), is_of_address=refusal is rcpt and rcpt.is_of_address)
+            raise Refused(str(refusal), is_of_address=refusal is rcpt and _is_of_address(rcpt))
         final = await self._finish(reply.content)
         if final.is_permanent:
-            raise Refused(str(final), is_of_address=final.is_of_address and bool(_STATUS.match(final.text)))
+            raise Refused(str(final), is_of_address=bool(_STATUS.match(final.text)) and _is_of_address(final))
         if final.code != 250:
             raise RelayUnavailable(str(final))
 
     async def _reset(self) -> None:
-        async with self._patience(COMMAND_TIMEOUT):
-            self._writer.write(b"RSET\r\n")
-            await self._answer()
+        await self._ask([b"RSET\r\n"], COMMAND_TIMEOUT)
 
     def quit(self) -> None:
         """Say QUIT and close; nobody waits for the answer."""
-        with contextlib.suppress(OSError, RuntimeError):
-            self._writer.write(b"QUIT\r\n")
-            self._writer.close()
+        self._wire.write(b"QUIT\r\n")
+        self._wire.close()
 
     def drop(self) -> None:
         """Close without a word."""
-        transport = self._writer.transport
-        transport.abort()
+        self._wire.abort()
 
     async def _introduce(self, hostname: str) -> None:
-        async with self._patience(COMMAND_TIMEOUT):
-            greeting = await self._answer()
+        [greeting] = await self._ask([b""], COMMAND_TIMEOUT)
         if greeting.code != 220:
             raise RelayUnavailable(str(greeting))
-        async with self._patience(COMMAND_TIMEOUT):
-            self._writer.write(f"EHLO {hostname}\r\n".encode("ascii", "replace"))
-            hello = await self._answer()
+        [hello] = await self._ask([f"EHLO {hostname}\r\n".encode("ascii", "replace")], COMMAND_TIMEOUT)
         if hello.code != 250:
             raise RelayUnavailable(str(hello))
         self._extensions = frozenset(line.split(" ")[0].upper() for line in hello.text.split("\n")[1:])
 
-    async def _envelope(self, reply: Reply, envelope_id: str) -> tuple[_Answer, _Answer, _Answer]:
+    async def _envelope(self, reply: Reply, envelope_id: str) -> list[Answer]:
         """MAIL, RCPT and DATA, in one packet where the relay offers PIPELINING (RFC 2920)."""
-        commands, answers = self._commands(reply, envelope_id), list[_Answer]()
-        async with self._patience(COMMAND_TIMEOUT, lost=_Died):
-            if "PIPELINING" in self._extensions:
-                self._writer.write(b"".join(commands))
-                answers = [await self._answer() for _command in commands]
-            else:
-                for command in commands:
-                    self._writer.write(command)
-                    answers.append(await self._answer())
-        mail, rcpt, data = answers
-        if any(answer.code == 421 for answer in answers):
-            raise _Died(str(next(answer for answer in answers if answer.code == 421)))
-        return mail, rcpt, data
+        answers = await self._ask(self._commands(reply, envelope_id), COMMAND_TIMEOUT, lost=_Died)
+        if died := next((answer for answer in answers if answer.code == 421), None):
+            raise _Died(str(died))
+        return answers
 
     def _commands(self, reply: Reply, envelope_id: str) -> list[bytes]:
         needs_8bit = not reply.content.isascii()
@@ -255,40 +224,28 @@ class _Connection:
         notify = " NOTIFY=NEVER" if "DSN" in self._extensions else ""
         return [f"{mail}\r\n".encode(), f"RCPT TO:<{reply.forward_path}>{notify}\r\n".encode(), b"DATA\r\n"]
 
-    async def _finish(self, content: bytes) -> _Answer:
+    async def _finish(self, content: bytes) -> Answer:
         """The content, dots stuffed (RFC 5321 §4.5.2), and the answer that decides."""
         stuffed = content.replace(b"\r\n.", b"\r\n..")
         if stuffed.startswith(b"."):
             stuffed = b"." + stuffed
         if not stuffed.endswith(b"\r\n") and stuffed:
             stuffed += b"\r\n"
-        async with self._patience(DATA_TIMEOUT):
-            self._writer.write(stuffed + _FINAL_DOT)
-            await self._writer.drain()
-            return await self._answer()
+        [final] = await self._ask([stuffed + _FINAL_DOT], DATA_TIMEOUT)
+        return final
 
-    @contextlib.asynccontextmanager
-    async def _patience(
-        self, seconds: float, *, lost: type[RelayUnavailable] = RelayUnavailable
-    ) -> AsyncIterator[None]:
+    async def _ask(
+        self, questions: list[bytes], seconds: float, *, lost: type[RelayUnavailable] = RelayUnavailable
+    ) -> list[Answer]:
+        """An answer to each; all questions in one packet where the relay offers PIPELINING."""
+        until, answers = self._loop.time() + seconds, list[Answer]()
+        packets = [b"".join(questions)] if "PIPELINING" in self._extensions else questions
         try:
-            async with asyncio.timeout(seconds):
-                yield
+            for packet in packets:
+                self._wire.write(packet)
+                answers += await self._wire.answers(len(questions) // len(packets), until)
         except TimeoutError as error:
             raise RelayUnavailable(f"no answer within {seconds:.0f} s") from error
         except OSError as error:
             raise lost(f"connection lost: {error}") from error
-
-    async def _answer(self) -> _Answer:
-        """The next reply, of one line or several (RFC 5321 §4.2.1). Raises ConnectionError."""
-        lines: list[str] = []
-        while True:
-            try:
-                line = (await self._reader.readuntil(b"\n")).decode("utf-8", "replace").rstrip("\r\n")
-            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-                raise ConnectionResetError("the relay hung up") from error
-            if not (line[:3].isascii() and line[:3].isdigit()) or len(lines) > 100:
-                raise ConnectionResetError("the relay does not speak SMTP")
-            lines.append(line[4:])
-            if line[3:4] != "-":
-                return _Answer(int(line[:3]), "\n".join(lines))
+        return answers
