@@ -136,11 +136,10 @@ def without_comments(value: str) -> str:
 def _fields(content: bytes) -> dict[str, tuple[str, ...]]:
     block = header_block(content)
     pairs = _fields_with_care(block, content) if _NEEDS_CARE.search(block) else _fields_of_ascii(block.decode("ascii"))
-    fields: dict[str, tuple[str, ...]] = {}
+    fields: dict[str, list[str]] = {}
     for name, value in pairs:
-        lower = name.lower()
-        fields[lower] = (*fields[lower], value) if lower in fields else (value,)
-    return fields
+        fields.setdefault(name.lower(), []).append(value)
+    return {name: tuple(values) for name, values in fields.items()}
 
 
 def _fields_of_ascii(block: str) -> list[tuple[str, str]]:
