@@ -20,6 +20,7 @@ from allauth.mfa.webauthn.forms import (
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import Div, Layout, Submit
 from django import forms
+from django.conf import settings
 from django.contrib.auth.password_validation import password_validators_help_texts
 from django.core.cache import cache
 from django.db.models import Q
@@ -27,7 +28,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
-from mailboxes import addresses, brake, time_zones
+from mailboxes import addresses, brake, countries, time_zones
 from mailboxes.models import Mailbox, User
 
 MAX_ANSWER = 20_000  # characters; a key's answer has about 1,500
@@ -216,13 +217,18 @@ class LanguageForm(forms.Form):
 
 
 class TimeZoneForm(forms.Form):
-    """The time zone of a mailbox."""
+    """The time zone of a mailbox, and whose public holidays are days off."""
 
     def __init__(self, data: Any = None, *, mailbox: Mailbox) -> None:
-        super().__init__(data, initial={"time_zone": mailbox.time_zone})
+        super().__init__(data, initial={"time_zone": mailbox.time_zone, "holiday_country": mailbox.holiday_country})
         self.fields["time_zone"] = forms.ChoiceField(
             label=_("Time zone"), choices=time_zones.choices(mailbox.time_zone)
         )
+        usual = gettext("As usual here: %(country)s") % {"country": countries.name_of(settings.HOLIDAY_COUNTRY)}
+        self.fields["holiday_country"] = forms.ChoiceField(
+            label=_("Public holidays of"), required=False, choices=[("", usual), *countries.choices()],
+            help_text=_("For the day you are back, for office hours, and for the calendar. They count at once."),
+        )  # fmt: skip
 
 
 def _without_placeholders(form: forms.Form) -> None:

@@ -16,6 +16,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes import addresses
+from mailboxes.countries import validate_country
 
 MAX_QUOTA_MB = 10_000_000
 MAX_RECIPIENTS = 10_000_000
@@ -328,6 +329,10 @@ class Mailbox(_Address):
     time_zone = models.CharField(
         _("time zone"), max_length=64, default=default_time_zone, validators=[validate_time_zone]
     )
+    holiday_country = models.CharField(
+        _("public holidays of"), max_length=2, blank=True, db_default="", default="", validators=[validate_country],
+        help_text=_("ISO 3166-1 code of a country; empty: as for the whole panel."),
+    )  # fmt: skip
     replies_per_hour = _replies_per_hour()
     quota_mb = _quota_mb(_("space, MB"))
     recipients_per_hour = _recipients(_("recipients of its own mail an hour at most"))
@@ -359,6 +364,11 @@ class Mailbox(_Address):
                 name="suspended_or_deleted_mailbox_is_not_active",
             ),
         ]
+
+    @property
+    def country(self) -> str:
+        """Whose public holidays are days off (ISO 3166-1)."""
+        return self.holiday_country or str(settings.HOLIDAY_COUNTRY)
 
 
 class Alias(_Address):

@@ -36,7 +36,9 @@ def calendar_page(request: HttpRequest) -> HttpResponse:
     person = acting.person(request)
     today = to_local(services.database_now(), one.time_zone if one else zone_of(person)).date()
     first = _month(request.GET.get("month", "")) or today.replace(day=1)
-    days = calendars.month(first, mailboxes, today, (get_language() or "en")[:2])
+    theirs = one or mailboxes.order_by("address").first()
+    country = theirs.country if theirs else settings.HOLIDAY_COUNTRY
+    days = calendars.month(first, mailboxes, today, (get_language() or "en")[:2], country)
     context = {
         "mailbox": one, "first": first, "days": days, "week": calendars.weekdays(days),
         "before": first - timedelta(days=1), "after": first + timedelta(days=31), "today": today,

@@ -48,9 +48,8 @@ class CalendarDay:
     absences: list[Absence] = field(default_factory=list)
 
 
-def month(first: date, mailboxes: QuerySet[Mailbox], today: date, language: str) -> list[CalendarDay]:
+def month(first: date, mailboxes: QuerySet[Mailbox], today: date, language: str, country: str) -> list[CalendarDay]:
     """The weeks of a month from Monday on, with the absences of the mailboxes; two queries at most."""
-    country = settings.HOLIDAY_COUNTRY
     days = {
         day: CalendarDay(
             day, day.month == first.month, day == today,

@@ -18,6 +18,7 @@ LABELS: dict[str, str | Promise] = {
     "from_date": gettext_lazy("start"),
     "to_date": gettext_lazy("end"),
     "time_zone": gettext_lazy("time zone"),
+    "holiday_country": gettext_lazy("public holidays of"),
     "subject": gettext_lazy("subject"),
     "text_body": gettext_lazy("text"),
     "html_body": gettext_lazy("formatted text"),

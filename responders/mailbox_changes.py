@@ -11,7 +11,7 @@ from mailboxes.services import group_targets
 from responders.models import ResponderEvent
 from responders.services import By, database_now
 
-PLAIN = ("notify_started", "notify_ending", "notify_ended", "notify_still_on", "time_zone")
+PLAIN = ("notify_started", "notify_ending", "notify_ended", "notify_still_on", "time_zone", "holiday_country")
 GROUPS, DELEGATES = "answered_groups", "delegates"
 
 
@@ -32,6 +32,8 @@ def change(mailbox: Mailbox, wanted: dict[str, Any], by: By) -> dict[str, list[A
             _LISTS[name](row, value, by)
     if plain := [name for name in changes if name in PLAIN]:
         row.save(update_fields=plain)
+    if "holiday_country" in changes:
+        row.responders.update(country=row.country)
     if changes:
         ResponderEvent.objects.create(
             mailbox=row, kind=ResponderEvent.Kind.MAILBOX, at=database_now(), changes=changes, actor=by.user,

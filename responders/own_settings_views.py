@@ -56,13 +56,13 @@ def notices(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def time_zone(request: HttpRequest, pk: int) -> HttpResponse:
-    """The time zone of a mailbox: of what is written from now on."""
+    """The time zone of a mailbox, of what is written from now on, and whose public holidays are days off."""
     mailbox = visible_mailbox(request, pk)
     if request.method == "POST" and (first := acting.asks_first(request, mailbox, request.path)) is not None:
         return first
     form = TimeZoneForm(request.POST if request.method == "POST" else None, mailbox=mailbox)
     if form.is_valid():
-        change(mailbox, {"time_zone": form.cleaned_data["time_zone"]}, acting.by(request, mailbox))
+        change(mailbox, form.cleaned_data, acting.by(request, mailbox))
         messages.success(request, _("Saved."))
         return redirect("account") if mailbox.owner_id == request.user.pk else redirect("mailbox", mailbox.pk)
     context = {"form": form, "mailbox": mailbox}

@@ -7,7 +7,6 @@ from typing import Any
 
 from babel import Locale
 from babel.dates import format_skeleton, get_day_names, get_timezone_location
-from django.conf import settings
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
@@ -58,11 +57,10 @@ def length_sentence(responder: Responder) -> str:
     else:
         days = ceil(length / timedelta(days=1))
         words = ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
-    return f"{words}; {_back_on(responder.to_date.date())}"
+    return f"{words}; {_back_on(responder.to_date.date(), responder.country)}"
 
 
-def _back_on(day: date) -> str:
-    country = settings.HOLIDAY_COUNTRY
+def _back_on(day: date, country: str) -> str:
     if name := holiday_name(day, country, (get_language() or "en")[:2]):
         return _("it ends on a public holiday (%(name)s)") % {"name": name}
     if is_weekend(day):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import DateTimeField, F, Func, Max
 
@@ -243,7 +242,7 @@ def _mirror(row: Responder, now: datetime) -> None:
 def _fill(row: Responder, values: ResponderInput, window: schedule.Window) -> None:
     for field in fields(values):
         setattr(row, field.name, _storable(getattr(values, field.name)))
-    row.country = settings.HOLIDAY_COUNTRY
+    row.country = row.mailbox.country
     row.from_utc, row.to_utc = window.start, window.end
 
 

@@ -101,7 +101,7 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "timeline": timeline.timeline(
             [shown.row for shown in responders],
             mailbox.time_zone,
-            settings.HOLIDAY_COUNTRY,
+            mailbox.country,
             (get_language() or "en")[:2],
             now,
         ),

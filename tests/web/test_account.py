@@ -16,6 +16,7 @@ from mailboxes.models import Mailbox, User
 from responders.models import ResponderEvent
 from tests.conftest import PASSWORD
 from tests.web.test_acting import give_reason
+from tests.web.test_responder_form import TYPED
 
 NEW = "seven green umbrellas"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -172,6 +173,25 @@ def test_the_owner_changes_the_zone_and_written_responders_keep_theirs(
     event = ResponderEvent.objects.get()
     assert (event.actor, event.mailbox) == (anna, mailbox)
     assert event.changes == {"time_zone": ["Europe/Warsaw", "America/New_York"]}
+
+
+def test_the_owner_says_whose_public_holidays_count(as_anna: Client, mailbox: Mailbox, anna: User) -> None:
+    row = mailbox.responders.create(type="absence", subject="x", text_body="{{ absence.return_date }}", country="PL")
+    address = reverse("account_time_zone", args=[mailbox.pk])
+    page = as_anna.get(address, headers={"accept-language": "pl"}).text
+    assert '<option value="" selected>Jak zwykle tutaj: Polska</option>' in page
+    assert '<option value="DE">Niemcy</option>' in page
+    assert as_anna.post(address, {"time_zone": "Europe/Warsaw", "holiday_country": "DE"}).status_code == 302
+    mailbox.refresh_from_db()
+    row.refresh_from_db()
+    assert (mailbox.country, row.country) == ("DE", "DE")
+    assert ResponderEvent.objects.get().changes == {"holiday_country": ["", "DE"]}
+    typed = TYPED | {"from_date": "2099-09-28T08:00", "to_date": "2099-10-03T08:00", "preview": "1"}
+    shown = as_anna.post(reverse("responder_new", args=[mailbox.pk]), typed, headers={"HX-Request": "true"}).text
+    assert "German Unity Day" in shown
+    calendar = as_anna.get(reverse("calendar"), {"month": "2099-10"}).text
+    assert "German Unity Day" in calendar
+    assert as_anna.post(address, {"time_zone": "Europe/Warsaw", "holiday_country": "XX"}).status_code == 422
 
 
 def test_only_time_zones_are_taken(as_anna: Client, mailbox: Mailbox) -> None:
