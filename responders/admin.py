@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -162,7 +162,7 @@ class DecisionAdmin(ReadOnlyAdmin):
     search_fields = ("reverse_path", "message_id", "mailbox__address")
     search_help_text = _("A whole address of a sender or a mailbox, or a whole Message-ID")
     date_hierarchy = "decided_at"
-    actions = ("erase_senders",)
+    actions = ("export_senders", "erase_senders")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Decision], search_term: str
@@ -175,17 +175,32 @@ class DecisionAdmin(ReadOnlyAdmin):
         wanted = Q(reverse_path__in={asked, asked.lower()}) | Q(message_id=asked) | Q(mailbox_id__in=mailboxes)
         return queryset.filter(wanted), False
 
+    @admin.action(description=_("What is kept about these senders, as a file (GDPR)"), permissions=["erase"])
+    def export_senders(self, request: HttpRequest, queryset: QuerySet[Decision]) -> HttpResponse:
+        """One JSON object by address, as `manage.py person export` prints it."""
+        senders = sorted(_senders(queryset))
+        found = {sender: personal_data.export(sender) for sender in senders}
+        return JsonResponse(
+            found, json_dumps_params={"indent": 2, "ensure_ascii": False},
+            headers={"Content-Disposition": 'attachment; filename="people.json"', "Cache-Control": "no-store"},
+        )  # fmt: skip
+
     @admin.action(description=_("Forget these senders everywhere (GDPR)"), permissions=["erase"])
     def erase_senders(self, request: HttpRequest, queryset: QuerySet[Decision]) -> None:
         """Their decisions, numbered conversations, memory and refusals. Whoever does it keeps the request on file."""
-        senders = set(queryset.exclude(reverse_path="").values_list("reverse_path", flat=True))
-        count = sum(1 for sender in senders if addresses.normal_form_or_none(sender) and personal_data.erase(sender))
+        count = sum(1 for sender in _senders(queryset) if personal_data.erase(sender))
         words = ngettext("%(count)d person was forgotten.", "%(count)d people were forgotten.", count)
         self.message_user(request, words % {"count": count})
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
         """Administrators: whoever may delete people."""
         return bool(request.user.has_perm("mailboxes.delete_user"))
+
+
+def _senders(rows: QuerySet[Decision]) -> set[str]:
+    """Those that are addresses."""
+    found = rows.exclude(reverse_path="").order_by().values_list("reverse_path", flat=True)
+    return {sender for sender in found if addresses.normal_form_or_none(sender)}
 
 
 @admin.register(DrawnBrake)

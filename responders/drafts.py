@@ -20,7 +20,13 @@ from django.shortcuts import render
 COOKIE = "typed"
 KEPT_FOR = 3_600  # seconds
 MAX_CHARACTERS = 300_000
-LIMITS = {"keep": "300/h/ip"}  # a preview now and then from everybody behind one address
+# Nobody is signed in where this is kept, and Redis has other work: what one browser keeps takes the place of what it
+# kept before, and only so many begin to, from one address and altogether.
+LIMITS = {
+    "keep": "300/h/ip",  # a preview now and then from everybody behind one address
+    "begin": "40/h/ip",
+    "begin-anywhere": "1000/h/key",
+}
 View = Callable[..., HttpResponse]
 
 
@@ -74,14 +80,18 @@ def _keep(request: HttpRequest) -> bool:
     for name in ("csrfmiddlewaretoken", "preview", "save"):
         typed.pop(name, None)
     text = typed.urlencode()
-    if len(text) > MAX_CHARACTERS or not ratelimit.consume(
-        request, app="responders.drafts", action="keep", config=LIMITS
-    ):
+    if len(text) > MAX_CHARACTERS or not _is_let(request, "keep"):
         return False
-    if not _is_name(request.COOKIES.get(COOKIE, "")):
+    if not _is_name(request.COOKIES.get(COOKIE, "")) or cache.get(_key(request)) is None:
+        if not (_is_let(request, "begin") and _is_let(request, "begin-anywhere")):
+            return False
         request.COOKIES[COOKIE] = secrets.token_urlsafe(24)
     cache.set(_key(request), f"{request.path}\n{text}", KEPT_FOR)
     return True
+
+
+def _is_let(request: HttpRequest, action: str) -> bool:
+    return bool(ratelimit.consume(request, app="responders.drafts", action=action, config=LIMITS, key="drafts"))
 
 
 def _key(request: HttpRequest) -> str:

@@ -20,7 +20,9 @@ STATES: dict[str, str | Promise] = {
     "": _("All"), "answering": _("Answering now"), "coming": _("To start"), "open-end": _("Without an end"),
     "none": _("No autoresponder"), "closed": _("Receives no mail"),
 }  # fmt: skip
-ORDERS: dict[str, str | Promise] = {"": _("By address"), "newest": _("Newest first")}
+ORDERS: dict[str, str | Promise] = {
+    "": _("By address"), "domain": _("By domain"), "newest": _("Newest first"), "oldest": _("Oldest first"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,25 @@ def wanted_rows(mailboxes: QuerySet[Mailbox], wanted: Wanted, now: datetime) -> 
         )  # fmt: skip
     if wanted.state:
         rows = rows.filter(_in_state(wanted.state, now))
-    if wanted.order == "newest":
-        rows = rows.filter(pk__lt=int(wanted.after)) if NUMBER.fullmatch(wanted.after) else rows
-        return rows.order_by("-pk")
-    rows = rows.filter(address__gt=wanted.after) if wanted.after else rows
-    return rows.order_by("address")
+    return _after(rows, wanted.order, wanted.after)
+
+
+def _after(rows: QuerySet[Mailbox], order: str, after: str) -> QuerySet[Mailbox]:
+    """In the order, from behind the last one shown: each of them begins where an index does."""
+    if order in ("newest", "oldest"):
+        seen = int(after) if NUMBER.fullmatch(after) else None
+        behind = Q() if seen is None else Q(pk__lt=seen) if order == "newest" else Q(pk__gt=seen)
+        return rows.filter(behind).order_by("-pk" if order == "newest" else "pk")
+    if order == "domain":
+        name = after.rpartition("@")[2]
+        behind = Q(domain_id__gte=name) & ~Q(domain_id=name, address__lte=after) if after else Q()
+        return rows.filter(behind).order_by("domain_id", "address")
+    return rows.filter(Q(address__gt=after) if after else Q()).order_by("address")
 
 
 def next_after(row: Mailbox, wanted: Wanted) -> str:
     """From where the next page begins."""
-    return str(row.pk) if wanted.order == "newest" else str(row.address)
+    return str(row.pk) if wanted.order in ("newest", "oldest") else str(row.address)
 
 
 def _in_state(state: str, now: datetime) -> Q:

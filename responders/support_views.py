@@ -29,6 +29,7 @@ CHUNK = 1_000
 MAX_NOTE = 5_000
 SILENT = "silent"
 REASONS = {"": _lazy("All"), Reason.REPLIED.value: _lazy("Answered"), SILENT: _lazy("Not answered")}
+ORDERS = {"": _lazy("Newest first"), "oldest": _lazy("Oldest first")}
 NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -75,19 +76,21 @@ def support_domain(request: HttpRequest, name: str) -> HttpResponse:
 @for_staff
 def support_messages(request: HttpRequest) -> HttpResponse:
     """What became of mail: `sender`, `message_id`, `mailbox`, `reason` as filters; the latest first."""
-    rows = _filtered(request).select_related("mailbox", "responder").order_by("-id")
+    is_oldest_first = request.GET.get("order") == "oldest"
+    rows = _filtered(request).select_related("mailbox", "responder").order_by("id" if is_oldest_first else "-id")
     before = request.GET.get("before", "")
     if NUMBER.fullmatch(before):
-        rows = rows.filter(pk__lt=int(before))
+        rows = rows.filter(Q(pk__gt=int(before)) if is_oldest_first else Q(pk__lt=int(before)))
     page = list(rows[: PAGE_SIZE + 1])
     query = request.GET.copy()
     query.pop("before", None)
-    by_reason = [(name, _with_reason(query, name), words) for name, words in REASONS.items()]
+    by_reason = [(name, _with(query, "reason", name), words) for name, words in REASONS.items()]
+    orders = [(name, _with(query, "order", name), words) for name, words in ORDERS.items()]
     context = {
         "rows": [(row, _sentence(row.reason)) for row in page[:PAGE_SIZE]],
         "before": page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
         "query": query.urlencode(), "sender": request.GET.get("sender", ""), "reasons": by_reason,
-        "reason": request.GET.get("reason", ""),
+        "reason": request.GET.get("reason", ""), "orders": orders, "order": "oldest" if is_oldest_first else "",
     }  # fmt: skip
     return render(request, "support/messages.html", context)
 
@@ -191,9 +194,9 @@ def _filtered(request: HttpRequest) -> QuerySet[Decision]:
     return rows.filter(*wanted)
 
 
-def _with_reason(query: QueryDict, reason: str) -> str:
+def _with(query: QueryDict, name: str, value: str) -> str:
     asked = query.copy()
-    asked["reason"] = reason
+    asked[name] = value
     return asked.urlencode()
 
 

@@ -103,6 +103,10 @@ def test_an_administrator_does_it_in_the_administration(traces: Responder) -> No
     client = Client()
     client.force_login(boss)
     chosen = list(Decision.objects.filter(reverse_path=JAN).values_list("pk", flat=True))
+    told = client.post("/admin/responders/decision/", {"action": "export_senders", "_selected_action": chosen})
+    assert list(told.json()) == [JAN]
+    assert len(told.json()[JAN]["decisions"]) == len(person("export", JAN)["decisions"])
+    assert "attachment" in told["Content-Disposition"]
     client.post("/admin/responders/decision/", {"action": "erase_senders", "_selected_action": chosen})
     assert not Decision.objects.filter(reverse_path__startswith="jan").exists()
     assert Decision.objects.filter(reverse_path=OLA).exists()

@@ -91,3 +91,26 @@ def test_only_so_much_is_kept_for_one_place(
     client.post(new(mailbox), TYPED | {"text_body": "Zbyt wiele"})
     client.force_login(anna)
     assert "Zbyt wiele" not in client.get(new(mailbox)).text
+
+
+@pytest.mark.parametrize("limit", ["begin", "begin-anywhere"])
+def test_nobody_fills_the_memory_with_made_up_browsers(
+    mailbox: Mailbox, anna: User, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setitem(drafts.LIMITS, limit, drafts.LIMITS[limit].replace("1000", "2").replace("40", "2"))
+    kept = []
+    for number in range(4):
+        client = Client()
+        client.cookies[drafts.COOKIE] = f"{number}" * 32
+        client.post(new(mailbox), TYPED)
+        kept.append(client.cookies[drafts.COOKIE].value != f"{number}" * 32)
+        client.post(new(mailbox), TYPED | {"text_body": "Wciąż ja"})  # the same browser goes on
+    assert kept == [True, True, False, False]
+
+
+def test_one_browser_goes_on_keeping(lost: Client, anna: User, mailbox: Mailbox) -> None:
+    name = lost.cookies[drafts.COOKIE].value
+    lost.post(new(mailbox), TYPED | {"text_body": "Druga próba"})
+    assert lost.cookies[drafts.COOKIE].value == name
+    lost.force_login(anna)
+    assert "Druga próba" in lost.get(new(mailbox)).text

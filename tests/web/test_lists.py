@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from mailboxes import csv_files
-from mailboxes.models import Customer, Mailbox
+from mailboxes.models import Customer, Domain, Mailbox
+from responders.mailbox_lists import ORDERS
 from responders.models import Decision, Responder
 from responders.services import database_now
 
@@ -57,7 +58,12 @@ def test_the_newest_come_first_and_pages_follow_each_other(
     as_support: Client, several: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("responders.list_views.PAGE_SIZE", 2)
-    for order, wanted in (("newest", "piotr ewa ola jan anna"), ("", "anna ewa jan ola piotr")):
+    Mailbox.objects.create(domain=Domain.objects.create(name="biuro.example"), local_part="zofia")
+    orders = {
+        "": "anna ewa jan ola piotr zofia", "domain": "zofia anna ewa jan ola piotr",
+        "newest": "zofia piotr ewa ola jan anna", "oldest": "anna jan ola ewa piotr zofia",
+    }  # fmt: skip
+    for order, wanted in orders.items():
         found, query = [], f"order={order}"
         while query:
             page = as_support.get(f"{reverse('mailbox_list')}?{query}")
@@ -68,7 +74,7 @@ def test_the_newest_come_first_and_pages_follow_each_other(
 
 @pytest.mark.parametrize("after", ["x" * 5_000, "\0", "-1", "99999999999999999999"])
 def test_a_page_that_is_none_is_no_error(as_support: Client, several: Mailbox, after: str) -> None:
-    for order in ("", "newest"):
+    for order in ORDERS:
         names(as_support, order=order, after=after)
 
 

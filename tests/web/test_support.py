@@ -185,3 +185,25 @@ def test_times_are_those_of_the_customer(world: Mailbox, as_support: Client) -> 
     assert "1 July 2026, 12:00 CEST" in listed
     Decision.objects.update(mailbox=None)
     assert "10:00:00 UTC" in as_support.get(reverse("support_message", args=[row.pk])).text
+
+
+def test_messages_are_read_from_either_end_page_by_page(
+    world: Mailbox, as_support: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("responders.support_views.PAGE_SIZE", 2)
+    now = database_now()
+    made = [
+        Decision.objects.create(
+            mailbox=world, decided_at=now, reverse_path="x@y.example", forward_path="z", reason="spam"
+        ).pk
+        for _each in range(5)
+    ]
+    for order, wanted in (("", made[::-1]), ("oldest", made)):
+        found, before = [], ""
+        while True:
+            asked = {"sender": "x@y.example", "order": order, "before": before}
+            page = as_support.get(reverse("support_messages"), asked)
+            found += [row.pk for row, _sentence in page.context["rows"]]
+            if not (before := str(page.context["before"] or "")):
+                break
+        assert found == wanted

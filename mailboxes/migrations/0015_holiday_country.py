@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailboxes', '0013_dkim'),
+        ('mailboxes', '0014_sending'),
     ]
 
     operations = [
