@@ -1,6 +1,10 @@
 """The documentation names what there is."""
 
+import contextlib
+import io
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from responders.hook.ledger import Ledger
 from responders.hook.lmtp import Session
 from responders.hook.pipeline import Pipeline
 from responders.hook.relay import Relay
+from tests.wiring.commands import assert_understood
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -32,6 +37,32 @@ def test_every_target_that_is_written_about_exists() -> None:
     for page in PAGES:
         named = set(re.findall(r"(?:^    |`)make ([a-z-]+)", (ROOT / page).read_text(), re.MULTILINE))
         assert named <= targets, page
+
+
+def command_lines() -> Iterator[tuple[str, list[str]]]:
+    """Each call of the panel's command line in a block of code: where it stands, and its words."""
+    for page in PAGES:
+        text = re.sub("…[^…\n]+…", "…", (ROOT / page).read_text().replace("\\\n", " "))
+        for line in re.findall(r"^    (.*)$", text, re.MULTILINE):
+            for call in re.findall(r"(?:webmail-panel|manage\.py) ((?![-.*])\w+ ?[^|<&;#]*)", line):
+                if line.lstrip().startswith(("systemctl", "journalctl", "install", "adduser", "docker", "apt", "cp")):
+                    continue
+                yield f"{page}: {line.strip()}", shlex.split(call)
+
+
+def test_every_command_that_is_written_about_is_understood() -> None:
+    """Options by the real parsers; what stands for the reader's own (DIR, ID, …) is filled in."""
+    found = list(command_lines())
+    assert len(found) > 30
+    for where, words in found:
+        plain = ["1" if word == "ID" else word.strip("[]") for word in words if word != "…"]
+        if "…" in words and plain[0] == "mailconfig":
+            plain.append("--output=DIR")  # among the options that the page left out
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            try:
+                assert_understood(["manage.py", *plain])
+            except AssertionError as error:
+                raise AssertionError(f"{where}: {error} {said.getvalue()}") from error
 
 
 @pytest.mark.parametrize("page", PAGES)

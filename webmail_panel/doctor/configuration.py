@@ -72,5 +72,5 @@ def _not_ours(server: str, check: str, why: str) -> Finding:
     if os.geteuid() != 0:
         return unknown(check, why, "Run it as root.")
     return Finding(
-        check, Status.FAIL, why, f"Render them with `webmail-panel mailconfig {server}`: docs/operate.md, step 6."
+        check, Status.FAIL, why, f"Render them with `webmail-panel mailconfig {server}`: docs/operate.md, step 7."
     )

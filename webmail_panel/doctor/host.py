@@ -29,7 +29,11 @@ def check_dns(name: str, helo: str) -> Finding:
         addresses = [text for kind in ("A", "AAAA") for text in _ask(resolver, name, kind)]
         pointers = {address: _ask(resolver, str(dns.reversename.from_address(address)), "PTR") for address in addresses}
     except (dns.exception.DNSException, OSError) as error:
-        return unknown("dns", f"no name server answers: {error}", "Mend /etc/resolv.conf, or set DNS_SERVER.")
+        return unknown(
+            "dns",
+            f"no name server answers: {str(error).partition(':')[0]}",
+            "Mend /etc/resolv.conf, or set DNS_SERVER.",
+        )
     return judge_dns(name, helo, pointers)
 
 

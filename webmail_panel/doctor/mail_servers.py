@@ -72,7 +72,7 @@ def judge_map(name: str, key: str, finished: subprocess.CompletedProcess[str], *
     if wants_result and finished.returncode:
         return fail(check, f"does not know {key}, which is hosted here", f"Does {name} ask the panel's own database?")
     if finished.returncode:
-        return ok(check, f"answers (nothing for {key})" if key else "answers; nothing is hosted yet")
+        return ok(check, f"answers (nothing for {key})" if key else "answers")
     return ok(check, f"answers for {key}")
 
 
@@ -85,7 +85,7 @@ def check_dovecot(folder: Path, something: Known) -> Iterator[Finding]:
         return
     yield ok("dovecot check", "Dovecot understands its files")
     if not something.mailbox:
-        yield unknown("dovecot", "no mailbox is hosted yet to ask it about")
+        yield unknown("dovecot", f"not asked: {something.why}")
         return
     yield judge_dovecot_user(something.mailbox, _run(["doveadm", "-c", conf, "user", something.mailbox]))
 

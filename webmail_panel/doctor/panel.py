@@ -36,10 +36,14 @@ class DatabaseAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Something that this panel hosts, to ask the mail servers about; empty where it hosts nothing yet."""
+    """Something that this panel hosts, to ask the mail servers about; empty where nothing is known, `why` says why."""
 
     domain: str = ""
     mailbox: str = ""
+    why: str = "nothing is hosted yet"
+
+
+UNKNOWN_TO_US = Known(why="the database does not say what is hosted")
 
 
 def check_settings() -> Iterator[Finding]:
@@ -80,7 +84,7 @@ def known_or_nothing() -> Known:
     try:
         return known()
     except DatabaseError:
-        return Known()
+        return UNKNOWN_TO_US
 
 
 def judge_database(answer: DatabaseAnswer) -> Finding:
