@@ -6,8 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from mailboxes.models import Alias, Domain, Mailbox, User
 from mailboxes.services import targets_of
@@ -216,3 +218,29 @@ def test_letters_that_the_source_lost_are_told_of(db: None, tmp_path: Path) -> N
     broken.write_bytes(broken.read_bytes().replace("Wracam kiedyś.".encode(), b"Wracam kiedy\xff\xfe."))
     _status, items = run("postfixadmin", broken, "--encoding", "ascii")
     assert ("note", "jan@firma.pl", "broken-letters") in found(items)
+
+
+class EndsTheConnection(io.StringIO):
+    """When it has written some lines, the database's connection is ended from elsewhere."""
+
+    def write(self, text: str) -> int:
+        if self.getvalue().count("\n") == 20:
+            names = ("host", "port", "user", "password", "dbname")
+            parameters = {name: value for name, value in connection.get_connection_params().items() if name in names}
+            with psycopg.connect(**parameters, autocommit=True) as other:
+                other.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+        return super().write(text)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_goes_away_is_one_line_and_the_rest_comes_with_the_next_run() -> None:
+    with pytest.raises(CommandError, match="run it again") as refused:
+        call_command("import", "postfixadmin", POSTFIXADMIN, "--apply", stdout=EndsTheConnection())
+    assert "\n" not in str(refused.value)
+    connection.close()
+    assert Mailbox.objects.exists()
+    run("postfixadmin", POSTFIXADMIN, "--apply")
+    assert (Mailbox.objects.count(), Responder.objects.count()) == (5, 3)
