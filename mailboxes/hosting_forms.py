@@ -22,13 +22,21 @@ def _sheet(*fields: Any, words: Any) -> FormHelper:
 
 
 class DomainForm(forms.Form):
-    """The catch-all; for staff, limits too."""
+    """The catch-all, the sender of replies; for staff, limits too."""
 
     catch_all = forms.CharField(
         label=_("Catch-all"), max_length=320, required=False,
         help_text=_(
             "The mailbox that gets mail to addresses of the domain that nobody has; spam mostly. Such mail is never "
             "answered. Empty: it is refused."
+        ),
+    )  # fmt: skip
+    has_bounce_address = forms.BooleanField(
+        label=_("Replies have a bounce address"), required=False,
+        help_text=_(
+            "Automatic replies have no sender in the envelope, as the standards want it, so that nothing answers "
+            "them. Some servers refuse such mail: with this the replies of the domain come from an address that takes "
+            "reports and answers none."
         ),
     )  # fmt: skip
     quota_mb = forms.IntegerField(
@@ -43,7 +51,7 @@ class DomainForm(forms.Form):
         self._domain = domain
         kwargs["initial"] = {
             "catch_all": domain.catch_all.address if domain.catch_all else "", "quota_mb": domain.quota_mb,
-            "max_mailboxes": domain.max_mailboxes,
+            "max_mailboxes": domain.max_mailboxes, "has_bounce_address": domain.has_bounce_address,
         }  # fmt: skip
         super().__init__(*args, **kwargs)
         if not sets_limits:

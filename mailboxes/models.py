@@ -197,6 +197,10 @@ class Domain(models.Model):
         "Mailbox", models.SET_NULL, related_name="+", null=True, blank=True, verbose_name=_("catch-all"),
         help_text=_("Gets mail to addresses of the domain that nobody has. Such mail is never answered."),
     )  # fmt: skip
+    has_bounce_address = models.BooleanField(
+        _("replies have a bounce address"), default=False, db_default=False,
+        help_text=_("As their sender in the envelope, instead of none: for relays that refuse mail without one."),
+    )  # fmt: skip
     suspended_at = _suspended_at()
     refuses_from = _refuses_from()
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -165,6 +165,7 @@ class MailboxFacts:
     """A mailbox and its responders in the owner's order. Addresses and domains are in normal form.
 
     `colleague_domains`: those of the same customer, maybe only the ones that matter for the message.
+    `has_bounce_address`: replies do not have the null reverse-path, but one to which reports come back.
     """
 
     id: int
@@ -177,6 +178,7 @@ class MailboxFacts:
     colleague_domains: frozenset[str] = frozenset()
     mailbox_brake: Brake = Brake()
     domain_brake: Brake = Brake()
+    has_bounce_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,10 @@ _SPECIALS = re.compile(r'(["\\])')
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A message ready for the relay. The reverse-path is the null one; `content` has CRLF line ends."""
+    """A message ready for the relay; `content` has CRLF line ends.
+
+    The reverse-path is the null one (RFC 3834 §3.3), or an address that takes reports and answers none.
+    """
 
     forward_path: str
     content: bytes

@@ -145,6 +145,7 @@ SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     {_COUNTED.format(key="'d' || m.domain_id", until="'infinity'")},
     (SELECT replies_per_hour FROM mailboxes_domain WHERE name = m.domain_id),
     f.refused_at, f.words, EXISTS (SELECT FROM mailboxes_domain WHERE name = a.sender_domain),
+    (SELECT has_bounce_address FROM mailboxes_domain WHERE name = m.domain_id),
     r.id, r.type, r.is_enabled, r.from_utc, r.to_utc, r.time_zone, r.from_date, r.to_date,
     CASE WHEN t.may_answer THEN r.subject ELSE '' END, CASE WHEN t.may_answer THEN r.text_body ELSE '' END,
     CASE WHEN t.may_answer THEN r.html_body ELSE '' END, r.text_revision, r.activation, r.interval_days,
@@ -598,11 +599,13 @@ def _behind(rows: list[Row]) -> Behind:
     """The rows of one mailbox, a responder each (or none, all NULL)."""
     now, mailbox_id, address, name, language, zone, own, colleague_domains = rows[0][:8]
     brakes = Brake(*rows[0][8:10]), Brake(*rows[0][10:12])
-    refused_at, refusal, is_ours = rows[0][12:15]
-    with_responder = [row[15:] for row in rows if row[15] is not None]
+    refused_at, refusal, is_ours, has_bounce_address = rows[0][12:16]
+    with_responder = [row[16:] for row in rows if row[16] is not None]
     responders = tuple(_responder(mailbox_id, row) for row in with_responder)
     domains = frozenset(colleague_domains)
-    mailbox = MailboxFacts(mailbox_id, address, name, language, zone, frozenset(own), responders, domains, *brakes)
+    mailbox = MailboxFacts(
+        mailbox_id, address, name, language, zone, frozenset(own), responders, domains, *brakes, has_bounce_address
+    )
     previous = {row[0]: Previous(row[-1]) for row in with_responder if row[-1] is not None}
     return Behind(mailbox, now, previous, WayBack(refused_at, refusal or "", is_ours=is_ours))
 

@@ -28,7 +28,13 @@ from responders.hook.journal import Journal
 from responders.hook.ledger import Behind, Claim, Ledger, NewCase, Query, Record
 from responders.hook.lmtp import Delivery
 from responders.hook.lmtp import Reply as LmtpReply
-from responders.hook.refusals import envelope_id, is_for_reports, proven_failures
+from responders.hook.refusals import (
+    bounce_address,
+    envelope_id,
+    is_for_reports,
+    name_in_bounce_address,
+    proven_failures,
+)
 from responders.hook.relay import Refused, Relay, RelayUnavailable
 from responders.resolver import Resolver
 
@@ -157,8 +163,9 @@ class Pipeline:
 
     async def _receive_copy(self, delivery: Delivery, copy: Copy) -> LmtpReply:
         try:
-            if is_for_reports(copy.address, self._configuration.autoreply_domain):
-                await self._learn_from_report(delivery, copy)
+            name = name_in_bounce_address(copy.address)
+            if name or is_for_reports(copy.address, self._configuration.autoreply_domain):
+                await self._learn_from_report(delivery, copy, name)
                 return READ
             await self._settle(copy)
         except TEMPORARY as trouble:
@@ -168,9 +175,9 @@ class Pipeline:
             return await self._quarantine(delivery, copy, traceback.format_exc())
         return ACCEPTED
 
-    async def _learn_from_report(self, delivery: Delivery, copy: Copy) -> None:
-        """Postfix tells what became of a reply. What it tells of other messages is no business of ours."""
-        for failure in proven_failures(delivery.content, self._configuration.keys):
+    async def _learn_from_report(self, delivery: Delivery, copy: Copy, name: str) -> None:
+        """Somebody tells what became of a reply. What is told of other messages is no business of ours."""
+        for failure in proven_failures(delivery.content, self._configuration.keys, name):
             await self._ledger.remember_refusal(failure.address, failure.words)
             self._journal.refused(copy.queue_id, failure.address, failure.words)
 
@@ -308,7 +315,11 @@ class Pipeline:
         delimiter = self._configuration.policy.recipient_delimiter
         from_address = answering_address(copy.message, one.mailbox, decided.responder, delimiter, copy.address)
         hostname = self._configuration.hostname
-        return compose(rendered, one.mailbox, copy.message, now=one.now, hostname=hostname, from_address=from_address)
+        reply = compose(rendered, one.mailbox, copy.message, now=one.now, hostname=hostname, from_address=from_address)
+        if not one.mailbox.has_bounce_address:
+            return reply
+        key, domain = self._configuration.keys[0], from_address.rpartition("@")[2]
+        return replace(reply, reverse_path=bounce_address(key, _recipient(reply), domain))
 
     async def _close(self, copy: Copy, decided: Decision, one: Behind, claim: Claim) -> None:
         """Record what became of a claim. The relay has answered: that must not be forgotten if the database is away."""

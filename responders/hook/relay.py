@@ -208,7 +208,7 @@ class _Connection:
 
     def _commands(self, reply: Reply, envelope_id: str) -> list[bytes]:
         needs_8bit = not reply.content.isascii()
-        mail = "MAIL FROM:<>"
+        mail = f"MAIL FROM:<{reply.reverse_path}>"
         if "SIZE" in self._extensions:
             mail += f" SIZE={len(reply.content)}"
         if needs_8bit and "8BITMIME" in self._extensions:
@@ -220,8 +220,8 @@ class _Connection:
         if envelope_id and "DSN" in self._extensions:
             mail += f" ENVID={envelope_id}"
         # A reply that cannot be delivered is nobody's business: no report about it (RFC 3461 §4.1). That Postfix
-        # tells its own postmaster all the same is how refusals are learnt.
-        notify = " NOTIFY=NEVER" if "DSN" in self._extensions else ""
+        # tells its own postmaster all the same is how refusals are learnt; or by the report to a bounce address.
+        notify = f" NOTIFY={'FAILURE' if reply.reverse_path else 'NEVER'}" if "DSN" in self._extensions else ""
         return [f"{mail}\r\n".encode(), f"RCPT TO:<{reply.forward_path}>{notify}\r\n".encode(), b"DATA\r\n"]
 
     async def _finish(self, content: bytes) -> Answer:

@@ -14,8 +14,8 @@ from tests.mta.stack import ROOT
 
 FILES = {
     "postfix": {
-        "main.cf", "master.cf", "pgsql-aliases.cf", "pgsql-copies.cf", "pgsql-domains.cf", "pgsql-mailboxes.cf",
-        "pgsql-refused.cf", "pgsql-senders.cf", "pgsql-sending.cf",
+        "bounces.cf", "main.cf", "master.cf", "pgsql-aliases.cf", "pgsql-copies.cf", "pgsql-domains.cf",
+        "pgsql-mailboxes.cf", "pgsql-refused.cf", "pgsql-senders.cf", "pgsql-sending.cf",
     },
     "dovecot": {"dovecot.conf", "dovecot-sql.conf.ext", "spam-to-junk.sieve"},
     "rspamd": {

@@ -131,6 +131,18 @@ def test_a_letter_of_somebody_who_signed_in_is_signed_and_a_strangers_is_not(
     assert sum(one["DKIM-Signature"] is not None for one in signing_stack.stored(ewa)) == 1
 
 
+def test_a_reply_with_a_bounce_address_is_signed(
+    signing_stack: Stack, hosting: Hosting, name_server: NameServer, sender: str
+) -> None:
+    anna = hosting.away("anna")
+    Domain.objects.filter(name=hosting.domain).update(has_bounce_address=True)
+    signing_key(hosting, name_server)
+    signing_stack.send(sender, anna)
+    [reply] = signing_stack.sink.wait_for(sender)
+    assert reply.reverse_path.startswith("bounces=")
+    assert signed_by(reply.content, name_server) == [hosting.domain]
+
+
 @pytest.mark.parametrize(
     ("envelope", "written", "signs"),
     [

@@ -88,6 +88,16 @@ def test_she_sets_the_catch_all_and_no_limits(as_boss: Client, domain: str) -> N
     assert row.catch_all is None
 
 
+def test_she_chooses_that_replies_have_a_bounce_address(as_boss: Client, boss: User, domain: str) -> None:
+    assert not Domain.objects.get(name="firma.example").has_bounce_address
+    as_boss.post(domain, {"catch_all": "", "has_bounce_address": "on"})
+    assert Domain.objects.get(name="firma.example").has_bounce_address
+    assert LogEntry.objects.get(user=boss).change_message == "has_bounce_address: False → True"
+    assert re.search(r'name="has_bounce_address"[^>]*checked', as_boss.get(domain).text)
+    as_boss.post(domain, {"catch_all": ""})
+    assert not Domain.objects.get(name="firma.example").has_bounce_address
+
+
 def test_staff_set_limits_that_hold(as_support: Client, as_boss: Client, domain: str) -> None:
     as_support.post(domain, {"catch_all": "", "quota_mb": "500", "max_mailboxes": "1"})
     assert Domain.objects.get(name="firma.example").quota_mb == 500
