@@ -82,6 +82,25 @@ def test_naive_dates_of_modoboa_on_mysql_are_utc_too() -> None:
     assert (responder.from_date, responder.to_date) == (datetime(2026, 7, 2), None)
 
 
+def test_postfixadmin_on_postgresql_says_t_and_f() -> None:
+    source = postfixadmin.read(
+        {
+            "domain": [{"domain": "a.pl", "active": "t", "backupmx": "f"}, {"domain": "b.pl", "active": "f"}],
+            "mailbox": [{"username": "x@a.pl", "active": "f", "quota": "1048577"}],
+            "vacation": [
+                {"email": "x@a.pl", "active": "t", "subject": "", "body": "y", "activefrom": "2026-07-01 10:00:00+02",
+                 "activeuntil": "2038-01-18 00:00:00+01", "interval_time": "90000"},
+            ],
+        },
+        zone="Europe/London",
+    )  # fmt: skip
+    assert [(domain.name, domain.is_active) for domain in source.domains] == [("a.pl", True), ("b.pl", False)]
+    assert (source.mailboxes[0].is_active, source.mailboxes[0].quota_mb) == (False, 2)
+    [vacation] = source.responders
+    assert (vacation.from_date, vacation.to_date) == (datetime(2026, 7, 1, 9), None)
+    assert (vacation.subject, vacation.interval_days, vacation.answers_once) == ("Auto: {{ subject }}", 2, False)
+
+
 # --- ISPConfig ---
 
 
