@@ -58,9 +58,11 @@ def domain_list(request: HttpRequest) -> HttpResponse:
     if not domains.exists():
         raise Http404
     after = request.GET.get("after", "")[:253].replace("\0", "")
+    names = list(domains.filter(name__gt=after).order_by("name").values_list("name", flat=True)[: SHOWN + 1])
+    # Of the page's domains alone: together with the choice of them every mailbox there is would be counted.
     counted = Count("mailbox", filter=Q(mailbox__deleted_at=None))
-    rows = list(domains.filter(name__gt=after).annotate(mailbox_count=counted).order_by("name")[: SHOWN + 1])
-    context = {"domains": rows[:SHOWN], "after": rows[SHOWN - 1].name if len(rows) > SHOWN else ""}
+    rows = Domain.objects.filter(name__in=names[:SHOWN]).annotate(mailbox_count=counted).order_by("name")
+    context = {"domains": rows, "after": names[SHOWN - 1] if len(names) > SHOWN else ""}
     return render(request, "mailboxes/domains.html", context)
 
 

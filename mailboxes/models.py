@@ -116,6 +116,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.CheckConstraint(condition=models.Q(email=Lower("email")), name="user_email_is_lower_case"),
         ]
+        indexes = [models.Index(fields=["date_joined"], name="user_joined")]
 
     def __str__(self) -> str:
         return self.email
@@ -147,6 +148,7 @@ class Customer(models.Model):
         verbose_name = _("customer")
         verbose_name_plural = _("customers")
         ordering = ["name", "pk"]
+        indexes = [models.Index(fields=["name", "id"], name="customer_name")]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.number})"
@@ -368,6 +370,12 @@ class Mailbox(_Address):
                 name="suspended_or_deleted_mailbox_is_not_active",
             ),
         ]
+        # For lists: few of a million receive no mail.
+        indexes = [
+            models.Index(fields=["created_at"], name="mailbox_created"),
+            models.Index(fields=["address"], name="mailbox_closed", condition=models.Q(is_active=False)),
+            models.Index(fields=["address"], name="mailbox_suspended", condition=models.Q(suspended_at__isnull=False)),
+        ]
 
     @property
     def country(self) -> str:
@@ -381,6 +389,7 @@ class Alias(_Address):
     class Meta(_Address.Meta):
         verbose_name = _("alias")
         verbose_name_plural = _("aliases")
+        indexes = [models.Index(fields=["created_at"], name="alias_created")]
 
 
 class AliasTarget(models.Model):

@@ -87,6 +87,7 @@ class ResponderAdmin(PanelAdmin):
     list_filter = ("state", "type", "is_enabled")
     list_select_related = ("mailbox",)
     search_fields = ("subject", "mailbox__address")
+    ordering = ("-pk",)
     autocomplete_fields = ("mailbox",)
     date_hierarchy = "created_at"
 

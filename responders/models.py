@@ -214,6 +214,7 @@ class Responder(models.Model):
                 name="responder_due",
                 condition=Q(next_transition_at__isnull=False),
             ),
+            models.Index(fields=["created_at"], name="responder_created"),
             # Read by Postfix's map through the view responder_copy.
             models.Index(
                 fields=["mailbox", "from_utc", "to_utc"],
@@ -511,6 +512,7 @@ class ResponderEvent(models.Model):
         ordering = ["-at", "-id"]
         indexes = [
             models.Index(fields=["mailbox", "-at"], name="responder_event_of_mailbox"),
+            models.Index(fields=["-at", "-id"], name="responder_event_time"),
             # What notices look for.
             models.Index(fields=["at"], name="responder_event_of_clock", condition=Q(kind__in=["started", "ended"])),
             models.Index(fields=["at"], name="responder_event_of_staff", condition=~Q(reason="")),

@@ -42,7 +42,7 @@ def search(user: AnyUser, asked: str) -> list[Group]:
     if len(text) < SHORTEST or not access.is_support(user):
         return []
     found = list(_as_typed(text, asked.strip()[:MAX_ASKED]))
-    return found or list(_near(text))
+    return found or (list(_near(text)) if len(text) >= TRIGRAM else [])
 
 
 def _as_typed(text: str, exact: str) -> Iterator[Group]:
@@ -70,8 +70,13 @@ def messages_from(sender: str) -> QuerySet[Decision]:
 
 def _mailboxes(text: str) -> QuerySet[Mailbox]:
     plain = addresses.normal_form_or_none(text)
-    wanted = _has("address", text) | _has("name", text) | (Q(address=plain) if plain else Q())
+    wanted = _has("address", text) | _named(text) | (Q(address=plain) if plain else Q())
     return Mailbox.objects.filter(wanted).select_related("owner").order_by("address")
+
+
+def _named(text: str) -> Q:
+    """Names begin with so many short words that no index helps."""
+    return _has("name", text) if len(text) >= TRIGRAM else Q()
 
 
 def _domains(text: str) -> QuerySet[Domain]:
@@ -83,7 +88,7 @@ def _customers(text: str) -> QuerySet[Customer]:
 
 
 def _people(text: str) -> QuerySet[User]:
-    return User.objects.filter(_has("email", text) | _has("name", text)).order_by("email")
+    return User.objects.filter(_has("email", text) | _named(text)).order_by("email")
 
 
 def _has(column: str, text: str) -> Q:
