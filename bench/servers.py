@@ -109,7 +109,7 @@ def database() -> Iterator[Database]:
             # Counted as ever, and never drawn.
             MAILBOX_REPLIES_PER_HOUR="1000000000", DOMAIN_REPLIES_PER_HOUR="1000000000",
         )  # fmt: skip
-        _make_a_mailbox()
+        make_a_mailbox()
         assert postgres.process is not None
         yield Database(postgres.process.pid, postgres.url())
     finally:
@@ -117,7 +117,7 @@ def database() -> Iterator[Database]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make_a_mailbox() -> None:
+def make_a_mailbox() -> None:
     _manage("migrate", "--verbosity=0")
     _manage("mailbox", "add", ANNA, "--name", "Anna", "--create-domain")
     words = ["--type", "standing", "--subject", "Auto: {{ subject }}", "--text-file", "-"]

@@ -80,6 +80,7 @@ class PanelAdmin(ModelAdmin):
 
     show_full_result_count = False
     paginator = CountedSoFar
+    list_per_page = 50
 
     def get_sortable_by(self, request: HttpRequest) -> list[str]:
         """Columns that an index holds in order: to sort a million rows for a page of a hundred takes seconds."""
@@ -112,7 +113,8 @@ class PanelAdmin(ModelAdmin):
 def _indexed(model: type[Model]) -> set[str]:
     """Fields that an index begins with."""
     options = model._meta  # noqa: SLF001 (Django's documented way to a model's fields)
-    alone = {field.name for field in options.concrete_fields if field.unique or getattr(field, "db_index", False)}
+    columns = [field for field in options.concrete_fields if not field.is_relation]
+    alone = {field.name for field in columns if field.unique or getattr(field, "db_index", False)}
     return alone | {index.fields[0] for index in options.indexes if index.fields and index.condition is None}
 
 

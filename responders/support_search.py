@@ -57,7 +57,7 @@ def _as_typed(text: str, exact: str) -> Iterator[Group]:
         ("message", _("This message"), lambda: Decision.objects.filter(message_id=_message_id(exact)).order_by("-id")),
     ]
     for kind, title, ask in kinds:
-        if rows := _asked(ask):
+        if rows := _asked(ask, in_order=len(text) >= TRIGRAM):
             yield Group(kind, title, rows)
 
 
@@ -134,10 +134,12 @@ def _ids(statement: str, text: str) -> list[int]:
         return []
 
 
-def _asked(ask: Callable[[], QuerySet[Any]]) -> list[Any]:
+def _asked(ask: Callable[[], QuerySet[Any]], *, in_order: bool) -> list[Any]:
+    """The first ones; of so many that begin with two letters whichever are found first."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{TIMEOUT_MS}ms"])
-            return list(ask()[:SHOWN])
+            rows = ask() if in_order else ask().order_by()
+            return list(rows[:SHOWN])
     except OperationalError:
         return []

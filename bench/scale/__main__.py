@@ -6,7 +6,8 @@ A PostgreSQL of its own with fsync on is filled by the database itself, in about
     make bench-scale ARGS="--mailboxes 10000 --aliases 2000 --decisions 100000 --due 1000 --only clock lookups"
     make bench-scale ARGS="--keep /var/tmp/scale"     # fill once, measure again and again
 
-The parts: what changes at a second (clock), what the mail servers ask (lookups).
+The parts: what the mail servers ask (lookups), what changes at a second (clock), every page (pages), a file of all
+mailboxes and a change of ten thousand (many), people at the panel (load), old decisions that go (retention).
 """
 
 import argparse
@@ -17,7 +18,7 @@ import django
 from bench.scale.filling import Size
 from bench.scale.server import connect, keep_results, servers
 
-PARTS = ("lookups", "clock")
+PARTS = ("lookups", "clock", "pages", "many", "load", "retention")
 
 
 def main() -> None:
@@ -40,6 +41,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--aliases", type=int, default=200_000)
     parser.add_argument("--decisions", type=int, default=10_000_000)
     parser.add_argument("--due", type=int, default=100_000, help="responders that begin in the same second")
+    parser.add_argument("--page", default="", help="only pages whose name holds this")
     parser.add_argument("--keep", default="", metavar="DIR", help="a folder for the data, left for the next run")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     return parser.parse_args()

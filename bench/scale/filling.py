@@ -67,7 +67,8 @@ INSERT INTO mailboxes_aliastarget (alias_id, mailbox_id, outside_address, is_own
 UPDATE mailboxes_domain d SET catch_all_id = m.id FROM (SELECT min(id) AS id, domain_id FROM mailboxes_mailbox
     WHERE id % 100 = 7 GROUP BY 2) m WHERE d.name = m.domain_id;
 """
-# Of ten: one to come, one that is on until a day, one standing reply, two over, five switched off.
+# Of ten: one to come, one that is on until a day, one standing reply, two over, five switched off. Of ten mailboxes
+# one has two, and one has none.
 RESPONDERS = """
 INSERT INTO responders_responder (id, mailbox_id, type, position, is_enabled, from_date, to_date, from_utc, to_utc,
         time_zone, subject, text_body, html_body, interval_days, answers_once, language, texts, audience, addresses,
@@ -75,18 +76,19 @@ INSERT INTO responders_responder (id, mailbox_id, type, position, is_enabled, fr
         case_form, case_prefix, hours_mode, office_days, office_opens, office_closes, holidays_are_off, country,
         text_revision, activation, version, state, state_changed_at, next_transition_at, created_at, updated_at)
     OVERRIDING SYSTEM VALUE
-    SELECT n, n, CASE WHEN k = 2 THEN 'standing' ELSE 'absence' END, 0, k < 5, s, e, s, e, 'UTC',
-        'Auto: {{ subject }}', repeat('Dziękuję za wiadomość. Wracam wkrótce. ', 5), '', 7, false, 'pl', '[]',
-        'everyone', '{}', '{}', false, false, '{}', '', '', false, false, 'year', '', 'always', '{0,1,2,3,4}',
-        '08:00', '16:00', true, 'PL', 1, 1, 1,
+    SELECT n, n - (n % 10 = 9)::int, CASE WHEN k = 2 THEN 'standing' ELSE 'absence' END, (n % 10 = 9)::int, k < 5,
+        s, e, s, e, 'UTC', 'Auto: {{ subject }}', repeat('Dziękuję za wiadomość. Wracam wkrótce. ', 5), '', 7, false,
+        'pl', '[]', 'everyone', '{}', '{}', false, false, '{}', '', '', false, false, 'year', '', 'always',
+        '{0,1,2,3,4}', '08:00', '16:00', true, 'PL', 1, 1, 1,
         CASE k WHEN 0 THEN 'scheduled' WHEN 1 THEN 'active' WHEN 2 THEN 'active' WHEN 3 THEN 'ended'
             WHEN 4 THEN 'ended' ELSE 'off' END, now() - interval '3 days',
         CASE k WHEN 0 THEN s WHEN 1 THEN e END, now() - n * interval '1 second', now()
     FROM (SELECT n, k,
         CASE WHEN k = 0 THEN later WHEN k <> 2 THEN long_ago END AS s,
         CASE WHEN k = 0 THEN later + interval '14 days' WHEN k = 1 THEN later WHEN k <> 2 THEN ago END AS e
-        FROM (SELECT n, n % 10 AS k, date_trunc('day', now()) - interval '30 days' - n % 1000 * interval '1 hour'
-                AS long_ago, date_trunc('day', now()) - interval '20 days' AS ago,
+        FROM (SELECT n, abs(hashint4(n)) % 10 AS k,
+            date_trunc('day', now()) - interval '30 days' - n % 1000 * interval '1 hour' AS long_ago,
+            date_trunc('day', now()) - interval '20 days' AS ago,
             date_trunc('day', now()) + interval '40 days' + n % 1000 * interval '1 hour' AS later
         FROM generate_series(1, %(mailboxes)s) n) n) n;
 INSERT INTO responders_responderevent (mailbox_id, address, responder_id, kind, at, recorded_at, changes, reason)

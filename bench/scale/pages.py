@@ -229,7 +229,9 @@ def _of_administration() -> Iterator[Page]:
         if not keys:
             continue
         yield Page("admin", f"{label} page 2", (f"{path}?p=2",))
-        for number, _column in enumerate(site.list_display, 1):
+        for number, column in enumerate(site.list_display, 1):
+            if column not in site.get_sortable_by(None):
+                continue
             yield Page("admin", f"{label} order {number}", (f"{path}?o={number}", f"{path}?o=-{number}"))
         for query in _filters(site):
             yield Page("admin", f"{label} {query}", (f"{path}?{query}",))

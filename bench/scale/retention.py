@@ -1,7 +1,6 @@
 """What the delivery hook notices while old decisions go: in batches out of one part, and a part at a time."""
 
 import argparse
-import asyncio
 import os
 import statistics
 import subprocess
@@ -11,12 +10,15 @@ from typing import Any
 
 import psycopg
 
-from bench import hook
+from bench import servers
+from bench.load import Run, send
+from bench.messages import letters
 from bench.scale.filling import Size, refill
 from bench.scale.server import ROOT
 from mailboxes.models import Mailbox
 
 CONNECTIONS = 10
+NO_BRAKE = {"MAILBOX_REPLIES_PER_HOUR": "1000000000", "DOMAIN_REPLIES_PER_HOUR": "1000000000"}
 # Older than any part, so they lie in the default one.
 OLD_ONES = """
 INSERT INTO responders_decision_default (mailbox_id, decided_at, reverse_path, forward_path, reason, evidence, misses,
@@ -47,8 +49,8 @@ def measure(connection: psycopg.Connection[Any], options: argparse.Namespace) ->
     connection.execute("VACUUM ANALYZE responders_decision_default")
     rows = []
     print("while              replies/s  of alone  p99 ms  max ms  seconds   WAL MB  left behind MB")
-    with hook.programs() as (_pid, port):
-        _send(port, "warm", 1_000)
+    with servers.hooks(CHECK_SENDER_DOMAINS="0", **NO_BRAKE) as (_pids, (port, *_others), _relay):
+        _send(port, 1_000)
         alone = _row(connection, port, "nothing", None, rows)
         _row(connection, port, f"{many} in batches", "batches", rows, alone)
         _row(connection, port, "nothing", None, rows)
@@ -75,7 +77,7 @@ def _row(
         worker.stdin.write("go\n")
         worker.stdin.flush()
     for _batch in range(1_000):
-        took += _send(port, f"{len(rows)}", 500, len(took))
+        took += _send(port, 500).took
         if worker and not seconds and worker.poll() is not None:
             seconds = time.perf_counter() - started
         if len(took) >= 4_000 and (not worker or seconds):
@@ -83,7 +85,7 @@ def _row(
     rate = len(took) / (time.perf_counter() - started)
     row = {
         "while": name, "replies_per_second": rate, "of_alone": rate / alone if alone else 1,
-        "p99_ms": statistics.quantiles(took, n=100)[98] * 1000, "max_ms": max(took) * 1000, "seconds": seconds,
+        "p99_ms": statistics.quantiles(took, n=100)[98], "max_ms": max(took), "seconds": seconds,
         "wal_mb": (_wal(connection) - before) / 2**20, "left_mb": _left(connection),
     }  # fmt: skip
     rows.append(row)
@@ -98,11 +100,10 @@ def _row(
 _NUMBER = [0]
 
 
-def _send(port: int, kind: str, count: int, first: int = 0) -> list[float]:
+def _send(port: int, count: int) -> Run:
     """Messages of so many new senders."""
     _NUMBER[0] += 1
-    messages = [hook.content(f"k{os.getpid()}r{_NUMBER[0]}{kind}", first + n, 2048) for n in range(count)]
-    return asyncio.run(hook.send(port, CONNECTIONS, messages))
+    return send(port, CONNECTIONS, letters(f"k{os.getpid()}r{_NUMBER[0]}", count))
 
 
 def _worker(kind: str) -> subprocess.Popen[str]:
@@ -127,5 +128,5 @@ def _left(connection: psycopg.Connection[Any]) -> float:
 
 def _make_a_mailbox() -> None:
     """Once: a kept database has it already."""
-    if not Mailbox.objects.filter(address="anna@bench.example").exists():
-        hook.make_a_mailbox()
+    if not Mailbox.objects.filter(address=servers.ANNA).exists():
+        servers.make_a_mailbox()

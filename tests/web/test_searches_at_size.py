@@ -1,0 +1,81 @@
+"""Lists and searches among many: each question by an index of its own."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from bench.scale.filling import Size, fill
+from bench.scale.lookups import large_tables, plan_of
+from mailboxes import access
+from mailboxes.models import Domain, Mailbox, User
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def many(db: None) -> None:
+    fill(connection.connection, Size(mailboxes=6_000, aliases=2_000, decisions=0))
+
+
+def whole_tables(ask: Callable[[], object]) -> set[str]:
+    """Large tables that were read from end to end."""
+    with CaptureQueriesContext(connection) as asked:
+        ask()
+    selects = [one["sql"] for one in asked if one["sql"].startswith("SELECT") and "set_config" not in one["sql"]]
+    assert selects
+    large = large_tables(connection.connection)
+    return {name for sql in selects for name in plan_of(connection.connection, sql).whole_tables()} & large
+
+
+@pytest.mark.usefixtures("many")
+def test_what_a_person_may_open_is_found_without_reading_every_mailbox() -> None:
+    one = Mailbox.objects.select_related("owner").get(pk=3_000)
+    assert one.owner is not None
+    for rows in (access.mailboxes_visible_to, access.mailboxes_of, access.mailboxes_to_delegate):
+        assert whole_tables(lambda rows=rows: list(rows(one.owner).order_by("address")[:31])) == set()
+        assert list(rows(one.owner)) == [one]
+
+
+@pytest.mark.usefixtures("many")
+def test_support_finds_a_mailbox_in_its_list_whatever_the_case(client: Client, support: User) -> None:
+    client.force_login(support)
+    one = Mailbox.objects.get(pk=3_000)
+    path = reverse("mailbox_list")
+    for words in (one.address, one.address.upper(), one.name, one.name[:7].lower()):
+        assert one.address in client.get(path, {"q": words}).content.decode(), words
+
+
+@pytest.mark.usefixtures("many")
+def test_a_frequent_word_still_lists_in_order(client: Client, support: User) -> None:
+    client.force_login(support)
+    first = Mailbox.objects.order_by("address")[0]
+    assert first.address in client.get(reverse("mailbox_list"), {"q": "nowak"}).content.decode()
+
+
+@pytest.mark.usefixtures("many")
+def test_domains_show_how_many_mailboxes_they_have(client: Client, support: User) -> None:
+    client.force_login(support)
+    with CaptureQueriesContext(connection) as asked:
+        page = client.get(reverse("domains")).content.decode()
+    assert len([one for one in asked if "COUNT(" in one["sql"] and " IN (" in one["sql"]]) == 1
+    first = Domain.objects.order_by("name")[0]
+    assert first.name in page
+    assert str(first.mailbox_set.count()) in page
+
+
+@pytest.mark.usefixtures("many")
+def test_the_administration_finds_by_parts_of_words_and_sorts_by_what_is_indexed(admin_client: Client) -> None:
+    one = Mailbox.objects.get(pk=3_000)
+    path = reverse("admin:mailboxes_mailbox_changelist")
+    for words in (one.address[3:15].upper(), one.name.lower()):
+        assert one.address in admin_client.get(path, {"q": words}).content.decode(), words
+    assert one.address not in admin_client.get(path, {"q": "zzqqxx"}).content.decode()
+    page = admin_client.get(path).content.decode()
+    sortable = admin.site._registry[Mailbox].get_sortable_by(None)  # type: ignore[arg-type]  # it asks nothing of it
+    assert sortable == ["address", "deleted_at"]
+    assert page.count("?o=") >= 1
