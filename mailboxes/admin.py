@@ -201,7 +201,7 @@ class MailboxAdmin(SuspensionAdmin, AddressAdmin):
     actions = (*SuspensionAdmin.actions, "restore")
     list_select_related = ("owner",)
     search_fields = ("address", "name", "owner__email")
-    autocomplete_fields = ("domain", "owner")
+    autocomplete_fields = ("domain", "owner", "successor")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Nothing goes with it while it may be taken back."""

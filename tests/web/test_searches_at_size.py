@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.contrib import admin
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -79,3 +79,18 @@ def test_the_administration_finds_by_parts_of_words_and_sorts_by_what_is_indexed
     sortable = admin.site._registry[Mailbox].get_sortable_by(None)  # type: ignore[arg-type]  # it asks nothing of it
     assert sortable == ["address", "deleted_at"]
     assert page.count("?o=") >= 1
+
+
+def test_no_form_of_the_administration_lists_every_mailbox_or_person_to_choose_from() -> None:
+    """A field that is chosen from a list would write a million of them into the page."""
+    large, found = {"mailbox", "user", "domain", "customer", "alias", "responder"}, []
+    request = RequestFactory().get("/")
+    request.user = User(is_superuser=True, is_staff=True)
+    for model, site in admin.site._registry.items():
+        if not site.has_change_permission(request):
+            continue
+        chosen = {*site.autocomplete_fields, *site.get_readonly_fields(request), *(site.exclude or ())}
+        for field in [*model._meta.fields, *model._meta.many_to_many]:
+            if field.is_relation and field.editable and field.related_model._meta.model_name in large:
+                found += [f"{model._meta.label}.{field.name}"] if field.name not in chosen else []
+    assert found == []
