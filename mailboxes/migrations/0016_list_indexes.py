@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('mailboxes', '0013_dkim'),
+        ('mailboxes', '0015_holiday_country'),
     ]
 
     operations = [
