@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailboxes', '0016_list_indexes'),
+        ('mailboxes', '0017_list_indexes'),
         ('responders', '0026_decisions_in_parts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('mailboxes', '0015_holiday_country'),
+        ('mailboxes', '0016_bounce_address'),
     ]
 
     operations = [
