@@ -21,8 +21,8 @@ from passlib.hash import des_crypt, md5_crypt, sha256_crypt, sha512_crypt
 MAX_CRYPT_ROUNDS = 1_000_000
 MAX_BCRYPT_COST = 14
 MAX_PBKDF2_ROUNDS = 1_000_000
-MAX_ARGON2_KIB = 262_144
-MAX_ARGON2_PASSES = 16
+MAX_ARGON2_KIB = 131_072  # a process of Dovecot that checks passwords has 256 MB
+MAX_ARGON2_PASSES = 8
 MAX_CHARACTERS = 230
 WEAK = frozenset({"PLAIN-MD5", "SHA", "SHA256", "SHA512", "SMD5", "CRYPT"})
 

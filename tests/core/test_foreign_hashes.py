@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailboxes import foreign_hashes
@@ -97,6 +97,7 @@ def test_what_is_weak_says_so() -> None:
     assert weak == {"PLAIN-MD5", "SHA", "SHA256", "SHA512", "SMD5", "CRYPT"}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.sampled_from(["CRYPT", "PLAIN", "SSHA512"]), st.text(max_size=100))
 def test_no_text_breaks_it(stored: str, default: str, password: str) -> None:
     taken = foreign_hashes.read(stored, default)

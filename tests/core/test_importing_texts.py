@@ -1,7 +1,7 @@
 """Texts of other systems as ours."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from importing import texts
@@ -34,6 +34,7 @@ def test_placeholders_become_ours_and_nothing_else_does(written: str, placeholde
     assert _fill(made, VALUES) == meant
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="{}%$ab \n'\"\\|-#", max_size=60))
 def test_whatever_a_text_holds_it_says_the_same_here(text: str) -> None:
     made = texts.literal(text)
@@ -41,6 +42,7 @@ def test_whatever_a_text_holds_it_says_the_same_here(text: str) -> None:
     assert _fill(made, VALUES) == text
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["{", "}", "%", "{{", "$SUBJECT", " ", "x", "{%"]), max_size=20))
 def test_so_it_does_with_placeholders_in_between(parts: list[str]) -> None:
     made = texts.translated("".join(parts), texts.POSTFIXADMIN)

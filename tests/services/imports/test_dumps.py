@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from importing import dumps
@@ -46,6 +46,7 @@ def test_a_value_of_mysql(tmp_path: Path, written: str, meant: str | None) -> No
     ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
 def test_whatever_stands_in_a_text_comes_back(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     tmp_path = tmp_path_factory.mktemp("dump")
@@ -205,6 +206,7 @@ def test_a_dump_of_sqlite_that_would_do_harm_does_none(tmp_path: Path, harm: str
     assert not file.exists()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     tmp_path = tmp_path_factory.mktemp("dump")

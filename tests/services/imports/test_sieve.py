@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from importing import sieve
@@ -148,6 +148,7 @@ def test_scripts_that_cannot_be_understood_are_told(script: str) -> None:
     assert [problem.reason for problem in result.problems] == ["script-not-understood"]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from(list('vacation require"[];{}():\\\n .x1')), max_size=80))
 def test_no_script_breaks_the_reader(script: str) -> None:
     sieve.read(f'require "vacation";\nvacation {script}', "a@b.pl", zone="Europe/Warsaw")
