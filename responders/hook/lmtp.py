@@ -106,23 +106,24 @@ class _Content:
 
     def feed(self, octets: bytes) -> bytes | None:
         """Take more octets; None while the end has not come, else what follows it."""
-        octets = self._withheld + octets
+        if self._withheld:
+            octets = self._withheld + octets
         end = octets.find(_END_OF_DATA)
         if end >= 0:
-            self._take(octets[: end + 2])
+            self._take(octets, end + 2)
             return octets[end + len(_END_OF_DATA) :]
         # What may be the beginning of the end waits; so no dot is ever cut from the CRLF before it.
         waits = next((n for n in range(len(_END_OF_DATA) - 1, 0, -1) if octets.endswith(_END_OF_DATA[:n])), 0)
         self._withheld = octets[len(octets) - waits :]
-        self._take(octets[: len(octets) - waits])
+        self._take(octets, len(octets) - waits)
         return None
 
-    def _take(self, octets: bytes) -> None:
-        self._octets += len(octets)
+    def _take(self, octets: bytes, until: int) -> None:
+        self._octets += until
         before = len(self._kept)
-        if before >= self._limit:
+        if before >= self._limit:  # of a large message most is not even copied
             return
-        self._kept += octets.replace(b"\r\n.", b"\r\n")
+        self._kept += octets[:until].replace(b"\r\n.", b"\r\n")
         if self._is_header and (end := _END_OF_HEADER.search(self._kept, max(0, before - 2))):
             self._is_header = False
             self._limit = min(end.end(), MAX_HEADER_OCTETS) + MAX_BODY_OCTETS
@@ -158,6 +159,8 @@ class Session:
 
     def feed(self, octets: bytes) -> Step:
         """Take what the client sent."""
+        if self._state is _State.DATA and not self._buffer:  # most of all that comes: not copied first
+            return self._take_content(octets) or Step(b"")
         self._buffer += octets
         return Step(b"") if self._state is _State.DECIDING else self._go_on(bytearray())
 
@@ -174,15 +177,22 @@ class Session:
     def _go_on(self, output: bytearray) -> Step:
         while self._buffer and self._state is not _State.OVER:
             if self._state is _State.DATA:
-                rest = self._content.feed(bytes(self._buffer))
-                self._buffer = bytearray(rest or b"")
-                if rest is not None:
-                    return Step(bytes(output), self._delivery())
+                octets, self._buffer = bytes(self._buffer), bytearray()
+                if step := self._take_content(octets, bytes(output)):
+                    return step
             elif (line := self._next_line()) is None:
                 break
             else:
                 output += self._command(line)
         return Step(bytes(output), is_over=self._state is _State.OVER)
+
+    def _take_content(self, octets: bytes, output: bytes = b"") -> Step | None:
+        """A step where the content ends in these octets; what follows waits in the buffer."""
+        rest = self._content.feed(octets)
+        if rest is None:
+            return None
+        self._buffer += rest
+        return Step(output, self._delivery())
 
     def _delivery(self) -> Delivery:
         self._state = _State.DECIDING
