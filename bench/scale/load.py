@@ -44,7 +44,7 @@ class Person:
 
 
 def measure(_connection: psycopg.Connection[Any], _options: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each number of people at once, until the 95th percentile is above 200 ms."""
+    """A row for each number of people at once, until the 95th percentile is far above 200 ms."""
     people, rows = _people(), []
     print("at once  requests/s  p50 ms  p95 ms  CPU ms each: web  database  requests/s a core")
     port = free_port()
@@ -57,11 +57,14 @@ def measure(_connection: psycopg.Connection[Any], _options: argparse.Namespace) 
         asyncio.run(_at_once(port, people, 4, 5))
         for number in STEPS:
             rows.append(_row(port, people, number, server.pid))
-            if rows[-1]["p95_ms"] > LIMIT:
+            if rows[-1]["p95_ms"] > 5 * LIMIT:
                 break
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(40)
+    good = [row for row in rows if row["p95_ms"] <= LIMIT]
+    best = max((row["per_second"] for row in good), default=0)
+    print(f"within {LIMIT} ms: {best:.0f} requests/s; a core that does nothing else: {rows[-1]['per_core']:.0f}")
     return rows
 
 
