@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
-from mailboxes.models import Alias, Delegation, Domain, Mailbox, User
+from mailboxes.models import Alias, Customer, Delegation, Domain, DomainClaim, Mailbox, User
 
 # Roles are groups. Each of them looks after every customer's mailboxes; what more they may do in the administration
 # is in the groups' permissions (responders/migrations/0013_roles.py).
@@ -37,6 +37,23 @@ def domains_managed_by(user: AnyUser) -> QuerySet[Domain]:
     if is_support(user):
         return Domain.objects.all()
     return Domain.objects.filter(customer__in=user.administers.values("pk"))
+
+
+def customers_administered_by(user: AnyUser) -> QuerySet[Customer]:
+    """Those for whom the person adds domains; staff for every one."""
+    if not user.is_active or not user.is_authenticated:
+        return Customer.objects.none()
+    return Customer.objects.all() if is_support(user) else Customer.objects.filter(administrators=user.pk)
+
+
+def claims_of(user: AnyUser) -> QuerySet[DomainClaim]:
+    """Domains that wait for the proof that they are the customer's."""
+    return DomainClaim.objects.filter(customer__in=customers_administered_by(user).values("pk"))
+
+
+def may_add_domains(user: AnyUser) -> bool:
+    """Administrators of a customer claim domains for it; staff's word is enough."""
+    return is_support(user) or customers_administered_by(user).exists()
 
 
 def mailboxes_managed_by(user: AnyUser) -> QuerySet[Mailbox]:

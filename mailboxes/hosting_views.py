@@ -55,14 +55,18 @@ def of_mailbox(view: View) -> View:
 def domain_list(request: HttpRequest) -> HttpResponse:
     """The domains that the person manages, a page of them by name; `after` is where it goes on."""
     domains = access.domains_managed_by(request.user)
-    if not domains.exists():
+    may_add = access.may_add_domains(request.user)
+    if not may_add and not domains.exists():
         raise Http404
     after = request.GET.get("after", "")[:253].replace("\0", "")
     names = list(domains.filter(name__gt=after).order_by("name").values_list("name", flat=True)[: SHOWN + 1])
     # Of the page's domains alone: together with the choice of them every mailbox there is would be counted.
     counted = Count("mailbox", filter=Q(mailbox__deleted_at=None))
     rows = Domain.objects.filter(name__in=names[:SHOWN]).annotate(mailbox_count=counted).order_by("name")
-    context = {"domains": rows, "after": names[SHOWN - 1] if len(names) > SHOWN else ""}
+    context = {
+        "domains": rows, "after": names[SHOWN - 1] if len(names) > SHOWN else "", "may_add": may_add,
+        "claims": access.claims_of(request.user).order_by("name")[:SHOWN],
+    }  # fmt: skip
     return render(request, "mailboxes/domains.html", context)
 
 

@@ -1,10 +1,17 @@
 """What Celery runs for the accounts. Safe to run twice and at the same time."""
 
+import logging
+
 from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
 from mailboxes import devices, dkim, dkim_rotation, dkim_signer, hosting
+from mailboxes.domain_dns import checking, claims
+from mailboxes.domain_dns import notices as dns_notices
+from mailboxes.models import Domain
+
+log = logging.getLogger(__name__)
 
 
 @shared_task
@@ -38,3 +45,30 @@ def write_dkim_keys() -> int:
 def start_published_dkim_keys() -> int:
     """New keys whose records are in the DNS now begin to sign."""
     return dkim_rotation.start_published(timezone.now())
+
+
+@shared_task
+def check_domains() -> int:
+    """Look at the DNS of the domains whose turn it is, and tell of what broke; return how many were looked at."""
+    done = checking.check_due(timezone.now())
+    if done.checked:
+        log.info("DNS looked at domains=%d broken=%d", done.checked, done.broken)
+    checking.forget_old_history(timezone.now())
+    dns_notices.tell_of_broken(timezone.now())
+    return done.checked
+
+
+@shared_task
+def check_domain(pk: int) -> None:
+    """Look at the DNS of one domain now: somebody waits for it."""
+    domain = Domain.objects.filter(pk=pk).first()
+    if domain is not None:
+        checking.check(domain, now=timezone.now())
+
+
+@shared_task
+def look_at_claims() -> int:
+    """Look for the proofs that domains wait for; return how many were found."""
+    proven = claims.look_at_due(timezone.now())
+    dns_notices.tell_of_disputes()
+    return proven

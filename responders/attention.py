@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, CharField, Exists, F, OuterRef, QuerySet, Value, When
+from django.db.models.functions import Cast
 from redis.exceptions import RedisError
 
 from mailboxes import addresses
-from mailboxes.models import SendingStop
+from mailboxes.models import DomainClaim, DomainHealth, DomainRecord, SendingStop
 from responders.core.facts import Reason
 from responders.models import DailyCount, DrawnBrake, HookSign, Responder
 
@@ -17,6 +19,7 @@ DAYS = 30
 ALIVE = timedelta(minutes=2)
 OLD_COPY = 15 * 60  # seconds: Postfix has tried several times
 LONG = timedelta(days=60)
+SILENT_FOR = timedelta(days=2)  # a name server that is down for an evening is no trouble yet
 KEPT_DAYS = 400
 
 _COUNT = """
@@ -136,26 +139,42 @@ class Trouble:
     beat_is_down: bool
 
 
-def now_and_overdue() -> tuple[datetime, int]:
-    """The database's time, and how many responders are late by more than a minute in changing their state."""
+# A host that said nothing for a week is gone, not down.
+_MOMENT = """
+SELECT panel_now(), (
+    SELECT count(*) FROM responders_responder WHERE next_transition_at < panel_now() - interval '1 minute'
+), sign.host, sign.at, sign.oldest_copy
+FROM (SELECT) always LEFT JOIN responders_hooksign sign ON sign.at > panel_now() - interval '7 days'
+ORDER BY sign.host
+"""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The database's time, how many responders are late by over a minute in changing their state, hooks' signs."""
+
+    now: datetime
+    overdue: int
+    signs: list[HookSign]
+
+
+def moment() -> Moment:
+    """One query."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT panel_now(), (SELECT count(*) FROM responders_responder"
-            " WHERE next_transition_at < panel_now() - interval '1 minute')"
-        )
-        now, overdue = cursor.fetchone()
-    return now, overdue
+        cursor.execute(_MOMENT)
+        rows = cursor.fetchall()
+    signs = [HookSign(host=host, at=at, oldest_copy=oldest) for _now, _overdue, host, at, oldest in rows if host]
+    return Moment(rows[0][0], rows[0][1], signs)
 
 
-def trouble(now: datetime, overdue: int) -> Trouble:
-    """What is down or late at this moment. A host that said nothing for a week is gone, not down."""
-    signs = list(HookSign.objects.filter(at__gt=now - timedelta(days=7)).order_by("host"))
-    alive = [sign for sign in signs if sign.at > now - ALIVE]
+def trouble(found: Moment) -> Trouble:
+    """What is down or late at this moment."""
+    alive = [sign for sign in found.signs if sign.at > found.now - ALIVE]
     return Trouble(
         no_hook=not alive,
-        hooks=[sign for sign in signs if sign not in alive],
+        hooks=[sign for sign in found.signs if sign not in alive],
         late=[(sign.host, sign.oldest_copy // 60) for sign in alive if sign.oldest_copy > OLD_COPY],
-        overdue=overdue,
+        overdue=found.overdue,
         beat_is_down=not _beat_is_alive(),
     )
 
@@ -173,3 +192,39 @@ def forgotten(now: datetime) -> QuerySet[Responder]:
         type="absence", is_enabled=True, state="active", to_utc=None, state_changed_at__lt=now - LONG
     )
     return rows.select_related("mailbox").order_by("state_changed_at")
+
+
+@dataclass(frozen=True)
+class TroubledDomain:
+    """`what`: broken, silent (once it answered), disputed (proven by another customer than the one who has it)."""
+
+    what: str
+    name: str
+    since: datetime
+    customer: str
+
+    def __str__(self) -> str:
+        return addresses.display_domain(self.name)
+
+
+def troubled_domains(now: datetime, most: int) -> list[TroubledDomain]:
+    """The latest trouble with domains first. One query."""
+    worked = Exists(DomainRecord.objects.filter(health=OuterRef("pk"), worked=True))
+    health = DomainHealth.objects.filter(domain__is_active=True)
+    broken = health.filter(broken_since__isnull=False)
+    silent = health.filter(worked, broken_since=None, silent_since__lt=now - SILENT_FOR)
+    disputed = DomainClaim.objects.filter(disputed_at__isnull=False)
+    rows = _named(broken, "broken", "domain__name", "broken_since").union(
+        _named(silent, "silent", "domain__name", "silent_since"),
+        _named(disputed, "disputed", "name", "disputed_at", "customer__name"),
+    )
+    return [TroubledDomain(*row) for row in rows.order_by("-latest")[:most]]
+
+
+def _named(rows: QuerySet[Any], what: str, name: str, since: str, customer: str = "") -> QuerySet[Any, Any]:
+    whose = F(customer) if customer else Value("")
+    named: Any = rows.order_by().annotate(
+        what=Value(what, CharField()), shown=F(name), latest=F(since), whose=Cast(whose, CharField())
+    )
+    found: QuerySet[Any, Any] = named.values_list("what", "shown", "latest", "whose")
+    return found

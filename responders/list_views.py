@@ -49,6 +49,7 @@ def mailbox_list(request: HttpRequest) -> HttpResponse:
         ],
         "further": _query(replace(wanted, after=next_after(page[-1], wanted))) if len(rows) > PAGE_SIZE else "",
         "wanted": wanted, "is_support": is_support, "may_add": may_add, "searches": searches,
+        "has_domains": may_add or (not is_support and access.may_add_domains(request.user)),
         "states": [(name, _query(replace(wanted, state=name, after="")), words) for name, words in STATES.items()],
         "orders": [(name, _query(replace(wanted, order=name, after="")), words) for name, words in ORDERS.items()],
         "file": _query(replace(wanted, after="")),

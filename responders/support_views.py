@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from mailboxes import csv_files
+from mailboxes.domain_dns import checking
 from mailboxes.log import log_of
 from mailboxes.models import Customer, Domain, Mailbox
 from responders import acting, attention, refusals, services, support_search
@@ -65,7 +66,7 @@ def support_domain(request: HttpRequest, name: str) -> HttpResponse:
     rows = theirs.select_related("owner").order_by("address")
     page = list(rows[: PAGE_SIZE + 1])
     context = {
-        "domain": domain, "mailboxes": page[:PAGE_SIZE],
+        "domain": domain, "mailboxes": page[:PAGE_SIZE], "dns": checking.summary(domain),
         "after": page[PAGE_SIZE - 1].address if len(page) > PAGE_SIZE else "",
         "log": log_of(domain),
         "aliases": domain.alias_set.order_by("address").prefetch_related("targets__mailbox")[:PAGE_SIZE],
@@ -157,15 +158,17 @@ def support_message(request: HttpRequest, pk: int) -> HttpResponse:
 
 @for_staff
 def support_attention(request: HttpRequest) -> HttpResponse:
-    """What needs a look: brakes, refusals, responders that nobody ends, messages on which the hook failed."""
-    now, overdue = attention.now_and_overdue()
+    """What needs a look: brakes, refusals, broken DNS, responders nobody ends, messages on which the hook failed."""
+    moment = attention.moment()
+    now = moment.now
     brakes, stops = attention.stopped(now, SHOWN)
     context = {
         "stops": stops,
         "brakes": brakes,
         "refusals": refusals.in_force(now)[:SHOWN],
         "forgotten": attention.forgotten(now)[:SHOWN],
-        "trouble": attention.trouble(now, overdue),
+        "trouble": attention.trouble(moment),
+        "domains": attention.troubled_domains(now, SHOWN),
         "chart": (found := attention.chart(now.date())),
         "reasons": [(_sentence(reason), count, share) for reason, count, share in found.reasons],
         "quarantine": QuarantinedMessage.objects.defer("content", "traceback").order_by("-id")[:SHOWN],

@@ -112,6 +112,24 @@ def check_mail_hostname(**_kwargs: Any) -> Iterable[CheckMessage]:
 
 
 @register_check("panel")
+def check_dns_of_domains(**_kwargs: Any) -> Iterable[CheckMessage]:
+    """Customers publish these words: a mistake here is a mistake in every domain."""
+    hosts = {"MX_HOSTS": settings.MX_HOSTS, "SENDING_HOSTS": settings.SENDING_HOSTS}
+    for name, values in hosts.items():
+        if not values:
+            yield checks.Error(f"{name} names no host.", id="panel.E017")
+    for name, values in (hosts | {"SPF_INCLUDE": [settings.SPF_INCLUDE] if settings.SPF_INCLUDE else []}).items():
+        for value in values:
+            if not _is_domain(value):
+                yield checks.Error(f"{name}: “{value}” is not a host name in lower case.", id="panel.E017")
+    if settings.MTA_STS_MODE not in {"", "testing", "enforce"}:
+        yield checks.Error("MTA_STS_MODE is neither testing nor enforce nor empty.", id="panel.E018")
+    reports_to = settings.DNS_REPORTS_TO
+    if reports_to and addresses.normal_form_or_none(reports_to) is None:
+        yield checks.Error(f"DNS_REPORTS_TO “{reports_to}” is not an address.", id="panel.E019")
+
+
+@register_check("panel")
 def check_relay_url(**_kwargs: Any) -> Iterable[CheckMessage]:
     """Where replies go."""
     if trouble := _trouble_with_url(settings.RELAY_URL, RELAY_SCHEMES):

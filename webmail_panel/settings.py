@@ -52,6 +52,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "webmail_panel.hosted_names.HostedNamesMiddleware",
+    "webmail_panel.mta_sts.MtaStsMiddleware",  # under names of the customers' domains, which ALLOWED_HOSTS has not
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # with padding of its own, so that the size tells no secret (BREACH)
@@ -175,6 +176,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "mailboxes.tasks.start_published_dkim_keys",
         "schedule": 600.0,
         "options": {"expires": 550},
+    },
+    "check-domains": {
+        "task": "mailboxes.tasks.check_domains",
+        "schedule": 300.0,
+        "options": {"expires": 250},
+    },
+    "look-at-claims": {
+        "task": "mailboxes.tasks.look_at_claims",
+        "schedule": 300.0,
+        "options": {"expires": 250},
     },
     "purge-deleted-mailboxes": {
         "task": "mailboxes.tasks.purge_deleted_mailboxes",
@@ -328,6 +339,14 @@ MAILBOX_RECIPIENTS_PER_DAY = env.int("MAILBOX_RECIPIENTS_PER_DAY", default=2000)
 CHECK_SENDER_DOMAINS = env.bool("CHECK_SENDER_DOMAINS", default=not DEBUG)
 # ADDRESS:PORT of the name server to ask; empty: those of this machine.
 DNS_SERVER = env.str("DNS_SERVER", default="")
+# What must stand in the DNS of hosted domains: the hosts that take their mail, the hosts that send it (or the name of
+# an SPF record that lists those), and where reports about DMARC and TLS go (empty: to the postmaster of the domain).
+MX_HOSTS = env.list("MX_HOSTS", default=[MAIL_HOSTNAME])
+SENDING_HOSTS = env.list("SENDING_HOSTS", default=[MAIL_HOSTNAME])
+SPF_INCLUDE = env.str("SPF_INCLUDE", default="")
+DNS_REPORTS_TO = env.str("DNS_REPORTS_TO", default="")
+# What the policy at https://mta-sts.DOMAIN says (RFC 8461): testing, enforce; empty: there is none.
+MTA_STS_MODE = env.str("MTA_STS_MODE", default="testing")
 # An address that refused a reply for good gets none for so many days.
 REFUSAL_DAYS = env.int("REFUSAL_DAYS", default=60)
 # Where notices to people go out, and from whom. In the demo they end up beside the replies.

@@ -7,7 +7,8 @@ A page that is missing from the table fails the test.
 import gzip
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ from django.urls import get_resolver, reverse
 from playwright.sync_api import Page
 
 from mailboxes import dkim, profiles
-from mailboxes.models import Alias, AliasTarget, Customer, Mailbox, User
+from mailboxes.domain_dns import checking
+from mailboxes.domain_dns.records import State
+from mailboxes.models import Alias, AliasTarget, Customer, DomainClaim, Mailbox, User
 from responders import batches, calendars, notices
 from responders.batch_scope import Row
 from responders.models import Batch, Decision, HelpVote, Refusal, Responder, ResponderEvent
@@ -49,6 +52,7 @@ OF_OWNER = {
     "mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate", "account_logout", "mailbox_new",
     "mailbox_settings", "mailbox_rename", "mailbox_delete", "app_passwords", "address_import", "domains", "domain",
     "alias_new", "alias_edit", "domain_signing", "mailbox_programs",
+    "domain_new", "domain_claim", "domain_dns",
 }  # fmt: skip
 OF_STAFF = {
     "batches", "batch_new", "batch", "support_why",
@@ -95,9 +99,20 @@ def paths(mailbox: Mailbox, standing_reply: Responder, support: User, anna: User
     dkim.let_sign(dkim.make_key(mailbox.domain, "rsa", now=now, actor=None), now=now, actor=None)
     for algorithm in ("rsa", "ed25519"):
         dkim.make_key(mailbox.domain, algorithm, now=now, actor=None)
-    special |= {name: {"name": mailbox.domain_id} for name in ("domain", "alias_new", "domain_signing")} | {
-        "alias_edit": {"pk": alias.pk}
-    }
+    claim = DomainClaim.objects.create(
+        customer=company, name="nowa.example", token="x" * 32, created_at=now, next_check_at=now
+    )
+    seen = checking.unasked(mailbox.domain)
+    checking.record(
+        mailbox.domain, [replace(one, state=State.OK, reason="ok") for one in seen], now - timedelta(days=9)
+    )
+    for ago in (timedelta(days=2), timedelta(days=1)):
+        broken = [replace(one, state=State.MISSING, reason="none", found=("x" * 300,)) for one in seen]
+        checking.record(mailbox.domain, broken, now - ago)
+    special["domain_claim"] = {"pk": claim.pk}
+    special |= {
+        name: {"name": mailbox.domain_id} for name in ("domain", "alias_new", "domain_signing", "domain_dns")
+    } | {"alias_edit": {"pk": alias.pk}}
     special |= {
         "support_customer": {"pk": company.pk}, "support_domain": {"name": mailbox.domain_id},
         "support_message": {"pk": decision.pk}, "batch_new": {"kind": "set"}, "batch": {"pk": _batch(support, now).pk},

@@ -19,7 +19,7 @@ PAGES = [
 ]  # fmt: skip
 PAGES_OF_STAFF = [
     "support", "support_domain", "support_why", "batches",
-    "support_messages", "support_attention", "limits", "refusals", "help_feedback",
+    "support_messages", "support_attention", "domain_dns", "limits", "refusals", "help_feedback",
 ]  # fmt: skip
 
 
@@ -59,7 +59,12 @@ def questions(client: Client, path: str) -> int:
 
 def paths(mailbox: Mailbox, names: list[str]) -> dict[str, str]:
     row = mailbox.responders.order_by("pk")[0]
-    special = {"responder_edit": [row.pk], "help_article": ["what"], "support_domain": [mailbox.domain_id]}
+    special = {
+        "responder_edit": [row.pk],
+        "help_article": ["what"],
+        "support_domain": [mailbox.domain_id],
+        "domain_dns": [mailbox.domain_id],
+    }
     alone = {"mailbox_list", "calendar", "account", "usersessions_list", "help", "refusals", "help_feedback", "batches"}
     query = {"support": "?q=m1", "support_messages": "?sender=jan@example.com"}
     found = {}

@@ -20,7 +20,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
 from mailboxes import profiles
-from mailboxes.models import Alias, Customer, Delegation, Domain, Mailbox, User
+from mailboxes.models import Alias, Customer, Delegation, Domain, DomainClaim, Mailbox, User
 from responders import calendars, notices
 from responders.models import (
     Batch,
@@ -102,6 +102,9 @@ WANTED = {
     "autodiscover_json_v1": "bbbbbbbbbb mmmmmmmmmm",
     "address_import": "L---+++++L L---+++++L",
     "domains": "L---+++++L mmmmmmmmmm",
+    "domain_new": "L---+++++L L---+++++L",
+    "domain_claim": "L---+-+++L L---+-+++L",
+    "domain_dns": "L---+-+++L L---+-+++L",
     "domain": "L---+-+++L L---+-+++L",
     "domain_signing": "L---+-+++L L---+-+++L",
     "alias_new": "L---+-+++L L---+-+++L",
@@ -197,6 +200,8 @@ class World:
 
     def arguments(self, route: str) -> list[Any]:
         """What stands in the address: of Anna's mailbox."""
+        if route.startswith("domains/claims/"):
+            return [DomainClaim.objects.get().pk]
         if route.startswith(("domains/", "aliases/")):
             name, alias = self.mailbox.domain_id, Alias.objects.get()
             return [name] if "<str:name>" in route else [alias.pk] if "<int:pk>" in route else []
@@ -270,6 +275,8 @@ def world(mailbox: Mailbox, standing_reply: Responder, anna: User, support: User
     Delegation.objects.create(mailbox=mailbox, user=people["suspended"])
     Mailbox.objects.create(domain=mailbox.domain, local_part="dawna", is_active=False, deleted_at=database_now())
     UserSession.objects.create(user=anna, ip="192.0.2.1", session_key="a-telephone")
+    now = database_now()
+    DomainClaim.objects.create(customer=ours, name="nowa.invalid", token="x", created_at=now, next_check_at=now)
     ours.administrators.add(people["company"])
     theirs.administrators.add(people["rival"])
     switch(standing_reply, on=False, actor=By(support, "Telefon"), now=database_now())

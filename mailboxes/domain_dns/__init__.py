@@ -1,0 +1,1 @@
+"""What must stand in the DNS for a hosted domain, what stands there, and whose the domain is."""

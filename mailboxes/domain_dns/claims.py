@@ -1,0 +1,161 @@
+"""Whose a domain is: a customer says so, and proves it by a record that only the domain's holder can publish.
+
+The token is the claim's own: one that another customer published, or that an earlier claim had, proves nothing.
+"""
+
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from enum import Enum
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from mailboxes import addresses
+from mailboxes.domain_dns.asker import asker
+from mailboxes.domain_dns.records import Ask, Record
+from mailboxes.models import Customer, Domain, DomainClaim, DomainHealth, User, validate_domain_name
+from mailboxes.services import MailboxesError, record
+
+LABEL, PREFIX = "_webmail-panel", "panel-verify="
+MAX_CLAIMS = 20  # of one customer at a time
+LASTS = timedelta(days=30)
+EAGER, EAGER_AGAIN, LATER = timedelta(days=2), timedelta(hours=1), timedelta(hours=12)
+LEASE = timedelta(minutes=15)
+ASKED_LATELY = timedelta(seconds=10)
+BATCH = 50
+
+
+class Outcome(Enum):
+    """What a look at the DNS came to."""
+
+    PROVEN = "proven"
+    NOT_THERE = "not there"
+    NO_ANSWER = "no answer"
+    DISPUTED = "disputed"
+    TOO_SOON = "too soon"
+
+
+def record_of(claim: DomainClaim) -> Record:
+    """What the domain's holder publishes."""
+    return Record(f"{LABEL}.{claim.name}", "TXT", f"{PREFIX}{claim.token}")
+
+
+def name_typed(typed: str) -> str:
+    """A domain name in normal form. Raises MailboxesError: it is none, or it is not for a customer's mail."""
+    try:
+        name = addresses.normalise_domain(typed.strip().rstrip("."))
+        validate_domain_name(name)
+    except (addresses.AddressError, ValidationError) as error:
+        raise MailboxesError(_("“%(name)s” is not a domain name.") % {"name": typed.strip()[:100]}) from error
+    if "." not in name or name.rpartition(".")[2].isdigit():
+        raise MailboxesError(_("Write the whole domain, for example firma.pl."))
+    own = {host.strip().rstrip(".").lower() for host in (settings.MAIL_HOSTNAME, *settings.MX_HOSTS)}
+    if name in own:
+        raise MailboxesError(_("This name is the mail server's own."))
+    return name
+
+
+@transaction.atomic
+def claim(customer: Customer, typed: str, *, now: datetime, actor: User) -> DomainClaim:
+    """Say that a domain is the customer's. Raises MailboxesError.
+
+    Whether another customer has the domain, or claims it too, is told to nobody before the proof.
+    """
+    name = name_typed(typed)
+    Customer.objects.select_for_update().get(pk=customer.pk)
+    if Domain.objects.filter(name=name, customer=customer).exists():
+        raise MailboxesError(_("This domain is yours already."))
+    present = DomainClaim.objects.filter(customer=customer, name=name).first()
+    if present is not None:
+        return present
+    if customer.claims.count() >= MAX_CLAIMS:
+        raise MailboxesError(_("Many domains wait for their proof already: prove or give up one of them first."))
+    made = DomainClaim.objects.create(
+        customer=customer, name=name, token=secrets.token_hex(16), created_by=actor, created_at=now,
+        next_check_at=now + EAGER_AGAIN,
+    )  # fmt: skip
+    record(customer, f"domain claimed: {name}", actor)
+    return made
+
+
+@transaction.atomic
+def add_domain(customer: Customer | None, typed: str, *, actor: User) -> Domain:
+    """Staff's word counts as proof. Raises MailboxesError: the panel has the domain."""
+    domain = Domain(name=name_typed(typed), customer=customer)
+    try:
+        domain.full_clean()
+    except ValidationError as error:
+        raise MailboxesError(_("The panel has this domain already.")) from error
+    domain.save()
+    record(domain, "made", actor)
+    return domain
+
+
+def look_again(row: DomainClaim, *, now: datetime) -> Outcome:
+    """Somebody says that the record is there: look, but not more often than every ten seconds."""
+    asked_long_ago = Q(asked_at=None) | Q(asked_at__lt=now - ASKED_LATELY)
+    if not DomainClaim.objects.filter(asked_long_ago, pk=row.pk).update(asked_at=now):
+        return Outcome.TOO_SOON
+    return look(row, now=now)
+
+
+def look(row: DomainClaim, *, now: datetime, ask: Ask | None = None) -> Outcome:
+    """Look for the proof in the DNS, and do what follows from it."""
+    wanted = record_of(row)
+    answer = (ask or asker(settings.DNS_SERVER))(wanted.name, wanted.type)
+    young = now - row.created_at < EAGER
+    DomainClaim.objects.filter(pk=row.pk).update(asked_at=now, next_check_at=now + (EAGER_AGAIN if young else LATER))
+    if answer.trouble:
+        return Outcome.NO_ANSWER
+    if not any(hmac.compare_digest(value.strip().encode(), wanted.value.encode()) for value in answer.values):
+        return Outcome.NOT_THERE
+    return _prove(row, now)
+
+
+def _prove(row: DomainClaim, now: datetime) -> Outcome:
+    """The first one to get here has the domain: its name is unique, and the database settles the race."""
+    try:
+        with transaction.atomic():
+            if not DomainClaim.objects.select_for_update().filter(pk=row.pk).exists():
+                return Outcome.NOT_THERE  # given up, or proven by another worker, meanwhile
+            domain = Domain.objects.create(name=row.name, customer_id=row.customer_id, proven_at=now)
+            DomainHealth.objects.create(domain=domain, next_check_at=now)
+            record(domain, "proven by the DNS", row.created_by)
+            row.delete()
+    except IntegrityError:
+        return _dispute(row, now)
+    return Outcome.PROVEN
+
+
+def _dispute(row: DomainClaim, now: datetime) -> Outcome:
+    """The domain is in the panel already. It may have been sold; the mail in it is somebody's: people decide."""
+    if Domain.objects.filter(name=row.name, customer_id=row.customer_id).exists():
+        DomainClaim.objects.filter(pk=row.pk).delete()
+        return Outcome.PROVEN
+    DomainClaim.objects.filter(pk=row.pk, disputed_at=None).update(disputed_at=now)
+    return Outcome.DISPUTED
+
+
+def give_up(row: DomainClaim, *, actor: User) -> None:
+    """The customer does not want it any more."""
+    record(row.customer, f"claim given up: {row.name}", actor)
+    row.delete()
+
+
+def look_at_due(now: datetime) -> int:
+    """Delete claims that nobody proved in 30 days, look at those whose time has come; return how many were proven."""
+    DomainClaim.objects.filter(created_at__lt=now - LASTS, disputed_at=None).delete()
+    return sum(look(row, now=now) is Outcome.PROVEN for row in _take_due(now))
+
+
+@transaction.atomic
+def _take_due(now: datetime) -> list[DomainClaim]:
+    """Claims for this worker alone, until the lease ends."""
+    rows = DomainClaim.objects.select_for_update(skip_locked=True).filter(next_check_at__lte=now)
+    due = list(rows.order_by("next_check_at")[:BATCH])
+    DomainClaim.objects.filter(pk__in=[row.pk for row in due]).update(next_check_at=now + LEASE)
+    return due

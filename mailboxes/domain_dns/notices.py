@@ -1,0 +1,98 @@
+"""Mail about domains whose DNS broke: to the customer's administrators, or to staff where there are none.
+
+It says that a machine wrote it, so that nothing answers it (RFC 3834 §5).
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from mailboxes.domain_dns import checking, sentences
+from mailboxes.models import Domain, DomainClaim, DomainHealth, DomainRecord
+
+HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+BATCH = 200
+ONE_A_DAY = timedelta(hours=20)
+
+
+def tell_of_broken(now: datetime) -> int:
+    """Tell once of everything that broke; return of how many domains. What could not be sent is tried again.
+
+    A domain whose DNS comes and goes is told of once a day. Raises OSError, smtplib.SMTPException.
+    """
+    waiting = DomainRecord.objects.filter(broke_at__isnull=False, told_at=None, health__domain__is_active=True)
+    pks = list(waiting.order_by("health").distinct("health").values_list("health", flat=True)[:BATCH])
+    return sum(_tell_of(pk, now) for pk in pks)
+
+
+@transaction.atomic
+def _tell_of(pk: int, now: datetime) -> bool:
+    """The mark and the mail together."""
+    health = DomainHealth.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=pk).first()
+    if health is None or (health.told_at and now - health.told_at < ONE_A_DAY):
+        return False
+    rows = list(health.records.filter(broke_at__isnull=False, told_at=None))
+    if not rows:
+        return False  # another worker was faster
+    health.told_at = now
+    health.save(update_fields=["told_at"])
+    health.records.filter(pk__in=[row.pk for row in rows]).update(told_at=now)
+    for address, language in _whom(health.domain):
+        with override(language):
+            _send(_("The DNS of %(domain)s is broken") % {"domain": health.domain}, _text(health.domain, rows), address)
+    return True
+
+
+def _whom(domain: Domain) -> list[tuple[str, str]]:
+    """Address and language."""
+    people = domain.customer.administrators.filter(is_active=True) if domain.customer else []
+    found = [(person.email, person.language or settings.DEFAULT_MAILBOX_LANGUAGE) for person in people]
+    return found or [(address, "en") for address in settings.STAFF_NOTICES]
+
+
+def _text(domain: Domain, rows: list[DomainRecord]) -> str:
+    parts = [
+        _("Something that worked in the DNS of %(domain)s does not work any more. We looked twice.")
+        % {"domain": domain}
+    ]
+    for row in rows:
+        finding = checking.shown_finding(row)
+        lines = [f"{sentences.title(finding)}: {sentences.STATES[finding.state]}", sentences.sentence(finding)]
+        lines += ["", _("Publish:"), *(record.zone_line for record in finding.publish)] if finding.publish else []
+        parts.append("\n".join(lines))
+    page = f"{settings.PANEL_URL}{reverse('domain_dns', args=[domain.name])}"
+    return "\n\n".join([*parts, _("All of it, to copy, and to check again: %(page)s") % {"page": page}]) + "\n"
+
+
+def tell_of_disputes() -> int:
+    """Tell staff once of each proven claim to a domain that is another customer's; return how many."""
+    told = 0
+    for pk in DomainClaim.objects.filter(disputed_at__isnull=False, told_at=None).values_list("pk", flat=True)[:BATCH]:
+        told += _tell_of_dispute(pk)
+    return told
+
+
+@transaction.atomic
+def _tell_of_dispute(pk: int) -> bool:
+    claims = DomainClaim.objects.select_for_update(skip_locked=True, of=("self",)).select_related("customer")
+    claim = claims.filter(pk=pk, told_at=None).first()
+    if claim is None:
+        return False
+    DomainClaim.objects.filter(pk=pk).update(told_at=claim.disputed_at)
+    text = (
+        f"{claim.customer} proved by the DNS that {claim.name} is theirs, but the panel has it for another customer.\n"
+        "Nothing was changed. If the domain changed hands, set its customer in the administration, and see to the "
+        "mailboxes in it first.\n"
+    )
+    for address in settings.STAFF_NOTICES:
+        _send(f"Two customers want {claim.name}", text, address)
+    return True
+
+
+def _send(subject: str, text: str, address: str) -> None:
+    EmailMessage(subject, text, to=[address], headers=HEADERS).send()
