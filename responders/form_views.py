@@ -212,7 +212,7 @@ def _started(request: HttpRequest, mailbox: Mailbox) -> ResponderForm:
 def _starting_texts(mailbox: Mailbox, offered: list[ReadyText] | None = None) -> list[ReadyText]:
     """What a new text may start from: the mailbox's earlier ones, then the company's, then the ready ones."""
     own = [
-        ReadyText(OWN, row.language, row.subject, row.type, row.subject, row.text_body)
+        ReadyText(OWN, row.language, row.title, row.type, row.subject, row.text_body)
         for row in mailbox.responders.order_by("-updated_at")[:OWN_TEXTS_SHOWN]
     ]
     return own + (_offered_texts(mailbox) if offered is None else offered)

@@ -17,10 +17,12 @@ from responders.models import Responder, ResponderType
 from responders.validation import ResponderInput, all_texts, as_input
 
 _BLANK = re.compile(r"\[[^\]\n]{0,40}\]|\bX{3,}\b")
+NAMES_OF_THE_END = {"absence.end", "absence.return_date"}
 # What a text names → the field that holds it → what to say while that is empty.
 _NAMED: list[tuple[set[str], str, str | Promise]] = [
-    ({"absence.end", "absence.return_date"}, "to_date",
-     gettext_lazy("The text names the end of the absence, but no end is set: its place stays empty.")),
+    (NAMES_OF_THE_END, "to_date",
+     gettext_lazy("The text names the end of the absence, but no end is set: its place stays empty, "
+                  "and it answers until somebody switches it off.")),
     ({"absence.start"}, "from_date",
      gettext_lazy("The text names the start of the absence, but no start is set: its place stays empty.")),
     ({"deputy.name", "deputy.address"}, "deputy_address",
@@ -42,12 +44,17 @@ def about(row: Responder, now: datetime, stored: Responder | None = None) -> lis
     `row` may be unsaved, then `stored` is what it would replace.
     """
     values = as_input(row)
-    return [*_placeholders(values), *_texts(values), *_end(row, values), *_rivals(row, stored or row, now)]
+    used = _used(values)
+    ends = _end(row, values, is_named=bool(used & NAMES_OF_THE_END))
+    return [*_placeholders(values, used), *_texts(values), *ends, *_rivals(row, stored or row, now)]
 
 
-def _placeholders(values: ResponderInput) -> Iterator[str | Promise]:
+def _used(values: ResponderInput) -> frozenset[str]:
     pieces = [piece for text in all_texts(values) for piece in (text.subject, text.text_body, text.html_body)]
-    used = frozenset[str]().union(*map(placeholders_used, pieces))
+    return frozenset[str]().union(*map(placeholders_used, pieces))
+
+
+def _placeholders(values: ResponderInput, used: frozenset[str]) -> Iterator[str | Promise]:
     yield from (words for names, field, words in _NAMED if used & names and not getattr(values, field))
     if values.gives_case_numbers and "case.number" not in used:
         yield _("The reply gives a number, but no text names it: write {{ case.number }} into the subject.")
@@ -67,10 +74,12 @@ def _tells_too_much(text: Text) -> bool:
     return not text.for_colleagues and bool(_TELLS_TOO_MUCH.search(folded(f"{text.subject}\n{text.text_body}")))
 
 
-def _end(row: Responder, values: ResponderInput) -> Iterator[str]:
+def _end(row: Responder, values: ResponderInput, *, is_named: bool) -> Iterator[str]:
+    """That it has none; one sentence is enough where the text names it, see `_placeholders`."""
     if values.type != ResponderType.ABSENCE or values.to_date is not None:
         return
-    yield _("There is no end: it answers until somebody switches it off.")
+    if not is_named:
+        yield _("There is no end: it answers until somebody switches it off.")
     if not row.mailbox.notify_still_on:
         yield _("Nobody reminds you of it: the notice every two weeks is switched off for this mailbox.")
 
@@ -90,7 +99,7 @@ def _rivals(row: Responder, stored: Responder, now: datetime) -> Iterator[str]:
             )
         else:
             words = _("“%(other)s” is on in that time, too; this one comes first, so it answers.")
-        yield words % {"other": other.subject}
+        yield words % {"other": other.title}
 
 
 def _is_for_everything(row: Responder) -> bool:

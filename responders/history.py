@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from responders import sentences
+from responders.core.rendering import for_reading
 from responders.models import AudienceChoices, CaseFormChoices, HoursModeChoices, ResponderEvent, ResponderType
 
 LABELS: dict[str, str | Promise] = {
@@ -73,8 +74,8 @@ class Change:
 def subject(event: ResponderEvent) -> str:
     """The subject of the event's responder; of a deleted one as the event kept it."""
     if event.responder:
-        return event.responder.subject
-    return str(next(iter(event.changes.get("subject", [])), ""))
+        return event.responder.title
+    return for_reading(str(next(iter(event.changes.get("subject", [])), "")))
 
 
 def changes(event: ResponderEvent) -> list[Change]:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from mailboxes.models import Customer, Mailbox, default_time_zone, validate_time_zone
 from responders.core.facts import Audience, CaseForm, Conditions, ResponderFacts, Text
 from responders.core.hours import HoursMode, OfficeHours
+from responders.core.rendering import for_reading
 from responders.core.schedule import State, Window, next_transition, state_at
 
 if TYPE_CHECKING:
@@ -225,6 +226,16 @@ class Responder(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+    @property
+    def title(self) -> str:
+        """The subject as people read it, … for what is filled in."""
+        return for_reading(self.subject)
+
+    @property
+    def excerpt(self) -> str:
+        """The text in the same way."""
+        return for_reading(self.text_body)
 
     @property
     def window(self) -> Window:

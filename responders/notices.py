@@ -284,7 +284,7 @@ _WORDS = {
 
 def _values(row: Responder) -> dict[str, str]:
     return {
-        "subject": row.subject,
+        "subject": row.title,
         "mailbox": str(row.mailbox),
         "window": sentences.window_sentence(row),
         "end": sentences.long_time(row.to_date) if row.to_date else "",

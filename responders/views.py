@@ -130,7 +130,7 @@ def responder_switch(request: HttpRequest, row: Responder) -> HttpResponse:
     """On or off by hand: POST `on` with 1 or 0."""
     now = services.database_now()
     row = services.switch(row, on=request.POST.get("on") == "1", actor=acting.by(request, row.mailbox), now=now)
-    messages.success(request, f"{row.subject}: {sentences.state_sentence(row, now)}")
+    messages.success(request, f"{row.title}: {sentences.state_sentence(row, now)}")
     return redirect("mailbox", row.mailbox_id)
 
 

@@ -89,6 +89,8 @@ def _environment(*, autoescape: bool) -> liquid.Environment:
 
 
 _TEXT = _environment(autoescape=False)
+_FILLED_IN = re.compile(r"\{\{[^{}]*\}\}")
+_CHOICE = re.compile(r"\{%[^{}]*%\}")
 _HTML = _environment(autoescape=True)
 
 
@@ -125,6 +127,11 @@ def placeholders_used(source: str) -> frozenset[str]:
     except (TemplateProblem, LiquidError, RecursionError):
         return frozenset()
     return frozenset(str(variable) for variables in used.values() for variable in variables)
+
+
+def for_reading(source: str) -> str:
+    """A subject or a text as people read it at a glance: … where something is filled in for each sender."""
+    return _FILLED_IN.sub("…", _CHOICE.sub("", source)).strip() or source
 
 
 def render(responder: ResponderFacts, mailbox: MailboxFacts, message: Message, case_number: str = "") -> Rendered:

@@ -14,6 +14,7 @@ from responders.core.rendering import (
     PLACEHOLDERS,
     TemplateProblem,
     check_template,
+    for_reading,
     local_date,
     local_time,
     placeholders_used,
@@ -281,3 +282,15 @@ def test_what_is_accepted_can_be_sent_and_what_is_sent_has_its_bounds(pieces: li
 def test_a_text_without_braces_goes_out_as_it_was_written(text: str) -> None:
     check_template(text)
     assert rendered(text) == text
+
+
+@pytest.mark.parametrize(
+    ("subject", "shown"),
+    [
+        ("Urlop", "Urlop"), ("Auto: {{ subject }}", "Auto: …"), ("{{subject}} ({{ case.number }})", "… (…)"),
+        ("{% if sender.name %}{{ sender.name }},{% endif %} urlop", "…, urlop"), ("100% {rabatu}", "100% {rabatu}"),
+        ("{% if x %}{% endif %}", "{% if x %}{% endif %}"), ("{{ a {{ b }}", "{{ a …"), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_subject_is_shown_without_its_placeholders(subject: str, shown: str) -> None:
+    assert for_reading(subject) == shown

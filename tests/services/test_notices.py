@@ -47,7 +47,7 @@ def test_a_notice_is_for_the_owner_and_answered_by_nobody(absence: Responder) ->
     [letter] = mail.outbox
     assert letter.to == ["anna@firma.example"]
     assert letter.message()["Auto-Submitted"] == "auto-generated"
-    assert "Od teraz „Auto: {{ subject }}” odpowiada za skrzynkę anna@firma.example, od czw." in letter.body
+    assert "Od teraz „Auto: …” odpowiada za skrzynkę anna@firma.example, od czw." in letter.body
     [link] = re.findall(r"https://testserver/end/(\S+)/", letter.body)
     assert notices.responder_of(link) == absence
 
