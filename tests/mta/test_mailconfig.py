@@ -68,6 +68,18 @@ def test_again_is_with_the_options_and_the_password_of_last_time(
     assert after[main] == before[main].replace("recipient_delimiter = +", "recipient_delimiter = -")
 
 
+def test_again_takes_no_password_from_the_examples_that_debian_puts_beside_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = render("dovecot", tmp_path)
+    example = "#connect = host=localhost dbname=mails user=testuser password=pass\n"
+    (tmp_path / "dovecot-dict-sql.conf.ext").write_text(example)
+    path = tmp_path / "dovecot-sql.conf.ext"
+    path.write_text(path.read_text().replace("\n", f"\n{example}", 1))
+    monkeypatch.delenv("MAIL_DATABASE_PASSWORD")
+    assert render("dovecot", tmp_path, "--again") == before
+
+
 def test_several_hooks_are_one_destination_in_their_order(tmp_path: Path) -> None:
     hooks = ["--hook=10.0.0.5:8024", "--hook=[fd00::6]:8024"]
     main = render("postfix", tmp_path, *hooks)["main.cf"]

@@ -29,7 +29,7 @@ MAIN_FILES = {
     "rspamd": "dkim_signing.conf",
     "nginx": "webmail-panel.conf",
 }
-SECRET_FILES = {"postfix": "pgsql-*.cf", "dovecot": "*.conf.ext"}
+SECRET_FILES = {"postfix": "pgsql-domains.cf", "dovecot": "dovecot-sql.conf.ext"}
 # Of each call alone, not of what is written.
 NOT_KEPT = {"server", "output", "force", "again", "password_stdin", "password"}
 DEFAULT_ROLE = "webmail_panel_mta"
@@ -37,7 +37,7 @@ HOOK = "127.0.0.1:8024"
 LOCAL_NETWORKS = "127.0.0.0/8 [::1]/128"
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 _OPTIONS_LINE = re.compile(r"^# Options: (.*)$", re.MULTILINE)
-PASSWORD_LINE = re.compile(r"(?:^| )password ?= ?(\S+)", re.MULTILINE)
+PASSWORD_LINE = re.compile(r"^(?:[^#\n]* )?password ?= ?(\S+)", re.MULTILINE)
 _SAFE = re.compile(r"[^\s\x00-\x1f\x7f\"'$#;{}\\]+")
 
 # Postfix before 3.9 speaks LATIN1 to PostgreSQL, whatever the bytes are; later ones say UTF8. These two turn the
@@ -120,16 +120,18 @@ def options_of_last_time(server: str, output: Path) -> dict[str, Any]:
 
 
 def _written_password(server: str, output: Path) -> str:
+    """Out of a file of ours: Debian's own beside it have examples of passwords. Raises CommandError."""
     if server not in SECRET_FILES:
         return ""
-    for path in sorted(output.glob(SECRET_FILES[server])):
-        try:
-            found = PASSWORD_LINE.search(path.read_text(errors="replace"))
-        except OSError as error:
-            raise CommandError(f"{path} cannot be read: {error.strerror}") from error
-        if found:
-            return found[1]
-    raise CommandError(f"no file in {output} holds the role's password")
+    path = output / SECRET_FILES[server]
+    try:
+        text = path.read_text(errors="replace")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}") from error
+    found = PASSWORD_LINE.search(text)
+    if found is None or MADE_BY.format(server=server) not in text:
+        raise CommandError(f"{path} does not hold the role's password")
+    return found[1]
 
 
 def _parser() -> CommandParser:
