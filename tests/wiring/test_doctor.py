@@ -84,6 +84,12 @@ def test_a_map_that_knows_nothing_is_well_only_where_it_need_not() -> None:
     assert judge(False, 1, errors="fatal: no connection") == "fail"
 
 
+def test_a_relay_that_is_slower_than_the_hook_is_patient() -> None:
+    assert mail_servers.judge_relay("", "takes it", 0.1).status == "ok"
+    assert mail_servers.judge_relay("", "takes it", 7).status == "warn"
+    assert mail_servers.judge_relay("RCPT TO:<x@y> was answered 554", "takes it", 7).status == "fail"
+
+
 def test_mail_that_waits() -> None:
     def message(age: float, recipient: str) -> dict[str, object]:
         return {"arrival_time": 10_000 - age, "recipients": [{"address": recipient}]}

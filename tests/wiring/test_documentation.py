@@ -42,8 +42,8 @@ def test_every_target_that_is_written_about_exists() -> None:
 def command_lines() -> Iterator[tuple[str, list[str]]]:
     """Each call of the panel's command line in a block of code: where it stands, and its words."""
     for page in PAGES:
-        text = re.sub("…[^…\n]+…", "…", (ROOT / page).read_text().replace("\\\n", " "))
-        for line in re.findall(r"^    (.*)$", text, re.MULTILINE):
+        text = re.sub("…[^…\\n]+…", "…", re.sub(r"\\\n\s*", " ", (ROOT / page).read_text()))
+        for line in re.findall(r"^    (.*?)(?: {3,}.*)?$", text, re.MULTILINE):  # a remark stands apart
             for call in re.findall(r"(?:webmail-panel|manage\.py) ((?![-.*])\w+ ?[^|<&;#]*)", line):
                 if line.lstrip().startswith(("systemctl", "journalctl", "install", "adduser", "docker", "apt", "cp")):
                     continue

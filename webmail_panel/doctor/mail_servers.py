@@ -5,18 +5,21 @@ import os
 import smtplib
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from responders.hook.relay import COMMAND_TIMEOUT
 from webmail_panel.doctor.finding import Finding, fail, ok, unknown, warn
 from webmail_panel.doctor.panel import PATIENCE, Known
 
 SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
 # Seconds. Postfix tries again within minutes: what waits for longer waits for somebody.
 LONG_WAIT = 3600
+RELAY_PATIENCE = 20  # its answer to RCPT waits for what it asks others: Dovecot, the database
 # What each map must find; the others need only answer.
 NOBODY = "nobody@nowhere.invalid"
 COUNTING = {"pgsql-sending.cf"}  # each question about a mailbox counts as a recipient that it wrote to
@@ -133,22 +136,37 @@ def _is_copy(message: dict[str, object], domain: str) -> bool:
 
 def check_relay(something: Known) -> Finding:
     """Let the relay say that it would take a reply, and leave before its content: nothing is sent."""
-    url = urlsplit(settings.RELAY_URL)
     recipient = something.mailbox or f"postmaster@{settings.MAIL_HOSTNAME}"
-    remedy = (
-        "Replies go to RELAY_URL: Postfix must run there and let this host in (mailconfig postfix --reply-clients)."
-    )
+    begun = time.monotonic()
     try:
-        with smtplib.SMTP(url.hostname or "", url.port or 25, settings.MAIL_HOSTNAME, timeout=PATIENCE) as relay:
-            relay.ehlo()
-            for command in ("MAIL FROM:<>", f"RCPT TO:<{recipient}>"):
-                code, text = relay.docmd(command)
-                if code >= 400:
-                    return fail("relay", f"{command} was answered {code} {text.decode(errors='replace')}", remedy)
-            relay.rset()
+        refusal = _refusal_of_reply(settings.RELAY_URL, recipient)
     except (OSError, smtplib.SMTPException) as error:
-        return fail("relay", f"{settings.RELAY_URL}: {error}", remedy)
-    return ok("relay", f"{settings.RELAY_URL} takes MAIL FROM:<> to {recipient}")
+        refusal = f"{settings.RELAY_URL}: {error}"
+    return judge_relay(refusal, f"{settings.RELAY_URL} takes MAIL FROM:<> to {recipient}", time.monotonic() - begun)
+
+
+def judge_relay(refusal: str, otherwise: str, seconds: float) -> Finding:
+    """`refusal` is empty where the relay took everything."""
+    if refusal:
+        remedy = "Postfix must run at RELAY_URL and let this host in (mailconfig postfix --reply-clients)."
+        return fail("relay", refusal, remedy)
+    if seconds > COMMAND_TIMEOUT:
+        seen = f"takes {seconds:.0f} s to answer; the hook waits {COMMAND_TIMEOUT:.0f} s for each command"
+        return warn("relay", seen, "Ask once more; if it stays so, what do Postfix's maps and Dovecot wait for?")
+    return ok("relay", otherwise)
+
+
+def _refusal_of_reply(relay_url: str, recipient: str) -> str:
+    """What it says against a reply; empty if nothing. Raises OSError, SMTPException."""
+    url = urlsplit(relay_url)
+    with smtplib.SMTP(url.hostname or "", url.port or 25, settings.MAIL_HOSTNAME, timeout=RELAY_PATIENCE) as relay:
+        relay.ehlo()
+        for command in ("MAIL FROM:<>", f"RCPT TO:<{recipient}>"):
+            code, text = relay.docmd(command)
+            if code >= 400:
+                return f"{command} was answered {code} {text.decode(errors='replace')}"
+        relay.rset()
+    return ""
 
 
 def check_signer(address: str) -> Finding:
