@@ -14,6 +14,7 @@ from responders.core.matching import folded
 # In the order in which a newcomer reads them.
 SLUGS = (
     "what", "what-to-write", "dates", "when-silent", "check", "texts", "standing", "colleagues", "notices", "account",
+    "programs",
 )  # fmt: skip
 MAX_WORDS = 8
 _TITLE = re.compile(r"<h1>(.*?)</h1>")

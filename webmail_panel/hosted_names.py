@@ -69,4 +69,5 @@ def _plain(status: int) -> HttpResponse:
 def _with_headers(response: HttpResponse) -> HttpResponse:
     response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Length"] = str(len(response.content))
     return response

@@ -67,6 +67,7 @@ def test_thunderbird_finds_its_file_under_every_name(mailbox: Mailbox, host: str
     assert answer.status_code == 200
     assert answer["Content-Type"] == "application/xml"
     assert answer["Cache-Control"] == "public, max-age=3600"
+    assert answer["Content-Length"] == str(len(answer.content))
     root = ET.fromstring(answer.content)
     assert root.findtext("emailProvider/domain") == "firma.example"
     assert root.findtext("emailProvider/incomingServer/hostname") == "mail.panel.example"
