@@ -157,11 +157,11 @@ def move(responder: Responder, *, up: bool, actor: Actor, now: datetime) -> None
 
 
 # One edge of the window per row and pass. The state is compared in the same statement that sets it, and rows
-# that another worker holds are left to it: no transition happens twice.
+# that another worker holds are left to it: no transition happens twice. A row that cannot move keeps no other waiting.
 _APPLY_DUE = """
 WITH due AS (
     SELECT id FROM responders_responder
-    WHERE next_transition_at <= %(now)s
+    WHERE next_transition_at <= %(now)s AND is_enabled AND state IN ('scheduled', 'active')
     ORDER BY next_transition_at, id LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 ), moved AS (

@@ -179,6 +179,15 @@ def test_a_responder_that_is_off_is_not_moved(absence: Responder, anna: User) ->
     assert absence.state == "off"
 
 
+def test_rows_that_cannot_move_keep_no_other_waiting(mailbox: Mailbox, anna: User) -> None:
+    """Whatever made them so: a batch that holds nothing else must not be the last."""
+    for number in range(5):
+        services.save_responder(mailbox, replace(ABSENCE, subject=f"{number}"), actor=anna, now=NOW)
+    stuck = Responder.objects.order_by("pk")[:4].values("pk")
+    Responder.objects.filter(pk__in=stuck).update(is_enabled=False, next_transition_at=START - timedelta(days=1))
+    assert services.apply_due_transitions(START, batch=2) == 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_never_do_the_same_transition_twice(mailbox: Mailbox, anna: User) -> None:
     for number in range(60):
