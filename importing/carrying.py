@@ -18,7 +18,7 @@ from importing import facts, wanted
 from importing.items import Item, State, left_out, note, of_problem
 from importing.texts import has_broken_letters
 from mailboxes import addresses, hosting, services
-from mailboxes.models import LANGUAGES, Alias, AliasTarget, Customer, Domain, Mailbox
+from mailboxes.models import LANGUAGES, Alias, AliasTarget, Customer, Domain, Mailbox, validate_domain_name
 from responders import services as responders
 from responders.models import Responder
 from responders.validation import ResponderInvalid, as_input, own_addresses
@@ -44,6 +44,8 @@ class Carrier:
     def __init__(self, source: facts.Source, options: Options) -> None:
         self._source, self._options = source, options
         self._coming = {mailbox.address for mailbox in source.mailboxes}
+        self._domains = {domain.name for domain in source.domains}
+        self._room: int | None = None  # how many more mailboxes the domain at hand takes; None: any number
         self._aliases_of: dict[str, set[str]] = defaultdict(set)
         for alias in source.aliases:
             if len(alias.targets) == 1:
@@ -107,6 +109,7 @@ class Carrier:
     ) -> Iterator[Item]:
         row = Domain.objects.filter(name=name).select_related("customer").first()
         is_new = row is None
+        self._room = _room_in(row)
         if domain is not None:
             row, item = self._one_domain(row, domain)
             yield item
@@ -127,6 +130,8 @@ class Carrier:
             differs, now = _differing_domain(row, domain), self._options.now
             return row, self._compared("domain", domain.name, differs, lambda: _set_domain(row, domain, now))
         made: list[Domain] = []
+        if trouble := _trouble_with_domain(domain.name):
+            return None, left_out("domain", domain.name, "refused", trouble)
         item = self._make(Item(State.NEW, "domain", domain.name), lambda: made.append(self._make_domain(domain)))
         return (made[0] if made else None), item
 
@@ -154,12 +159,18 @@ class Carrier:
             yield note("mailbox", mailbox.address, "broken-letters", mailbox.name)
 
     def _new_mailbox(self, mailbox: facts.Mailbox, there: dict[str, Mailbox]) -> Iterator[Item]:
+        trouble = _trouble_with_address(mailbox.address) or ("the domain is full" if self._room == 0 else "")
+        if trouble:
+            self._coming.discard(mailbox.address)
+            yield left_out("mailbox", mailbox.address, "refused", trouble)
+            return
         item = self._make(
             Item(State.NEW, "mailbox", mailbox.address, detail=_described(mailbox)),
             lambda: there.update({mailbox.address: self._make_mailbox(mailbox)}),
         )
         yield item
         if item.state is State.NEW:
+            self._room = None if self._room is None else self._room - 1
             yield from self._password(there.get(mailbox.address), mailbox)
 
     def _make_mailbox(self, mailbox: facts.Mailbox) -> Mailbox:
@@ -260,9 +271,12 @@ class Carrier:
         if is_mailbox:
             yield left_out("alias", alias.address, "is-a-mailbox-here", ", ".join(alias.targets))
             return
+        if row is None and (trouble := _trouble_with_address(alias.address)):
+            yield left_out("alias", alias.address, "refused", trouble)
+            return
         targets = []
         for target in alias.targets:
-            trouble = "" if self._is_coming(target) else _trouble_with(target)
+            trouble = "" if self._is_coming(target) else self._trouble_with(target)
             if trouble:
                 yield left_out("alias", alias.address, "target-refused", trouble)
             else:
@@ -275,6 +289,14 @@ class Carrier:
         else:
             differs = _differing_alias(row, alias, targets)
             yield self._compared("alias", alias.address, differs, lambda: _set_alias(row, alias, targets))
+
+    def _trouble_with(self, target: str) -> str:
+        try:
+            mailbox = services.check_target(target)
+        except services.MailboxesError as error:
+            return str(error)
+        # In a dry run a domain of the source may not be here yet.
+        return f"no mailbox has {target}" if mailbox is None and addresses.split(target)[1] in self._domains else ""
 
     def _is_coming(self, target: str) -> bool:
         """A dry run takes the mailboxes of the source for made."""
@@ -353,9 +375,26 @@ def _described_responder(want: wanted.WantedResponder) -> str:
     return ", ".join([values.type, "on" if values.is_enabled else "off", *([" – ".join(dates)] if dates else [])])
 
 
-def _trouble_with(target: str) -> str:
+def _room_in(row: Domain | None) -> int | None:
+    """How many more mailboxes the domain may have; None: any number."""
+    if row is None or row.max_mailboxes is None:
+        return None
+    return max(0, row.max_mailboxes - Mailbox.objects.filter(domain=row).count())
+
+
+def _trouble_with_domain(name: str) -> str:
     try:
-        services.check_target(target)
+        validate_domain_name(name)
+    except ValidationError as error:
+        return _words(error)
+    return ""
+
+
+def _trouble_with_address(address: str) -> str:
+    """Why mail servers would not deliver to it; empty where they do."""
+    local_part, domain = addresses.split(address)
+    try:
+        services.deliverable(local_part, Domain(name=domain))
     except services.MailboxesError as error:
         return str(error)
     return ""

@@ -23,6 +23,7 @@ class _Known:
     mailboxes: dict[str, Mailbox] = field(default_factory=dict)
     aliases: dict[str, Alias] = field(default_factory=dict)
     catch_alls: dict[str, str] = field(default_factory=dict)
+    with_mailboxes: set[str] = field(default_factory=set)
     expanded: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
@@ -96,6 +97,7 @@ def _take_mailboxes(known: _Known, mailboxes: Iterable[Mailbox]) -> None:
         known.mailboxes[address] = replace(mailbox, address=address)
         name = addresses.split(address)[1]
         known.domains.setdefault(name, Domain(name))
+        known.with_mailboxes.add(name)
 
 
 def _take_aliases(known: _Known, aliases: Iterable[Alias]) -> None:
@@ -160,7 +162,7 @@ def _catch_all(known: _Known, name: str, written: str) -> CatchAll | None:
     target = addresses.normal_form_or_none(written)
     behind = _behind(known, target) if target else set()
     [mailbox] = behind if len(behind) == 1 else [None]
-    if mailbox is None or (mailbox not in known.mailboxes and addresses.split(mailbox)[1] in known.domains):
+    if mailbox is None or _is_nobody(known, mailbox):
         known.leave_out("catch-all", name, "catch-all-is-no-mailbox", written)
         return None
     return CatchAll(name, mailbox)
@@ -233,5 +235,5 @@ def _mailbox_of(known: _Known, address: str) -> str:
 
 
 def _is_nobody(known: _Known, target: str) -> bool:
-    """In a domain of the source, and no mailbox there."""
-    return addresses.split(target)[1] in known.domains and target not in known.mailboxes
+    """In a domain whose mailboxes the source knows, and none of them. Of the rest the panel may have some itself."""
+    return addresses.split(target)[1] in known.with_mailboxes and target not in known.mailboxes

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from pytest_django import Settings
 
 from importing.carrying import Carrier, Options
 from importing.facts import Alias as SourceAlias
@@ -76,13 +77,42 @@ def test_a_mailbox_that_was_deleted_here_stays_deleted(mailbox: Mailbox) -> None
 
 def test_a_domain_that_is_full_takes_no_more(mailbox: Mailbox) -> None:
     Domain.objects.update(max_mailboxes=2)
-    applied = Options(now=database_now(), zone="Europe/Warsaw", applies=True)
-    source = settle(Source(mailboxes=[box("jan"), box("ewa")]))
-    states = {
-        item.name: (item.state, item.reason) for item in Carrier(source, applied).items() if item.kind == "mailbox"
-    }
-    assert states["jan@firma.example"] == (State.NEW, "")
-    assert states["ewa@firma.example"] == (State.LEFT_OUT, "refused")
+    lines = carry(Source(mailboxes=[box("jan"), box("ewa")]))
+    assert (State.NEW, "mailbox", "jan@firma.example", "") in lines
+    assert (State.LEFT_OUT, "mailbox", "ewa@firma.example", "refused") in lines
+
+
+@pytest.mark.parametrize("local_part", ["a%b", "a!b", "a/b"])
+def test_addresses_that_mail_servers_do_not_deliver_to_are_refused_in_the_dry_run_too(
+    db: None, local_part: str
+) -> None:
+    address = f"{local_part}@firma.example"
+    lines = carry(Source(mailboxes=[box(local_part), box("jan")], responders=[answer(local_part)]))
+    assert (State.LEFT_OUT, "mailbox", address, "refused") in lines
+    assert (State.LEFT_OUT, "autoresponder", address, "no-such-mailbox") in lines
+    lines = carry(Source(aliases=[SourceAlias(address, ("jan@elsewhere.example",))]))
+    assert (State.LEFT_OUT, "alias", address, "refused") in lines
+
+
+def test_aliases_alone_may_lead_to_mailboxes_that_are_here_and_to_no_others(mailbox: Mailbox) -> None:
+    lines = carry(
+        Source(
+            aliases=[
+                SourceAlias("biuro@firma.example", ("anna@firma.example",)),
+                SourceAlias("x@firma.example", ("nikt@firma.example",)),
+                SourceAlias("y@nowa.example", ("nikt@nowa.example",)),
+            ]
+        )
+    )
+    assert (State.NEW, "alias", "biuro@firma.example", "") in lines
+    assert (State.LEFT_OUT, "alias", "x@firma.example", "target-refused") in lines
+    assert (State.LEFT_OUT, "alias", "y@nowa.example", "target-refused") in lines
+    assert list(Alias.objects.values_list("address", flat=True)) == ["biuro@firma.example"]
+
+
+def test_the_domain_of_the_copies_is_refused(db: None, settings: Settings) -> None:
+    lines = carry(Source(domains=[SourceDomain(settings.AUTOREPLY_DOMAIN)]))
+    assert lines == [(State.LEFT_OUT, "domain", settings.AUTOREPLY_DOMAIN, "refused")]
 
 
 def test_the_owner_here_keeps_the_password_and_staff_keep_theirs_always(mailbox: Mailbox, anna: User) -> None:
