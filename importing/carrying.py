@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import Prefetch
 
-from importing import facts, wanted
+from importing import comparing, facts, wanted
 from importing.items import Item, State, left_out, note, of_problem
 from importing.texts import has_broken_letters
 from mailboxes import addresses, hosting, services
@@ -81,7 +81,7 @@ class Carrier:
             with transaction.atomic():
                 do()
         except _REFUSED as error:
-            return left_out(item.kind, item.name, "refused", _words(error))
+            return left_out(item.kind, item.name, "refused", comparing.error_in_words(error))
         return item
 
     def _compared(self, kind: str, name: str, differs: list[str], overwrite: Callable[[], object]) -> Item:
@@ -127,7 +127,7 @@ class Carrier:
     def _one_domain(self, row: Domain | None, domain: facts.Domain) -> tuple[Domain | None, Item]:
         """The row, if there is one now."""
         if row is not None:
-            differs, now = _differing_domain(row, domain), self._options.now
+            differs, now = comparing.of_domain(row, domain), self._options.now
             return row, self._compared("domain", domain.name, differs, lambda: _set_domain(row, domain, now))
         made: list[Domain] = []
         if trouble := _trouble_with_domain(domain.name):
@@ -150,7 +150,7 @@ class Carrier:
             self._coming.discard(mailbox.address)
             yield left_out("mailbox", mailbox.address, "was-deleted-here" if row is not None else "is-an-alias-here")
         elif row is not None:
-            differs = _differing_mailbox(row, mailbox)
+            differs = comparing.of_mailbox(row, mailbox)
             yield self._compared("mailbox", mailbox.address, differs, lambda: self._set_mailbox(row, mailbox))
             yield from self._password(row, mailbox)
         else:
@@ -165,7 +165,7 @@ class Carrier:
             yield left_out("mailbox", mailbox.address, "refused", trouble)
             return
         item = self._make(
-            Item(State.NEW, "mailbox", mailbox.address, detail=_described(mailbox)),
+            Item(State.NEW, "mailbox", mailbox.address, detail=comparing.mailbox_in_words(mailbox)),
             lambda: there.update({mailbox.address: self._make_mailbox(mailbox)}),
         )
         yield item
@@ -238,10 +238,10 @@ class Carrier:
         try:
             responders.check(row, want.values, self._options.now, rows[0] if rows else None)
         except ResponderInvalid as error:
-            return left_out("autoresponder", address, "refused", _words(error))
+            return left_out("autoresponder", address, "refused", comparing.error_in_words(error))
         if rows:
             return self._compared("autoresponder", address, differs[0], lambda: self._save(row, want, rows[0]))
-        item = Item(State.NEW, "autoresponder", address, detail=_described_responder(want))
+        item = Item(State.NEW, "autoresponder", address, detail=comparing.responder_in_words(want))
         return self._make(item, lambda: self._save(row, want, None))
 
     def _save(self, row: Mailbox, want: wanted.WantedResponder, there: Responder | None) -> None:
@@ -287,7 +287,7 @@ class Carrier:
             item = Item(State.NEW, "alias", alias.address, detail=", ".join(targets)[:300])
             yield self._make(item, lambda: _make_alias(alias, targets))
         else:
-            differs = _differing_alias(row, alias, targets)
+            differs = comparing.of_alias(row, alias, targets)
             yield self._compared("alias", alias.address, differs, lambda: _set_alias(row, alias, targets))
 
     def _trouble_with(self, target: str) -> str:
@@ -333,14 +333,6 @@ def _not_yet(address: str, zone: str) -> Mailbox:
     return Mailbox(local_part=local_part, domain_id=domain, time_zone=zone)
 
 
-def _differing_domain(row: Domain, domain: facts.Domain) -> list[str]:
-    pairs = {"quota_mb": (domain.quota_mb, row.quota_mb), "max_mailboxes": (domain.max_mailboxes, row.max_mailboxes)}
-    differs = [name for name, (there, here) in pairs.items() if there is not None and there != here]
-    if domain.customer and (row.customer is None or row.customer.number != domain.customer):
-        differs.append("customer")
-    return differs + (["is_active"] if domain.is_active != row.is_active else [])
-
-
 def _set_domain(row: Domain, domain: facts.Domain, now: datetime) -> None:
     limits = {"quota_mb": domain.quota_mb, "max_mailboxes": domain.max_mailboxes}
     hosting.set_domain(row, actor=None, **{name: value for name, value in limits.items() if value is not None})
@@ -357,24 +349,6 @@ def _set_activity(row: Domain | Mailbox, is_active: bool, now: datetime) -> None
         hosting.suspend(row, now=now, actor=None)
 
 
-def _differing_mailbox(row: Mailbox, mailbox: facts.Mailbox) -> list[str]:
-    name = wanted.name_of(mailbox)
-    pairs = {"name": (name or row.name, row.name), "quota_mb": (mailbox.quota_mb or row.quota_mb, row.quota_mb)}
-    pairs |= {"is_active": (mailbox.is_active, row.is_active)}
-    return [name for name, (there, here) in pairs.items() if there != here]
-
-
-def _described(mailbox: facts.Mailbox) -> str:
-    words = [wanted.name_of(mailbox), f"{mailbox.quota_mb} MB" if mailbox.quota_mb else ""]
-    return ", ".join(word for word in [*words, "" if mailbox.is_active else "suspended"] if word)
-
-
-def _described_responder(want: wanted.WantedResponder) -> str:
-    values = want.values
-    dates = [str(one) for one in (values.from_date, values.to_date)] if values.from_date or values.to_date else []
-    return ", ".join([values.type, "on" if values.is_enabled else "off", *([" – ".join(dates)] if dates else [])])
-
-
 def _room_in(row: Domain | None) -> int | None:
     """How many more mailboxes the domain may have; None: any number."""
     if row is None or row.max_mailboxes is None:
@@ -386,7 +360,7 @@ def _trouble_with_domain(name: str) -> str:
     try:
         validate_domain_name(name)
     except ValidationError as error:
-        return _words(error)
+        return comparing.error_in_words(error)
     return ""
 
 
@@ -398,12 +372,6 @@ def _trouble_with_address(address: str) -> str:
     except services.MailboxesError as error:
         return str(error)
     return ""
-
-
-def _differing_alias(row: Alias, alias: facts.Alias, targets: list[str]) -> list[str]:
-    there = {str(one.mailbox.address) if one.mailbox else one.outside_address for one in row.targets.all()}
-    differs = [] if there == set(targets) else ["targets"]
-    return differs + (["is_active"] if row.is_active != alias.is_active else [])
 
 
 def _make_alias(alias: facts.Alias, targets: list[str]) -> None:
@@ -418,10 +386,3 @@ def _set_alias(row: Alias, alias: facts.Alias, targets: list[str]) -> None:
 
 def _set_catch_all(domain: str, target: Mailbox | None) -> None:
     hosting.set_domain(Domain.objects.get(name=domain), actor=None, catch_all=target)
-
-
-def _words(error: Exception) -> str:
-    """One line; a database's says its constraint, not the row."""
-    if isinstance(error, ValidationError):
-        return " ".join(error.messages)
-    return str(error).partition("\n")[0]
