@@ -43,6 +43,7 @@ PACKAGES = {
     "dovecot-imapd": "/usr/lib/dovecot/imap",
     "dovecot-pgsql": "/usr/lib/dovecot/modules/auth/libdriver_pgsql.so",
     "dovecot-sieve": "/usr/lib/dovecot/modules/lib90_sieve_plugin.so",
+    "logrotate": "/usr/sbin/logrotate",
     "rspamd": "/usr/bin/rspamd",
 }
 # Postfix's master changes users on its way and so loses the wish to end with its parent, and the script behind

@@ -1,5 +1,6 @@
 """What the doctor makes of what it sees; that it sees the right things, tests/mta/test_doctor.py shows."""
 
+import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -164,6 +165,17 @@ def test_a_finding_is_one_line_and_a_remedy() -> None:
     ]
     said_in_lines = mail_servers.judge_postfix_check(finished(1, errors="one\n\n two\n"))
     assert said_in_lines.seen == "one; two"
+
+
+def test_what_only_root_may_look_at_is_no_failure_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    (tmp_path / "pgsql-domains.cf").write_text("")
+    found = [
+        *mail_servers.check_postfix(tmp_path),
+        *mail_servers.check_maps(tmp_path, panel.Known()),
+        *mail_servers.check_dovecot(tmp_path, panel.Known()),
+    ]
+    assert [(finding.status, finding.remedy) for finding in found] == [("unknown", "Run it as root.")] * 3
 
 
 def test_files_that_nobody_named_are_no_failure(tmp_path: Path) -> None:
