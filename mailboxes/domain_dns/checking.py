@@ -96,7 +96,8 @@ def record(domain: Domain, seen: list[Finding], now: datetime) -> DomainHealth |
     before = {row.item: row for row in health.records.all()}
     rows = [_learnt(health, before.get(one.item), place, one, now) for place, one in enumerate(seen)]
     health.records.exclude(item__in=[one.item for one in seen]).delete()
-    all_silent = bool(seen) and all(one.state is State.UNKNOWN for one in seen)
+    asked = [one for one in seen if one.publish]  # a key that was never made is missing without being asked for
+    all_silent = bool(asked) and all(one.state is State.UNKNOWN for one in asked)
     health.checked_at = now
     health.silent_since = (health.silent_since or now) if all_silent else None
     health.next_check_at = changes.next_check([known_of(row) for row in rows], now)

@@ -183,6 +183,12 @@ def test_it_lists_domains_that_are_silent_for_days_if_they_ever_spoke(domain: Do
     assert [(row.what, row.name) for row in attention.troubled_domains(NOW + 5 * DAY, 20)] == [("silent", domain.name)]
 
 
+@pytest.mark.usefixtures("silence")
+def test_a_name_server_that_does_not_answer_is_noted_as_silent(domain: Domain) -> None:
+    checking.check(domain, now=NOW)
+    assert health().silent_since == NOW
+
+
 # --- Turns ---
 
 
