@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from time import sleep
 
 from django.db import OperationalError, connection, transaction
 
@@ -18,8 +19,10 @@ TABLE = "responders_decision"
 DEFAULT = f"{TABLE}_default"
 AHEAD = timedelta(days=7)
 PARTS = 30  # about so many at a time; a row is kept longer than asked by one part's days at most
-# A statement that waits for a lock lets everybody else wait behind it, the hook included. Better an hour later.
-LOCK_TIMEOUT = "500ms"
+# A statement that waits for a lock lets everybody else wait behind it, the hook included. Better somewhat later.
+LOCK_TIMEOUT = "100ms"
+TRIES = 3
+PAUSE = 1.0  # seconds, between tries and between parts: whoever waited catches up meanwhile
 
 
 @dataclass(frozen=True, order=True)
@@ -59,15 +62,15 @@ def over(parts: Sequence[Part], kept_days: int, now: datetime) -> list[Part]:
 
 
 def make_ahead(kept_days: int, now: datetime) -> list[str]:
-    """Make the parts that are missing; their names. One that cannot be locked at once is left to the next call."""
+    """Make the parts that are missing; their names. What cannot be locked soon is left to the next call."""
     missing = to_make(parts(), _newest_in_default(), kept_days, now)
-    return [part.name for part in missing if _patiently(part.name, _attach(part), there=False)]
+    return _as_far_as_possible([(part.name, _attach(part)) for part in missing], there=False)
 
 
 def drop_over(kept_days: int, now: datetime) -> list[str]:
-    """Drop the parts that are over; their names."""
+    """Drop the parts that are over; their names. What cannot be locked soon is left to the next call."""
     names = [part.name for part in over(parts(), kept_days, now)]
-    return [name for name in names if _patiently(name, [f"DROP TABLE {_quoted(name)}"], there=True)]
+    return _as_far_as_possible([(name, [f"DROP TABLE {_quoted(name)}"]) for name in names], there=True)
 
 
 def delete_old_elsewhere(kept_days: int, now: datetime, *, batch: int) -> int:
@@ -105,8 +108,32 @@ def _quoted(name: str) -> str:
     return connection.ops.quote_name(name)
 
 
-def _patiently(name: str, statements: Sequence[str], *, there: bool) -> bool:
-    """Whether they were done. They are not where another worker did it, or where somebody is at the table for long."""
+def _as_far_as_possible(wanted: Sequence[tuple[str, Sequence[str]]], *, there: bool) -> list[str]:
+    """Names of the parts whose statements were done, one after the other, up to the first at which somebody stays."""
+    done: list[str] = []
+    for number, (name, statements) in enumerate(wanted):
+        if number:
+            sleep(PAUSE)
+        outcome = _patiently(name, statements, there=there)
+        if outcome is None:
+            break
+        done += [name] if outcome else []
+    return done
+
+
+def _patiently(name: str, statements: Sequence[str], *, there: bool) -> bool | None:
+    """Whether they were done: not where another worker did it; None where somebody is at the table at every try."""
+    for number in range(TRIES):
+        if number:
+            sleep(PAUSE)
+        outcome = _at_once(name, statements, there=there)
+        if outcome is not None:
+            return outcome
+    log.warning("left to the next call: %s", name)
+    return None
+
+
+def _at_once(name: str, statements: Sequence[str], *, there: bool) -> bool | None:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, true), pg_advisory_xact_lock(7252)", [LOCK_TIMEOUT])
@@ -115,9 +142,8 @@ def _patiently(name: str, statements: Sequence[str], *, there: bool) -> bool:
                 return False
             for statement in statements:
                 cursor.execute(statement)
-    except OperationalError as error:
-        log.warning("left to the next call: %s", str(error).partition("\n")[0])
-        return False
+    except OperationalError:  # the lock did not come in time
+        return None
     return True
 
 

@@ -37,7 +37,8 @@ sys.stdin.readline()
 if sys.argv[1] == "batches":
     print(parts.delete_old_elsewhere(90, now, batch=10_000))
 else:
-    print(",".join(parts.drop_over(0, now)))
+    while parts.over(parts.parts(), 0, now):
+        parts.drop_over(0, now)
 """
 
 
@@ -53,8 +54,9 @@ def measure(connection: psycopg.Connection[Any], options: argparse.Namespace) ->
         _send(port, 1_000)
         alone = _row(connection, port, "nothing", None, rows)
         _row(connection, port, f"{many} in batches", "batches", rows, alone)
-        _row(connection, port, "nothing", None, rows)
-        _row(connection, port, f"{options.decisions} in parts", "parts", rows, alone)
+        connection.execute("VACUUM ANALYZE responders_decision_default")
+        again = _row(connection, port, "nothing", None, rows)
+        _row(connection, port, f"{options.decisions} in parts", "parts", rows, again)
     if options.keep:
         refill(connection, Size(options.mailboxes, options.aliases, options.decisions))
     return rows

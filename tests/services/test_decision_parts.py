@@ -24,6 +24,11 @@ from responders.tasks import delete_old_decisions
 NOON = datetime(2027, 1, 4, 12, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PAUSE", 0)
+
+
 def day(number: int) -> datetime:
     return datetime(2027, 1, number, tzinfo=UTC)
 
