@@ -55,9 +55,9 @@ class Record:
         """As it stands in a zone file: a long text in several strings (RFC 7208 §3.3, RFC 6376 §3.6.2.2)."""
         if self.type != "TXT":
             return self.value
-        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"')
-        pieces = [escaped[start : start + MAX_STRING - 5] for start in range(0, len(escaped), MAX_STRING - 5)]
-        return " ".join(f'"{piece}"' for piece in pieces or [""])
+        pieces = [self.value[start : start + MAX_STRING] for start in range(0, len(self.value), MAX_STRING)]
+        escaped = [piece.replace("\\", "\\\\").replace('"', '\\"') for piece in pieces or [""]]
+        return " ".join(f'"{piece}"' for piece in escaped)
 
     @property
     def zone_line(self) -> str:

@@ -220,6 +220,21 @@ def test_every_domain_has_its_turn_within_a_day_and_no_run_takes_all(
     assert len(looked) <= 402  # the next day's turns come when the first day's did
 
 
+def test_a_zone_that_shows_a_bug_harms_no_other(looked: list[str], db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = checking.look
+
+    def look(name: str, keys: object) -> list[Finding]:
+        if name == "a.example":
+            raise RuntimeError
+        return good(name, keys)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(checking, "look", look)
+    Domain.objects.bulk_create(Domain(name=f"{name}.example") for name in "abc")
+    checking.check_due(NOW)
+    assert looked == ["b.example", "c.example"]
+    assert sorted(DomainRecord.objects.values_list("health__domain__name", flat=True)) == looked
+
+
 def test_who_is_suspended_is_not_looked_at(looked: list[str], domain: Domain) -> None:
     Domain.objects.update(is_active=False)
     assert checking.check_due(NOW).checked == 0
