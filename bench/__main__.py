@@ -32,6 +32,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--messages", type=int, default=1000, help="in each case and round")
     parser.add_argument("--connections", type=int, default=10)
+    parser.add_argument(
+        "--processes", type=int, default=2, help="of the hook beside Pigeonhole, which takes as many as it likes"
+    )
     parser.add_argument("--senders", type=int, default=1_000_000, help="of the mailbox that remembers many")
     parser.add_argument("--mailboxes", type=int, default=1_000_000, help="of the memory cases")
     parser.add_argument("--flat-messages", type=int, default=1_000_000)
@@ -67,7 +70,7 @@ def _against_pigeonhole(options: argparse.Namespace, wanted: set[str], postgres:
     cases = [case for case in answering.cases(options.messages, options.connections) if case.name in wanted]
     if not cases or not _has_mail_servers():
         return
-    with servers.hook(postgres) as ours, servers.pigeonhole() as (theirs, memory):
+    with servers.hook(postgres, options.processes) as ours, servers.pigeonhole() as (theirs, memory):
         for found in answering.compare(cases, ours, theirs, memory, options.rounds):
             yield report.against_pigeonhole(found)
 

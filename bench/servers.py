@@ -137,8 +137,8 @@ def sink() -> Iterator[int]:
 
 
 @contextmanager
-def hooks(count: int = 1, **settings: str) -> Iterator[tuple[list[int], list[int], int]]:
-    """So many hooks with one relay: their pids, their ports, the relay's port."""
+def hooks(count: int = 1, processes: int = 1, **settings: str) -> Iterator[tuple[list[int], list[int], int]]:
+    """So many hooks, each of so many processes, with one relay: their pids, their ports, the relay's port."""
     with ExitStack() as running:
         relay_port = running.enter_context(sink())
         settings = {
@@ -149,15 +149,16 @@ def hooks(count: int = 1, **settings: str) -> Iterator[tuple[list[int], list[int
         for _number in range(count):
             port, health = embedded.free_port(), embedded.free_port()
             command = [*MANAGE, "lmtpd", f"--listen=127.0.0.1:{port}", f"--health=127.0.0.1:{health}"]
+            command.append(f"--processes={processes}")
             pids.append(running.enter_context(_program(command, port, settings)))
             ports.append(port)
         yield pids, ports, relay_port
 
 
 @contextmanager
-def hook(postgres: Database) -> Iterator[Side]:
-    """Our side: one hook and the database."""
-    with hooks() as (pids, ports, relay_port):
+def hook(postgres: Database, processes: int) -> Iterator[Side]:
+    """Our side: a hook of so many processes, and the database."""
+    with hooks(processes=processes) as (pids, ports, relay_port):
         yield Side(ports[0], (*pids, postgres.pid), relay_port)
 
 

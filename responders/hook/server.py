@@ -43,6 +43,7 @@ class Server:
         self.metrics = metrics or Metrics()
         self.hostname = hostname
         self.limits = limits
+        self.shares_port = False  # with other processes that say so, too; the kernel shares the connections out
         self.is_draining = False
         self.clients: set[_Client] = set()
         self.decisions: set[asyncio.Task[None]] = set()
@@ -58,7 +59,7 @@ class Server:
                 listener = await loop.create_unix_server(lambda: _Client(self), sock=_unix_socket(path))
             else:
                 host, port = split_address(address)
-                listener = await loop.create_server(lambda: _Client(self), host, port)
+                listener = await loop.create_server(lambda: _Client(self), host, port, reuse_port=self.shares_port)
         except OSError as error:
             raise ListenError(f"{address}: {error.strerror or error}") from error
         self._listeners.append(listener)

@@ -200,3 +200,33 @@ def test_health_says_no_while_the_database_is_away_and_yes_when_it_is_back(start
             server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
     assert wait_for(lambda: program.health() == 200, 20)
     assert program.process.poll() is None
+
+
+def test_several_processes_share_a_port_and_end_together(start: Start, relay: Relay, standing_reply: Responder) -> None:
+    port = free_port()
+    program = start(f"--listen=127.0.0.1:{port}", "--processes=2")
+    program.health_port += 1
+    assert wait_for(lambda: program.health() == 200, 20)
+    children = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children").read_text().split()
+    assert len(children) == 2
+    for number in range(8):  # connections: they go to one or the other
+        with Client(port) as client:
+            client.deliver(f"jan{number}@nadawca.example", [copy("anna@firma.example")], message())
+    assert len(relay.contents) == 8
+    program.stop()
+    assert program.process.returncode == 0
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+def test_where_one_process_dies_the_others_end_too(start: Start) -> None:
+    program = start(f"--listen=127.0.0.1:{free_port()}", "--processes=2")
+    first, *_others = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children").read_text().split()
+    os.kill(int(first), signal.SIGKILL)
+    assert wait_for(lambda: program.process.poll() is not None, 20)
+    assert program.process.returncode == 128 + signal.SIGKILL
+
+
+def test_several_processes_do_not_listen_on_a_path(start: Start, tmp_path: Path) -> None:
+    program = start(f"--listen=unix:{tmp_path}/hook", "--processes=2")
+    assert "several processes listen on HOST:PORT" in program.stop()
+    assert program.process.returncode == 1

@@ -14,11 +14,13 @@ from responders.hook.journal import Journal
 from responders.hook.ledger import Ledger
 from responders.hook.metrics import Metrics
 from responders.hook.pipeline import Configuration, Pipeline
+from responders.hook.processes import fork
 from responders.hook.relay import Relay
-from responders.hook.server import Health, Limits, ListenError, Server, serve
+from responders.hook.server import Health, Limits, ListenError, Server, serve, split_address
 from responders.policy import policy_from_settings
 from responders.resolver import Resolver
 
+MAX_PROCESSES = 64
 DJANGOS_OWN_PARAMETERS = {"context", "cursor_factory", "prepare_threshold"}
 
 
@@ -29,8 +31,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--listen", required=True, action="append", help="HOST:PORT or unix:PATH; may be repeated")
         parser.add_argument("--health", help="HOST:PORT of an HTTP answer for health checks")
+        parser.add_argument(
+            "--processes", type=int, default=1, metavar="N",
+            help="so many on the same HOST:PORT, which share the connections; each one's health port is one higher",
+        )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
+        listen, health, processes = options["listen"], options["health"], options["processes"]
+        if not 1 <= processes <= MAX_PROCESSES:
+            raise CommandError(f"--processes takes 1 to {MAX_PROCESSES}")
+        if processes > 1:
+            if any(address.startswith("unix:") for address in listen):
+                raise CommandError("several processes listen on HOST:PORT, not on a unix: socket")
+            place = fork(processes)
+            health = health and _next_port(health, place)
         run = asyncio.run
         with contextlib.suppress(ImportError):
             import uvloop  # noqa: PLC0415 (only where it installs)
@@ -38,7 +52,7 @@ class Command(BaseCommand):
             run = uvloop.run
         _save_work()
         try:
-            run(_run(options["listen"], options["health"]))
+            run(_run(listen, health, shares_port=processes > 1))
         except ListenError as error:
             raise CommandError(str(error)) from error
 
@@ -53,7 +67,16 @@ def _save_work() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-async def _run(listen: list[str], health_address: str | None) -> None:
+def _next_port(address: str, further: int) -> str:
+    """The same address, so many ports further. Raises CommandError."""
+    try:
+        host, port = split_address(address)
+    except ListenError as error:
+        raise CommandError(str(error)) from error
+    return f"[{host}]:{port + further}"
+
+
+async def _run(listen: list[str], health_address: str | None, *, shares_port: bool) -> None:
     metrics = Metrics()
     ledger = Ledger(database_parameters(), policy_from_settings(), metrics)
     relay = Relay(settings.RELAY_URL, hostname=settings.MAIL_HOSTNAME)
@@ -61,6 +84,7 @@ async def _run(listen: list[str], health_address: str | None) -> None:
     resolver = Resolver(settings.DNS_SERVER) if settings.CHECK_SENDER_DOMAINS else None
     pipeline = Pipeline(ledger, relay, journal, configuration(), resolver)
     server = Server(pipeline.receive, settings.MAIL_HOSTNAME, Limits(message_size=settings.MESSAGE_SIZE_LIMIT), metrics)
+    server.shares_port = shares_port
     following = asyncio.create_task(pipeline.follow_policy())
     try:
         await serve(server, Health(server, ledger.is_ready), listen, health_address)

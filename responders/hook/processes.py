@@ -1,0 +1,45 @@
+"""Several hooks in one: a process that forks, waits and passes signals on, and the ones that work."""
+
+import contextlib
+import os
+import signal
+from types import FrameType
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+
+
+def fork(count: int) -> int:
+    """In each of `count` new processes return its place, from 0; this one ends when they have ended.
+
+    SIGTERM and SIGINT go to all of them. Where one ends by itself the others are told to, so that whoever started this
+    one starts all anew. Raises SystemExit here, with the first status that is not 0. Call it before any thread runs.
+    """
+    # One that came in between would end this process alone.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+    children: list[int] = []
+    for place in range(count):
+        child = os.fork()
+        if child == 0:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+            return place
+        children.append(child)
+    raise SystemExit(_wait(children))
+
+
+def _wait(children: list[int]) -> int:
+    def stop(_number: int = 0, _frame: FrameType | None = None) -> None:
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+
+    for number in _STOP:
+        signal.signal(number, stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+    first = 0
+    while children:
+        ended, status = os.wait()
+        children.remove(ended)
+        code = os.waitstatus_to_exitcode(status)
+        first = first or (128 - code if code < 0 else code)
+        stop()
+    return first
