@@ -27,8 +27,13 @@ def fork(count: int) -> int:
 
 
 def _wait(children: list[int]) -> int:
+    told: set[int] = set()
+
     def stop(_number: int = 0, _frame: FrameType | None = None) -> None:
-        for child in children:
+        """Once: a second signal would kill one that is on its way out."""
+        to_tell = set(children) - told
+        told.update(to_tell)
+        for child in to_tell:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
 
