@@ -2,8 +2,8 @@
 
 Both sides have one Postfix configuration, database and Dovecot, which discards the message after its rules. On our
 side a responder is on, so that Postfix makes a copy for the hook; on the other it is off, and Dovecot's vacation
-answers. *Fed* is how fast Postfix takes the messages, *drained* how fast, from the first message on, all their replies reach
-the sink.
+answers. *Fed* is how fast Postfix takes the messages, *drained* how fast, from the first message on, all their
+replies reach the sink.
 """
 
 import os
