@@ -33,7 +33,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=1000, help="in each case and round")
     parser.add_argument("--connections", type=int, default=10)
     parser.add_argument(
-        "--processes", type=int, default=2, help="of the hook beside Pigeonhole, which takes as many as it likes"
+        "--processes", type=int, default=1, help="of the hook beside Pigeonhole, which takes as many as it likes"
     )
     parser.add_argument("--senders", type=int, default=1_000_000, help="of the mailbox that remembers many")
     parser.add_argument("--mailboxes", type=int, default=1_000_000, help="of the memory cases")
