@@ -12,6 +12,7 @@ from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -34,6 +35,10 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """Where work begins: an agent's with the search, everybody else's with their mailboxes."""
+        return reverse("support" if access.is_support(request.user) else "mailbox_list")
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """The brake; what it counted is taken back where the password was right."""

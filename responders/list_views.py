@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -31,9 +32,11 @@ class Listed:
 
 
 @require_safe
-@login_required
 def mailbox_list(request: HttpRequest) -> HttpResponse:
     """The person's mailboxes; staff and a company's administrators search among many, filter and sort."""
+    if not request.user.is_authenticated:
+        # Whoever typed the panel's bare address comes in where their work begins.
+        return redirect_to_login(request.get_full_path()) if request.GET else redirect("account_login")
     may_add, is_support = access.may_add_mailboxes(request.user), access.is_support(request.user)
     now, searches = services.database_now(), may_add or is_support
     asked = Wanted.of(request.GET.dict())

@@ -11,6 +11,7 @@ from pytest_django.live_server_helper import LiveServer
 from mailboxes.models import Mailbox
 from tests.conftest import PASSWORD
 
+AGENT = "pomoc@hosting.example"
 CHROMIUM = "/usr/bin/chromium"
 # Nothing in the background that would ask the network.
 OPTIONS = [
@@ -48,7 +49,7 @@ def open_panel(
 ) -> Iterator[Callable[..., Page]]:
     """Opens the panel at a width and in a language, signed in as the owner unless another address is given.
 
-    `lands_on` is where signing in leads, if that is not the first page.
+    `lands_on` is where signing in leads, if that is neither the first page nor, for an agent, the search.
 
     Fails on any complaint of the console (a breach of the content security policy is one), and on any request
     that leaves the panel's own host.
@@ -67,7 +68,7 @@ def open_panel(
         address: str = "anna@firma.example",
         javascript: bool = True,
         dark: bool = False,
-        lands_on: str = "/",
+        lands_on: str | None = None,
     ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 800}, locale=language, java_script_enabled=javascript,
@@ -88,7 +89,7 @@ def open_panel(
         page.fill("[name=login]", address)
         page.fill("[name=password]", PASSWORD)
         page.click("main button")
-        page.wait_for_url(live_server.url + lands_on)
+        page.wait_for_url(live_server.url + (lands_on or ("/support/" if address == AGENT else "/")))
         return page
 
     yield open_signed_in

@@ -14,6 +14,7 @@ from responders.core.facts import Reason
 from responders.models import Decision, DrawnBrake, NumberedCase, QuarantinedMessage, Refusal, Responder
 from responders.reasons import ADVICE
 from responders.services import database_now
+from tests.conftest import PASSWORD
 
 
 @pytest.fixture
@@ -207,3 +208,13 @@ def test_messages_are_read_from_either_end_page_by_page(
             if not (before := str(page.context["before"] or "")):
                 break
         assert found == wanted
+
+
+def test_an_agent_begins_with_the_search(client: Client, support: User, mailbox: Mailbox) -> None:
+    assert client.get("/")["Location"] == reverse("account_login")
+    assert client.get("/?q=x")["Location"] == f"{reverse('account_login')}?next=/%3Fq%3Dx"
+    answer = client.post(reverse("account_login"), {"login": support.email, "password": PASSWORD})
+    assert answer["Location"] == reverse("support")
+    client.logout()
+    asked = {"login": support.email, "password": PASSWORD, "next": reverse("mailbox", args=[mailbox.pk])}
+    assert client.post(reverse("account_login"), asked)["Location"] == reverse("mailbox", args=[mailbox.pk])
