@@ -26,7 +26,7 @@ _DISCARD = "discard;\n"
 _DOVECOT = """
 submission_host = 127.0.0.1:{replies}
 plugin {{
-  sieve_extensions =
+  sieve_extensions = +vacation
   sieve_before = {script}
   sieve_user_email = anna@bench.example
 }}
