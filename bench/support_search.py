@@ -24,8 +24,8 @@ from webmail_panel import embedded  # noqa: E402 (the path goes first)
 ROWS = """
 INSERT INTO mailboxes_customer (name, number, created_at)
     SELECT 'Firma ' || md5(n::text), 'K' || n, now() FROM generate_series(1, %(domains)s) n;
-INSERT INTO mailboxes_domain (name, is_active, created_at, customer_id)
-    SELECT substr(md5('d' || number), 1, 10) || '.example', true, now(), id FROM mailboxes_customer;
+INSERT INTO mailboxes_domain (name, is_active, created_at, proven_at, customer_id)
+    SELECT substr(md5('d' || number), 1, 10) || '.example', true, now(), now(), id FROM mailboxes_customer;
 INSERT INTO mailboxes_mailbox (local_part, domain_id, is_active, created_at, name, language, time_zone,
         notify_started, notify_ended, notify_ending, notify_still_on)
     SELECT (ARRAY['anna','jan','ewa','piotr','biuro','kontakt','zofia','adam'])[1 + n %% 8] || '.'

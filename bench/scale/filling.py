@@ -36,8 +36,8 @@ DOMAIN_OF = "CASE WHEN n <= {crowd} THEN 1 ELSE 2 + n % ({domains} - 1) END"
 CUSTOMERS = """
 INSERT INTO mailboxes_customer (name, number, created_at)
     SELECT 'Firma ' || md5(n::text), 'K' || n, now() - n * interval '1 minute' FROM generate_series(1, {domains}) n;
-INSERT INTO mailboxes_domain (name, is_active, created_at, customer_id)
-    SELECT substr(md5('d' || number), 1, 10) || '.example', true, created_at, id FROM mailboxes_customer;
+INSERT INTO mailboxes_domain (name, is_active, created_at, proven_at, customer_id)
+    SELECT substr(md5('d' || number), 1, 10) || '.example', true, created_at, created_at, id FROM mailboxes_customer;
 CREATE TEMP TABLE numbered AS SELECT row_number() OVER (ORDER BY id) AS place, name FROM mailboxes_domain;
 CREATE UNIQUE INDEX ON numbered (place);
 """

@@ -70,7 +70,7 @@ def measure(_connection: psycopg.Connection[Any], _options: argparse.Namespace) 
 
 def _people() -> list[Person]:
     made = []
-    for mailbox in Mailbox.objects.filter(pk__in=range(20_000, 20_000 + PEOPLE * 10, 10)).select_related("owner"):
+    for mailbox in Mailbox.objects.filter(pk__in=range(10, PEOPLE * 10 + 1, 10)).select_related("owner"):
         client = Client()
         client.force_login(mailbox.owner)
         session = client.cookies[settings.SESSION_COOKIE_NAME].value
