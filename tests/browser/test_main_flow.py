@@ -53,9 +53,11 @@ def test_an_absence_message_is_written_and_ended(
     page = open_panel(width, language)
     page.click(".mailboxes a")
     page.get_by_role("link", name=words["new"]).click()
+    expect(page.locator("#quick-ends")).to_be_visible()  # the form's script runs
     page.fill("[name=to_date]", "2027-01-04T08:00")
     page.fill("[name=subject]", words["subject"])
     page.fill("[name=text_body]", words["text"])
+    expect(page.locator("#preview .letter-text")).to_contain_text("firma.example")
     page.screenshot(path=screenshots / f"form-{width}-{language}.png", full_page=True)
     page.get_by_role("button", name=words["save"]).click()
     expect(page.get_by_role("status")).to_contain_text(words["saved"])
