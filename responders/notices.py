@@ -1,14 +1,10 @@
-"""Mail from the panel to people: to owners in their language, to the operator's staff in English.
+"""Mail from the panel to people: to owners in their language, to the operator's staff in English."""
 
-Every notice says that a machine wrote it, so that nothing answers it (RFC 3834 §5).
-"""
-
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 
 from django.conf import settings
 from django.core import signing
-from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import reverse
@@ -16,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
 from mailboxes.models import Mailbox, SendingStop
+from mailboxes.notice_mail import others_go_on, send
 from responders import history, sentences, undo
 from responders.core import schedule
 from responders.core.facts import Reason
@@ -23,7 +20,6 @@ from responders.models import ChangeNotice, Decision, DrawnBrake, Notice, Respon
 from responders.reasons import SENTENCES
 from responders.services import database_now
 
-HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
 NEWS_LASTS = timedelta(days=1)
 EVENING = time(18)
 EVENING_BEFORE = timedelta(hours=31)  # from 18:00 to midnight of the next day, with an hour for a change of the clock
@@ -53,7 +49,7 @@ def tell_of_drawn_brakes() -> int:
 
 def _tell_of(row: DrawnBrake) -> None:
     if not row.is_of_domain:
-        with override(row.mailbox.language):
+        with others_go_on(), override(row.mailbox.language):
             send(_("The brake on your autoresponder"), _brake_text(row), [row.mailbox.address])
     with override("en"):
         send(f"Brake drawn: {row}", _brake_text(row), settings.STAFF_NOTICES)
@@ -81,7 +77,7 @@ def tell_of_stopped_senders() -> int:
             row = waiting.filter(pk=pk, told_at=None).first()
             if row is None:  # another worker's
                 continue
-            with override(row.mailbox.language):
+            with others_go_on(), override(row.mailbox.language):
                 send(_("Your mailbox sends no more for now"), _stop_text(row), [row.mailbox.address])
             with override("en"):
                 send(f"Sending stopped: {row}", _stop_text(row), settings.STAFF_NOTICES)
@@ -99,12 +95,6 @@ def _stop_text(row: SendingStop) -> str:
         "change it now, in the panel, and end the passwords of mail programs that you do not know."
     )
     return f"{happened % values}\n\n{meaning}\n\n{settings.PANEL_URL}{reverse('account')}\n"
-
-
-def send(subject: str, text: str, recipients: Iterable[str]) -> None:
-    """Hand a notice to the mail server. Raises OSError, smtplib.SMTPException."""
-    if to := list(recipients):
-        EmailMessage(subject, text, to=to, headers=HEADERS).send()
 
 
 def send_due(now: datetime) -> int:
@@ -152,7 +142,7 @@ def _untold_changes(now: datetime) -> list[int]:
 
 
 def _tell_of_change(pk: int, now: datetime) -> int:
-    with transaction.atomic():
+    with others_go_on(), transaction.atomic():
         event = ResponderEvent.objects.select_related("mailbox", "responder", "actor").get(pk=pk)
         _notice, is_new = ChangeNotice.objects.get_or_create(event=event, defaults={"sent_at": now})
         if is_new:
@@ -160,7 +150,8 @@ def _tell_of_change(pk: int, now: datetime) -> int:
             with override(mailbox.language):
                 subject = _subject_of_change(event)
                 send(subject, _change_text(event, mailbox, now), [mailbox.address])
-    return int(is_new)
+        return int(is_new)
+    return 0
 
 
 def _subject_of_change(event: ResponderEvent) -> str:
@@ -238,14 +229,15 @@ def _without_an_end(now: datetime) -> Iterator[tuple[Responder, Notice.Kind, dat
 
 def _send_once(row: Responder, kind: Notice.Kind, about: datetime, now: datetime) -> int:
     """The row and the mail together: what could not be sent is tried again, what was sent is not sent twice."""
-    with transaction.atomic():
+    with others_go_on(), transaction.atomic():
         _notice, is_new = Notice.objects.get_or_create(responder=row, kind=kind, about=about, defaults={"sent_at": now})
         if not is_new:  # another worker's
             return 0
         with override(row.mailbox.language):
             subject, text = _WORDS[kind](row)
             send(subject, f"{text}\n\n{_footer(row)}\n", [row.mailbox.address])
-    return 1
+        return 1
+    return 0
 
 
 def _started(row: Responder) -> tuple[str, str]:

@@ -1,12 +1,8 @@
-"""Mail about domains whose DNS broke: to the customer's administrators, or to staff where there are none.
-
-It says that a machine wrote it, so that nothing answers it (RFC 3834 §5).
-"""
+"""Mail about domains whose DNS broke: to the customer's administrators, or to staff where there are none."""
 
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -14,8 +10,8 @@ from django.utils.translation import override
 
 from mailboxes.domain_dns import checking, sentences
 from mailboxes.models import Domain, DomainClaim, DomainHealth, DomainRecord
+from mailboxes.notice_mail import others_go_on, send
 
-HEADERS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
 BATCH = 200
 ONE_A_DAY = timedelta(hours=20)
 
@@ -42,10 +38,19 @@ def _tell_of(pk: int, now: datetime) -> bool:
     health.told_at = now
     health.save(update_fields=["told_at"])
     health.records.filter(pk__in=[row.pk for row in rows]).update(told_at=now)
-    for address, language in _whom(health.domain):
-        with override(language):
-            _send(_("The DNS of %(domain)s is broken") % {"domain": health.domain}, _text(health.domain, rows), address)
+    told = [_tell(health.domain, rows, address, language) for address, language in _whom(health.domain)]
+    if told and not any(told):
+        transaction.set_rollback(True)  # nobody could be told: again at the next call
+        return False
     return True
+
+
+def _tell(domain: Domain, rows: list[DomainRecord], address: str, language: str) -> bool:
+    """Whether the mail server took it: one administrator's full mailbox lets the others hear all the same."""
+    with others_go_on(), override(language):
+        send(_("The DNS of %(domain)s is broken") % {"domain": domain}, _text(domain, rows), [address])
+        return True
+    return False
 
 
 def _whom(domain: Domain) -> list[tuple[str, str]]:
@@ -90,9 +95,5 @@ def _tell_of_dispute(pk: int) -> bool:
         "mailboxes in it first.\n"
     )
     for address in settings.STAFF_NOTICES:
-        _send(f"Two customers want {claim.name}", text, address)
+        send(f"Two customers want {claim.name}", text, [address])
     return True
-
-
-def _send(subject: str, text: str, address: str) -> None:
-    EmailMessage(subject, text, to=[address], headers=HEADERS).send()

@@ -16,6 +16,7 @@ from mailboxes.domain_dns.checking import record
 from mailboxes.domain_dns.records import Finding, Record, State
 from mailboxes.models import Customer, DkimKey, Domain, DomainHealth, DomainRecord, DomainRecordChange, User
 from responders import attention
+from tests import refusing_mail
 from tests.dns.name_server import Nsd
 from tests.dns.test_what_is_there import HOSTS
 
@@ -154,6 +155,25 @@ def test_a_notice_that_could_not_be_sent_is_sent_later(domain: Domain, boss: Use
         notices.tell_of_broken(NOW)
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert len(tell()) == 1
+
+
+def test_an_administrator_whose_mailbox_is_full_keeps_nobody_from_hearing_of_it_once(
+    domain: Domain, boss: User, settings: Settings
+) -> None:
+    settings.EMAIL_BACKEND = refusing_mail.BACKEND
+    refusing_mail.full.add(boss.email)
+    other = Domain.objects.create(name="druga.example")
+    settings.STAFF_NOTICES = ["staff@hosting.example"]
+    for one in (domain, other):
+        see(one, GOOD, BAD, BAD)
+    now = NOW + 3 * DAY
+    assert notices.tell_of_broken(now) == 1
+    assert [one.to for one in mail.outbox] == [["staff@hosting.example"]]
+    assert domain.customer is not None
+    domain.customer.administrators.add(User.objects.create_user("adam@firma.example", language="pl"))
+    assert [notices.tell_of_broken(now), notices.tell_of_broken(now)] == [1, 0]
+    assert [one.to for one in mail.outbox[1:]] == [["adam@firma.example"]]
+    refusing_mail.full.clear()
 
 
 class Broken:

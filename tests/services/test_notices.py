@@ -1,15 +1,18 @@
 """What owners are told by mail: once, in their language, and only what they want to hear."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core import mail
+from pytest_django import Settings
 
-from mailboxes.models import Mailbox
+from mailboxes.models import Mailbox, SendingStop
 from responders import notices, services
-from responders.models import Decision, Responder
+from responders.models import Decision, DrawnBrake, Responder
+from tests import refusing_mail
 from tests.services.test_responders import ABSENCE, END, NOW, START
 
 MINUTE = timedelta(minutes=1)
@@ -127,6 +130,43 @@ def test_what_could_not_be_sent_is_sent_later(absence: Responder, monkeypatch: p
         with pytest.raises(ConnectionRefusedError):
             notices.send_due(START)
     assert told(START + MINUTE) == ["Autoresponder jest włączony"]
+
+
+@pytest.fixture
+def full(settings: Settings) -> Iterator[set[str]]:
+    """Addresses that take no mail."""
+    settings.EMAIL_BACKEND, settings.STAFF_NOTICES = refusing_mail.BACKEND, ["staff@hosting.example"]
+    yield refusing_mail.full
+    refusing_mail.full.clear()
+
+
+@pytest.fixture
+def ewa(mailbox: Mailbox) -> Mailbox:
+    return Mailbox.objects.create(domain=mailbox.domain, local_part="ewa", language="pl")
+
+
+def test_a_full_mailbox_keeps_no_other_notice_waiting(absence: Responder, ewa: Mailbox, full: set[str]) -> None:
+    services.save_responder(ewa, ABSENCE, actor=None, now=NOW)
+    full.add("anna@firma.example")
+    told(START)
+    assert [letter.to for letter in mail.outbox] == [["ewa@firma.example"]]
+    full.clear()
+    told(START + MINUTE)
+    assert [letter.to for letter in mail.outbox] == [["anna@firma.example"]]
+
+
+def test_staff_hears_of_a_stop_and_of_a_brake_whatever_the_owners_mailbox_takes(
+    mailbox: Mailbox, ewa: Mailbox, full: set[str]
+) -> None:
+    for one in (mailbox, ewa):
+        SendingStop.objects.create(mailbox=one, recipients=300, hours=1, stopped_at=NOW, last_at=NOW)
+        DrawnBrake.objects.create(
+            key=f"m{one.pk}", mailbox=one, is_of_domain=False, replies_per_hour=9, drawn_at=NOW, last_at=NOW
+        )
+    full.add("anna@firma.example")
+    assert (notices.tell_of_stopped_senders(), notices.tell_of_drawn_brakes()) == (2, 2)
+    heard = sorted(one for letter in mail.outbox for one in letter.to)
+    assert heard == ["ewa@firma.example"] * 2 + ["staff@hosting.example"] * 4
 
 
 def test_a_link_ends_the_activation_it_was_sent_in_and_no_other(absence: Responder) -> None:
