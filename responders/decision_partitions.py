@@ -22,6 +22,7 @@ PARTS = 30  # about so many at a time; a row is kept longer than asked by one pa
 # A statement that waits for a lock lets everybody else wait behind it, the hook included. Better somewhat later.
 LOCK_TIMEOUT = "100ms"
 TRIES = 3
+_LOCK = 7253  # of PostgreSQL, for this alone: 7252 is held while keys are written to Redis
 PAUSE = 1.0  # seconds, between tries and between parts: whoever waited catches up meanwhile
 
 
@@ -136,7 +137,9 @@ def _patiently(name: str, statements: Sequence[str], *, there: bool) -> bool | N
 def _at_once(name: str, statements: Sequence[str], *, there: bool) -> bool | None:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true), pg_advisory_xact_lock(7252)", [LOCK_TIMEOUT])
+            cursor.execute(
+                "SELECT set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)", [LOCK_TIMEOUT, _LOCK]
+            )
             cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [_quoted(name)])
             if cursor.fetchone() != (there,):
                 return False

@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from mailboxes import dkim_signer
 from mailboxes.models import Mailbox
 from responders import decision_partitions as parts
 from responders.decision_partitions import DEFAULT, TABLE, Part
@@ -141,6 +142,21 @@ def test_parts_are_made_while_somebody_reads_and_writes(mailbox: Mailbox) -> Non
         hook.commit()
         hook.execute("SELECT count(*) FROM mailboxes_mailbox")
         assert len(parts.make_ahead(90, database_now())) == 3
+
+
+@pytest.mark.usefixtures("no_parts_left")
+def test_parts_are_made_while_keys_are_written_to_a_redis_that_hangs(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[list[str]] = []
+    monkeypatch.setattr(dkim_signer, "_fields", lambda *_of: made.append(_made_beside()) or set())
+    dkim_signer.write()
+    assert len(made[0]) == 3
+
+
+def _made_beside() -> list[str]:
+    with ThreadPoolExecutor(1) as beside:
+        return beside.submit(_make_in_a_thread, 0).result()
 
 
 @pytest.mark.usefixtures("no_parts_left")
