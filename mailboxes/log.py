@@ -28,7 +28,9 @@ def changes(form: "forms.ModelForm[Any]", formsets: Iterable[Any]) -> str:
 
 
 def _change(form: "forms.ModelForm[Any]", name: str) -> str:
-    field = form.fields[name]
+    field = form.fields.get(name)
+    if field is None:  # so Django's form says that the password is another; neither is for a log
+        return name
     return f"{name}: {_shown(field, form.initial.get(name))} → {_shown(field, form.cleaned_data.get(name))}"
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client, RequestFactory
@@ -199,6 +200,18 @@ def test_a_person_with_a_hash_of_another_system_opens(as_admin: Client, anna: Us
     page = as_admin.get(reverse("admin:mailboxes_user_change", args=[anna.pk]))
     assert page.status_code == 200
     assert "x" * 86 not in page.text
+
+
+def test_staff_give_a_new_password_and_the_log_does_not_hold_it(as_admin: Client, anna: User) -> None:
+    new = "siedem-zielonych-krokodyli"
+    address = reverse("admin:auth_user_password_change", args=[anna.pk])
+    typed = {"usable_password": "true", "password1": new, "password2": new}
+    assert as_admin.post(address, typed).status_code == 302
+    anna.refresh_from_db()
+    assert anna.check_password(new)
+    [entry] = LogEntry.objects.filter(object_id=str(anna.pk))
+    assert "password" in entry.change_message
+    assert new not in entry.change_message
 
 
 @pytest.mark.parametrize("group", ["support lead", "support"])
