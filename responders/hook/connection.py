@@ -136,7 +136,8 @@ class Connection:
         if connection.closed:
             return True
         try:
-            connection.pgconn.consume_input()
+            connection.pgconn.consume_input()  # the server's last words, maybe
+            connection.pgconn.consume_input()  # that nothing follows them is seen by a look of its own
         except psycopg.OperationalError:
             return True
         return bool(connection.closed)
