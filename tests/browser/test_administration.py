@@ -17,7 +17,7 @@ def test_an_administrator_makes_a_responder(
     open_panel: Callable[..., Page], mailbox: Mailbox, standing_reply: Responder, screenshots: Path
 ) -> None:
     User.objects.create_superuser("admin@hosting.example", PASSWORD)
-    page = open_panel(1280, "pl-PL", address="admin@hosting.example")
+    page = open_panel(1280, "pl-PL", address="admin@hosting.example", lands_on="/support/")
     page.get_by_role("link", name="Administracja").click()
     page.screenshot(path=screenshots / "administration.png")
     page.goto("/admin/responders/responder/?q=anna")
@@ -40,7 +40,7 @@ def test_no_page_of_the_administration_breaks_its_policy(
     open_panel: Callable[..., Page], mailbox: Mailbox, standing_reply: Responder
 ) -> None:
     User.objects.create_superuser("admin@hosting.example", PASSWORD)
-    page = open_panel(1280, "en-GB", address="admin@hosting.example")
+    page = open_panel(1280, "en-GB", address="admin@hosting.example", lands_on="/support/")
     owner, reply = mailbox.owner_id, standing_reply.pk
     paths = [f"mailboxes/{name}/" for name in ("user", "customer", "domain", "mailbox", "alias", "aliastarget")]
     paths += [f"responders/{name}/" for name in ("responder", "decision", "previousresponse", "responderevent")]

@@ -71,4 +71,4 @@ def test_the_verdict_of_the_filter_is_seen(filtered: Stack, hosting: Hosting) ->
     anna, sender = hosting.away("anna"), f"jan@klient-{hosting.domain}"
     filtered.send(sender, anna, message(sender, anna, subject="viagra"))
     until(lambda: hosting.decisions(anna) == ["spam"], "the decision")
-    filtered.wait_until_stored(anna)
+    filtered.wait_until_stored(anna, folder_name="Junk")

@@ -53,8 +53,10 @@ def milter(shared_stack: Stack, name_server: NameServer, keys: embedded.Redis) -
 
 @pytest.fixture(scope="module")
 def signing_stack(shared_stack: Stack, milter: int) -> Iterator[Stack]:
-    """With rspamd behind Postfix."""
+    """With rspamd behind Postfix, and a hook that knows no connection of before."""
     with behind(shared_stack, milter):
+        shared_stack.stop_hook()
+        shared_stack.start_hook()
         yield shared_stack
 
 

@@ -20,12 +20,23 @@ WANTED = {
     "alias_edit": "aliases/<int:pk>/",
     "alias_new": "domains/<str:name>/aliases/new/",
     "app_passwords": "mailboxes/<int:pk>/passwords/",
+    "autoconfig": "mail/config-v1.1.xml",
+    "autoconfig_well_known": ".well-known/autoconfig/mail/config-v1.1.xml",
+    "autodiscover": "autodiscover/autodiscover.xml",
+    "autodiscover_json": "autodiscover/autodiscover.json",
+    "autodiscover_json_v1": "autodiscover/autodiscover.json/v1.0/<str:address>",
     "device_end": "account/devices/<int:pk>/end/",
     "device_end_others": "account/devices/end-others/",
     "domain": "domains/<str:name>/",
+    "domain_claim": "domains/claims/<int:pk>/",
+    "domain_dns": "domains/<str:name>/dns/",
+    "domain_new": "domains/new/",
+    "domain_signing": "domains/<str:name>/signing/",
     "domains": "domains/",
     "mailbox_delete": "mailboxes/<int:pk>/delete/",
     "mailbox_new": "mailboxes/new/",
+    "mailbox_profile": "mailboxes/<int:pk>/programs/profile/",
+    "mailbox_programs": "mailboxes/<int:pk>/programs/",
     "mailbox_rename": "mailboxes/<int:pk>/address/",
     "mailbox_restore": "mailboxes/<int:pk>/restore/",
     "mailbox_settings": "mailboxes/<int:pk>/settings/",
@@ -42,11 +53,16 @@ WANTED = {
     "mfa_reauthenticate_webauthn": "sign-in/again/key/",
     "mfa_remove_webauthn": "account/second-factor/keys/<int:pk>/remove/",
     "mfa_view_recovery_codes": "account/second-factor/recovery-codes/",
+    "program_link": "programs/<str:token>/",
+    "program_link_profile": "programs/<str:token>/profile/",
     "set_language": "language/",
     "usersessions_list": "account/devices/",
 }
-# For everybody; a GET at least.
-OPEN = {"account_login", "account_inactive", "account_logout", "set_language"}
+# For everybody; a GET at least. What mail programs ask names no person, and a link of a phone is signed.
+OPEN = {
+    "account_login", "account_inactive", "account_logout", "autoconfig", "autoconfig_well_known", "autodiscover",
+    "autodiscover_json", "autodiscover_json_v1", "program_link", "program_link_profile", "set_language",
+}  # fmt: skip
 # Names that allauth's own views ask for; there is nothing behind them.
 CLOSED = {"account_signup", "account_reset_password", "account_set_password"}
 
