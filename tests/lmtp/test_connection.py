@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -27,16 +28,20 @@ def parameters() -> dict[str, Any]:
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 def play(request: pytest.FixtureRequest) -> Callable[[Scene], None]:
-    """Runs a scene on a connection of its own."""
+    """Runs a scene on a connection of its own, in a thread of its own: the main one may have Playwright's loop."""
 
     async def with_connection(scene: Scene) -> None:
         own = Connection(parameters())
         await scene(own)
         await own.close()
 
-    def run(scene: Scene) -> None:
+    def in_a_loop(scene: Scene) -> None:
         with asyncio.Runner(loop_factory=request.param) as runner:
             runner.run(with_connection(scene))
+
+    def run(scene: Scene) -> None:
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(in_a_loop, scene).result()
 
     return run
 
