@@ -1,5 +1,6 @@
 """`manage.py lmtpd` as a program of its own: start, health, memory, draining."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -25,11 +26,21 @@ MEGABYTE = 1024 * 1024
 Start = Callable[..., "Program"]
 
 
+def two_free_ports() -> int:
+    """The first of two that follow each other: a second process of the hook has its health at the second."""
+    while True:
+        with socket.socket() as first, socket.socket() as second, contextlib.suppress(OSError):
+            first.bind(("127.0.0.1", 0))
+            number = int(first.getsockname()[1])
+            second.bind(("127.0.0.1", number + 1))
+            return number
+
+
 class Program:
     """A running `manage.py lmtpd`."""
 
     def __init__(self, relay_url: str, *arguments: str) -> None:
-        self.port, self.health_port = free_port(), free_port()
+        self.port, self.health_port = free_port(), two_free_ports()
         parameters = connection.get_connection_params()
         database = (
             f"postgresql://{parameters['user']}:{parameters['password']}@/{parameters['dbname']}"
