@@ -1,17 +1,19 @@
 """One change of many mailboxes: planned, shown, done by a worker in small steps, taken back as a whole.
 
-Each mailbox is a step of its own: what fails leaves the others alone, a worker that is killed leaves the rest to the
-next one, and two workers share the work without doing anything twice.
+A step is some two hundred mailboxes in one transaction and a few statements. Where it fails it is done again mailbox by
+mailbox, so that what fails leaves the others alone. A worker that is killed leaves the rest to the next one, and two
+workers share the work without doing anything twice.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -20,12 +22,12 @@ from mailboxes import access, addresses
 from mailboxes import services as mailbox_services
 from mailboxes.models import Mailbox, User
 from responders import services, undo
-from responders.batch_plans import managed_by, may_block, plan_for, with_everything
+from responders.batch_plans import Plan, managed_by, may_block, plan_for, with_everything
 from responders.batch_scope import Row
 from responders.models import Batch, BatchItem, ResponderEvent
 
 log = logging.getLogger(__name__)
-AT_ONCE = 25  # mailboxes of one transaction
+AT_ONCE = 200  # mailboxes of one transaction
 PLANNED_AT_ONCE = 1_000
 LEASE = timedelta(minutes=2)
 Outcome = BatchItem.State
@@ -118,10 +120,12 @@ def _a_few(pk: int, now: datetime) -> bool:
     if not items:
         _finish(batch, wanted, now)
         return False
-    mailboxes = with_everything(managed_by(batch)).in_bulk([item.mailbox_id for item in items if item.mailbox_id])
     with override((batch.created_by.language if batch.created_by else "") or settings.LANGUAGE_CODE):
-        for item in items:
-            _one(act, batch, item, mailboxes.get(item.mailbox_id or 0), now)
+        for some in _rounds(items):
+            _together(act, batch, some, now)
+    for item in items:
+        item.note = item.note[:500]
+    BatchItem.objects.bulk_update(items, ["state", "note", "events", "before"])
     Batch.objects.filter(pk=pk, state=batch.state).update(lease_until=now + LEASE)
     return True
 
@@ -133,39 +137,87 @@ def _finish(batch: Batch, wanted: BatchItem.State, now: datetime) -> None:
     Batch.objects.filter(pk=batch.pk, state=batch.state).update(state=after, finished_at=now, lease_until=None)
 
 
-Act = Callable[[Batch, BatchItem, Mailbox | None, datetime], None]
+@dataclass
+class Step:
+    """A mailbox of a batch, as it is now."""
+
+    item: BatchItem
+    mailbox: Mailbox | None
 
 
-def _one(act: Act, batch: Batch, item: BatchItem, mailbox: Mailbox | None, now: datetime) -> None:
-    """A step of its own: whatever goes wrong with this mailbox is told of this mailbox."""
+Act = Callable[[Batch, list[Step], datetime], None]
+
+
+def _rounds(items: list[BatchItem]) -> Iterator[list[BatchItem]]:
+    """In order, and no mailbox twice in one: where a file names it twice, the second row finds the first done."""
+    some: dict[int, BatchItem] = {}
+    for item in items:
+        key = item.mailbox_id or -item.pk
+        if key in some:
+            yield list(some.values())
+            some = {}
+        some[key] = item
+    yield list(some.values())
+
+
+def _together(act: Act, batch: Batch, items: list[BatchItem], now: datetime) -> None:
+    """All of them at once; where that fails one by one: whatever goes wrong with a mailbox is told of this mailbox."""
     try:
         with transaction.atomic():
-            act(batch, item, mailbox, now)
+            act(batch, _steps(batch, items), now)
+            connection.check_constraints()  # those that wait for the end, too: here it is known whose fault it is
     except Exception:
-        log.exception("batch step failed batch=%d item=%d", batch.pk, item.pk)
-        item.state = Outcome.KEPT if batch.state == Batch.State.TAKING_BACK else Outcome.FAILED
-        item.note = _("An unexpected fault. Our staff can read about it in the log.")
-    item.note = item.note[:500]
-    item.save(update_fields=["state", "note", "events", "before"])
+        if not connection.is_usable():
+            raise
+        if len(items) > 1:
+            for item in items:
+                _together(act, batch, [item], now)
+            return
+        log.exception("batch step failed batch=%d item=%d", batch.pk, items[0].pk)
+        items[0].state = Outcome.KEPT if batch.state == Batch.State.TAKING_BACK else Outcome.FAILED
+        items[0].note = _("An unexpected fault. Our staff can read about it in the log.")
 
 
-def _do(batch: Batch, item: BatchItem, mailbox: Mailbox | None, now: datetime) -> None:
-    plan = plan_for(batch, mailbox, item.values, now)
-    if plan.state != Outcome.WAITING or mailbox is None:
-        item.state, item.note = plan.state, plan.note
-        return
-    values = batch.values | item.values
+def _steps(batch: Batch, items: list[BatchItem]) -> list[Step]:
+    """Each with its mailbox, held until the transaction ends and read afterwards."""
+    keys = [item.mailbox_id for item in items if item.mailbox_id]
+    services.lock_mailboxes(keys)
+    mailboxes = with_everything(managed_by(batch)).in_bulk(keys)
+    return [Step(item, mailboxes.get(item.mailbox_id or 0)) for item in items]
+
+
+def _do(batch: Batch, steps: list[Step], now: datetime) -> None:
     by = services.By(batch.created_by, _reason(batch), batch.place)
-    last = ResponderEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    if plan.successor is not None:
-        item.before = _leave(batch, mailbox, plan.successor, values, now)
-    if plan.values is not None:
-        first = values.get("order") == "first" or batch.kind == Batch.Kind.LEAVE
-        services.save_responder(mailbox, plan.values, actor=by, now=now, first=first)
-    for row in plan.ends:
-        services.switch(row, on=False, actor=by, now=now)
-    events = ResponderEvent.objects.filter(mailbox=mailbox, pk__gt=last, actor=batch.created_by)
-    item.state, item.events = Outcome.DONE, list(events.order_by("pk").values_list("pk", flat=True))
+    coming: list[tuple[Step, Mailbox, Plan]] = []
+    for step in steps:
+        plan = plan_for(batch, step.mailbox, step.item.values, now)
+        if plan.state != Outcome.WAITING or step.mailbox is None:
+            step.item.state, step.item.note = plan.state, plan.note
+            continue
+        step.item.state, step.item.events, step.item.before = Outcome.DONE, [], {}
+        coming.append((step, step.mailbox, plan))
+    for step, mailbox, plan in coming:
+        if plan.successor is not None:
+            values = batch.values | step.item.values
+            step.item.before = _leave(batch, mailbox, plan.successor, values, now)
+    _add(batch, coming, by, now)
+    _end(coming, by, now)
+
+
+def _add(batch: Batch, coming: list[tuple[Step, Mailbox, Plan]], by: services.By, now: datetime) -> None:
+    wanted = [(step, mailbox, plan.values) for step, mailbox, plan in coming if plan.values is not None]
+    first = batch.values.get("order") == "first" or batch.kind == Batch.Kind.LEAVE
+    events = services.add_responders(
+        [(mailbox, values) for _step, mailbox, values in wanted], actor=by, now=now, first=first
+    )
+    for (step, _mailbox, _values), event in zip(wanted, events, strict=True):
+        step.item.events = [event.pk]
+
+
+def _end(coming: list[tuple[Step, Mailbox, Plan]], by: services.By, now: datetime) -> None:
+    of_row = {row.pk: step.item for step, _mailbox, plan in coming for row in plan.ends}
+    for event in services.switch_many(dict.fromkeys(of_row, by), on=False, now=now):
+        of_row[event.responder_id or 0].events.append(event.pk)
 
 
 def _reason(batch: Batch) -> str:
@@ -187,20 +239,31 @@ def _leave(batch: Batch, mailbox: Mailbox, successor: Mailbox, values: dict[str,
     return {"blocked": blocked, "successor": successor.pk if since else None}
 
 
-def _undo(batch: Batch, item: BatchItem, mailbox: Mailbox | None, now: datetime) -> None:
+def _undo(batch: Batch, steps: list[Step], now: datetime) -> None:
     by = services.By(batch.created_by, _reason(batch), batch.place)
-    if mailbox is None:
-        item.state, item.note = Outcome.KEPT, _("There is no such mailbox, or it is not yours to change.")
-        return
+    standing = [step for step in steps if step.mailbox is not None]
+    undone = undo.undo_plain([step.item.events for step in standing], by, now)
+    for step in steps:
+        if step.mailbox is None:
+            step.item.state = Outcome.KEPT
+            step.item.note = _("There is no such mailbox, or it is not yours to change.")
+        elif _is_undone([key for key in step.item.events if key not in undone], step.item, by, now):
+            _stay(step.item, step.mailbox, batch.created_by)
+            step.item.state = Outcome.TAKEN_BACK
+
+
+def _is_undone(left: list[int], item: BatchItem, by: services.By, now: datetime) -> bool:
+    """Of what was changed since, or is more than that; the remark says what stands in the way."""
+    if not left:
+        return True
     try:
         with transaction.atomic():
-            for event in ResponderEvent.objects.filter(pk__in=item.events).order_by("-pk"):
+            for event in ResponderEvent.objects.filter(pk__in=left).order_by("-pk"):
                 undo.undo(event, by, now)
     except undo.CannotUndo as problem:
         item.state, item.note = Outcome.KEPT, str(problem)
-        return
-    _stay(item, mailbox, batch.created_by)
-    item.state = Outcome.TAKEN_BACK
+        return False
+    return True
 
 
 def _stay(item: BatchItem, mailbox: Mailbox, author: User | None) -> None:

@@ -4,6 +4,7 @@
 stored: the hook and Postfix compute it. What is stored as `state` here is a mirror for lists and history.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -75,9 +76,43 @@ def save_responder(
     """
     Mailbox.objects.select_for_update().get(pk=mailbox.pk)  # one writer at a time: positions stay unique
     before = None if responder is None else _locked(responder, expected_version)
+    row = before or Responder(mailbox=mailbox, position=_free_position(mailbox, first=first))
+    changes = _take_in(row, mailbox, values, now)
+    row.save()
+    _record(row, Kind.EDITED if before else Kind.CREATED, actor=actor, at=now, changes=changes)
+    return row
+
+
+@transaction.atomic
+def add_responders(
+    wanted: Sequence[tuple[Mailbox, ResponderInput]], *, actor: Actor, now: datetime, first: bool = False
+) -> list[ResponderEvent]:
+    """Make a responder for each of the mailboxes, no two of them the same, in a few statements for all.
+
+    Returns the history's rows in the same order. Raises ResponderInvalid, and then none is made.
+    """
+    lock_mailboxes(mailbox.pk for mailbox, _values in wanted)
+    places = _free_positions([mailbox.pk for mailbox, _values in wanted], first=first)
+    rows = []
+    for mailbox, values in wanted:
+        row = Responder(mailbox=mailbox, position=places.get(mailbox.pk, 0))
+        _take_in(row, mailbox, values, now)
+        rows.append(row)
+    Responder.objects.bulk_create(rows)
+    return ResponderEvent.objects.bulk_create(_event(row, Kind.CREATED, actor=actor, at=now) for row in rows)
+
+
+def lock_mailboxes(keys: Iterable[int]) -> None:
+    """Let nobody else change responders of these mailboxes until the transaction ends. What the hook writes goes on."""
+    rows = Mailbox.objects.select_for_update(no_key=True).filter(pk__in=list(keys)).order_by("pk")
+    list(rows.values_list("pk"))  # in one order, so that two of us do not wait for each other
+
+
+def _take_in(row: Responder, mailbox: Mailbox, values: ResponderInput, now: datetime) -> dict[str, list[Any]]:
+    """Put what was typed into a row, new or stored; return what is another than before. Raises ResponderInvalid."""
+    before = row if row.pk else None
     values = replace(tidy(values), language=values.language or mailbox.language)
     window = checked(mailbox, values, before, now)
-    row = before or Responder(mailbox=mailbox, position=_free_position(mailbox, first=first))
     old = as_input(row) if before else None
     _remember_activation(row, values, window, now)
     if old and all_texts(old) != all_texts(values):
@@ -85,9 +120,7 @@ def save_responder(
     _fill(row, values, window)
     _mirror(row, now)
     row.version += 1 if before else 0
-    row.save()
-    _record(row, Kind.EDITED if old else Kind.CREATED, actor=actor, at=now, changes=_changes(old, values))
-    return row
+    return _changes(old, values)
 
 
 def check(mailbox: Mailbox, values: ResponderInput, now: datetime, responder: Responder | None = None) -> None:
@@ -109,13 +142,38 @@ def switch(responder: Responder, *, on: bool, actor: Actor, now: datetime) -> Re
     row = _locked(responder)
     if row.is_enabled == on:
         return row
+    _turn(row, on=on, now=now)
+    row.save()
+    _record(row, Kind.SWITCHED_ON if on else Kind.SWITCHED_OFF, actor=actor, at=now)
+    return row
+
+
+# What `_turn` changes.
+_TURNED = ["is_enabled", "activation", "disabled_at", "state", "state_changed_at", "next_transition_at", "version"]
+
+
+@transaction.atomic
+def switch_many(who: dict[int, By], *, on: bool, now: datetime) -> list[ResponderEvent]:
+    """The same for many responders, by key, each with who does it; return the history's rows."""
+    rows = [row for row in locked_responders(who) if row.is_enabled != on]
+    for row in rows:
+        _turn(row, on=on, now=now)
+        row.updated_at = now
+    Responder.objects.bulk_update(rows, [*_TURNED, "updated_at"])
+    kind = Kind.SWITCHED_ON if on else Kind.SWITCHED_OFF
+    return ResponderEvent.objects.bulk_create(_event(row, kind, actor=who[row.pk], at=now) for row in rows)
+
+
+def locked_responders(keys: Iterable[int]) -> list[Responder]:
+    """Those that there are, held until the transaction ends."""
+    return list(Responder.objects.select_for_update(no_key=True).filter(pk__in=list(keys)).order_by("pk"))
+
+
+def _turn(row: Responder, *, on: bool, now: datetime) -> None:
     _remember_activation(row, None, row.window, now, is_enabled=on)
     row.is_enabled = on
     _mirror(row, now)
     row.version += 1
-    row.save()
-    _record(row, Kind.SWITCHED_ON if on else Kind.SWITCHED_OFF, actor=actor, at=now)
-    return row
 
 
 @transaction.atomic
@@ -133,10 +191,23 @@ def answer_everyone_again(responder: Responder, *, actor: Actor, now: datetime) 
 def delete_responder(responder: Responder, *, actor: Actor, now: datetime) -> None:
     """Delete a responder; its texts stay in the history."""
     row = _locked(responder)
-    values = as_input(row)
-    changes = {field.name: [plain(getattr(values, field.name)), None] for field in fields(values)}
-    _record(row, Kind.DELETED, actor=actor, at=now, changes=changes)
+    _record(row, Kind.DELETED, actor=actor, at=now, changes=_all_of(row))
     row.delete()
+
+
+@transaction.atomic
+def delete_responders(who: dict[int, By], *, now: datetime) -> None:
+    """The same for many responders, by key, each with who does it."""
+    rows = locked_responders(who)
+    ResponderEvent.objects.bulk_create(
+        _event(row, Kind.DELETED, actor=who[row.pk], at=now, changes=_all_of(row)) for row in rows
+    )
+    Responder.objects.filter(pk__in=[row.pk for row in rows]).delete()
+
+
+def _all_of(row: Responder) -> dict[str, list[Any]]:
+    values = as_input(row)
+    return {field.name: [plain(getattr(values, field.name)), None] for field in fields(values)}
 
 
 @transaction.atomic
@@ -210,6 +281,16 @@ def _free_position(mailbox: Mailbox, *, first: bool) -> int:
     return 0 if highest is None else highest + 1
 
 
+def _free_positions(keys: list[int], *, first: bool) -> dict[int, int]:
+    """The same for many mailboxes; those without a responder are missing."""
+    theirs = Responder.objects.filter(mailbox__in=keys)
+    if first:
+        theirs.update(position=F("position") + 1)
+        return {}
+    highest = theirs.order_by().values_list("mailbox").annotate(highest=Max("position"))
+    return {key: place + 1 for key, place in highest}
+
+
 def _remember_activation(
     row: Responder,
     values: ResponderInput | None,
@@ -265,8 +346,14 @@ def _record(
     at: datetime,
     changes: dict[str, list[Any]] | None = None,
 ) -> None:
+    _event(row, kind, actor=actor, at=at, changes=changes).save(force_insert=True)
+
+
+def _event(
+    row: Responder, kind: Kind, *, actor: Actor, at: datetime, changes: dict[str, list[Any]] | None = None
+) -> ResponderEvent:
     by = actor if isinstance(actor, By) else By(actor)
-    ResponderEvent.objects.create(
+    return ResponderEvent(
         mailbox_id=row.mailbox_id, responder=row, kind=kind, at=at, changes=changes or {},
         actor=by.user, reason=by.reason, place=by.place, undoes=by.undoes,
     )  # fmt: skip

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -22,7 +21,7 @@ from django.conf import settings
 from django.test import Client
 
 from bench.measure import cpu_of_tree
-from bench.scale.server import ROOT
+from bench.scale.server import ROOT, server_pid
 from bench.servers import wait_for
 from mailboxes.models import Mailbox
 from webmail_panel.embedded import free_port
@@ -43,9 +42,9 @@ class Person:
     responder: int
 
 
-def measure(_connection: psycopg.Connection[Any], _options: argparse.Namespace) -> list[dict[str, Any]]:
+def measure(connection: psycopg.Connection[Any], _options: argparse.Namespace) -> list[dict[str, Any]]:
     """A row for each number of people at once, until the 95th percentile is far above 200 ms."""
-    people, rows = _people(), []
+    people, rows, postgres = _people(), [], server_pid(connection)
     print("at once  requests/s  p50 ms  p95 ms  CPU ms each: web  database  requests/s a core")
     port = free_port()
     server = subprocess.Popen(
@@ -56,7 +55,7 @@ def measure(_connection: psycopg.Connection[Any], _options: argparse.Namespace) 
         wait_for(port, server)
         asyncio.run(_at_once(port, people, 4, 5))
         for number in STEPS:
-            rows.append(_row(port, people, number, server.pid))
+            rows.append(_row(port, people, number, (server.pid, postgres)))
             if rows[-1]["p95_ms"] > 5 * LIMIT:
                 break
     finally:
@@ -78,13 +77,12 @@ def _people() -> list[Person]:
     return made
 
 
-def _row(port: int, people: list[Person], number: int, pid: int) -> dict[str, Any]:
-    postgres = _postgres()
-    web, database = cpu_of_tree(pid), cpu_of_tree(postgres)
+def _row(port: int, people: list[Person], number: int, pids: tuple[int, int]) -> dict[str, Any]:
+    before = [cpu_of_tree(pid) for pid in pids]
     started = time.perf_counter()
     took = asyncio.run(_at_once(port, people, number, SECONDS))
     seconds = time.perf_counter() - started
-    web, database = ((cpu_of_tree(of) - was) * 1000 / len(took) for of, was in ((pid, web), (postgres, database)))
+    web, database = ((cpu_of_tree(pid) - was) * 1000 / len(took) for pid, was in zip(pids, before, strict=True))
     row = {
         "at_once": number, "per_second": len(took) / seconds, "p50_ms": statistics.median(took),
         "p95_ms": statistics.quantiles(took, n=20)[18], "web_cpu_ms": web, "database_cpu_ms": database,
@@ -96,14 +94,6 @@ def _row(port: int, people: list[Person], number: int, pid: int) -> dict[str, An
         flush=True,
     )
     return row
-
-
-def _postgres() -> int:
-    """The database's first process, above all that serve somebody."""
-    with psycopg.connect(os.environ["DATABASE_URL"]) as one:
-        row = one.execute("SELECT pg_backend_pid()").fetchone()
-        assert row is not None
-        return int(Path(f"/proc/{row[0]}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 async def _at_once(port: int, people: list[Person], number: int, seconds: float) -> list[float]:

@@ -1,23 +1,32 @@
-"""What the delivery hook notices while old decisions go: in batches out of one part, and a part at a time."""
+"""What the delivery hook notices while old decisions go: a part at a time, and in batches out of the default part.
+
+Rounds take turns: the hook alone, the hook while some of the parts go. What a round shares with the one beside it
+(other programs on the machine) does not count in their ratio.
+"""
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
 from bench import servers
 from bench.load import Run, send
+from bench.measure import Figures, cpu_of_tree
 from bench.messages import letters
 from bench.scale.filling import Size, refill
-from bench.scale.server import ROOT
+from bench.scale.server import ROOT, server_pid
 from mailboxes.models import Mailbox
 
 CONNECTIONS = 10
+ROUNDS, PARTS_OF_A_ROUND = 5, 6
+SECONDS = 8.0  # of a round without anything else
 NO_BRAKE = {"MAILBOX_REPLIES_PER_HOUR": "1000000000", "DOMAIN_REPLIES_PER_HOUR": "1000000000"}
 # Older than any part, so they lie in the default one.
 OLD_ONES = """
@@ -32,71 +41,85 @@ import django, sys
 django.setup()
 from responders import decision_partitions as parts, services
 now = services.database_now()
+ends = [part.end for part in parts.over(parts.parts(), 0, now)]
 print("ready", flush=True)
 sys.stdin.readline()
 if sys.argv[1] == "batches":
     print(parts.delete_old_elsewhere(90, now, batch=10_000))
 else:
-    while parts.over(parts.parts(), 0, now):
-        parts.drop_over(0, now)
+    until = ends[min(int(sys.argv[1]), len(ends)) - 1]
+    while parts.over(parts.parts(), 0, until):
+        parts.drop_over(0, until)
 """
 
 
 def measure(connection: psycopg.Connection[Any], options: argparse.Namespace) -> list[dict[str, Any]]:
-    """The hook alone; while rows go in batches; while every part goes."""
+    """A row for each round, then one with the medians of the ratios; all parts that are over go in the rounds."""
     _make_a_mailbox()
     many = max(options.decisions // 10, 1)
     connection.execute(OLD_ONES, [many])
     connection.execute("VACUUM ANALYZE responders_decision_default")
-    rows = []
-    print("while              replies/s  of alone  p99 ms  max ms  seconds   WAL MB  left behind MB")
-    with servers.hooks(CHECK_SENDER_DOMAINS="0", **NO_BRAKE) as (_pids, (port, *_others), _relay):
-        _send(port, 1_000)
-        alone = _row(connection, port, "nothing", None, rows)
-        _row(connection, port, f"{many} in batches", "batches", rows, alone)
-        connection.execute("VACUUM ANALYZE responders_decision_default")
-        again = _row(connection, port, "nothing", None, rows)
-        _row(connection, port, f"{options.decisions} in parts", "parts", rows, again)
+    print("while                replies/s  CPU ms each  p99 ms  max ms  seconds   WAL MB  left behind MB")
+    with servers.hooks(CHECK_SENDER_DOMAINS="0", **NO_BRAKE) as (pids, (port, *_others), _relay):
+        meter = Meter(connection, port, (*pids, server_pid(connection)))
+        meter.row("warming up", None)
+        rounds = []
+        for _round in range(ROUNDS):
+            alone = meter.row("nothing", None)
+            rounds.append((alone, meter.row("parts go", str(PARTS_OF_A_ROUND))))
+        alone = meter.row("nothing", None)
+        batches = [(alone, meter.row(f"{many} in batches", "batches"))]
     if options.keep:
         refill(connection, Size(options.mailboxes, options.aliases, options.decisions))
-    return rows
+    names = itertools.cycle(["nothing", "old rows go"])
+    found: list[dict[str, Any]] = [
+        {"while": name} | row for name, row in zip(names, itertools.chain(*rounds, *batches), strict=False)
+    ]
+    return [*found, _ratios("parts", rounds), _ratios("batches", batches)]
 
 
-def _row(
-    connection: psycopg.Connection[Any],
-    port: int,
-    name: str,
-    kind: str | None,
-    rows: list[dict[str, Any]],
-    alone: float = 0,
-) -> float:
-    connection.execute("CHECKPOINT")
-    before = _wal(connection)
-    worker = _worker(kind) if kind else None
-    started, took = time.perf_counter(), []
-    seconds = 0.0
-    if worker and worker.stdin:
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    for _batch in range(1_000):
-        took += _send(port, 500).took
-        if worker and not seconds and worker.poll() is not None:
-            seconds = time.perf_counter() - started
-        if len(took) >= 4_000 and (not worker or seconds):
-            break
-    rate = len(took) / (time.perf_counter() - started)
-    row = {
-        "while": name, "replies_per_second": rate, "of_alone": rate / alone if alone else 1,
-        "p99_ms": statistics.quantiles(took, n=100)[98], "max_ms": max(took), "seconds": seconds,
-        "wal_mb": (_wal(connection) - before) / 2**20, "left_mb": _left(connection),
-    }  # fmt: skip
-    rows.append(row)
-    print(
-        f"{name:<19}{rate:>9.0f}{row['of_alone']:>9.0%}{row['p99_ms']:>9.1f}{row['max_ms']:>8.1f}{seconds:>9.1f}"
-        f"{row['wal_mb']:>9.0f}{row['left_mb']:>16.0f}",
-        flush=True,
+def _ratios(name: str, rounds: list[tuple[Figures, Figures]]) -> dict[str, Any]:
+    """Medians over the rounds of: its rate meanwhile against its rate alone, and so with the CPU for each reply."""
+    rate, cpu = (
+        statistics.median(during[what] / alone[what] for alone, during in rounds) for what in ("per_second", "cpu_ms")
     )
-    return rate
+    lowest = min(during["per_second"] / alone["per_second"] for alone, during in rounds)
+    print(f"{name}: the hook kept {rate:.0%} of its rate (the worst round {lowest:.0%}); CPU for each reply {cpu:.2f}×")
+    return {"while": name, "rounds": len(rounds), "rate": rate, "worst_rate": lowest, "cpu": cpu}
+
+
+@dataclass(frozen=True)
+class Meter:
+    """The hook's port, and the processes whose CPU counts: the hook's and all of the database's."""
+
+    connection: psycopg.Connection[Any]
+    port: int
+    pids: tuple[int, ...]
+
+    def row(self, name: str, kind: str | None) -> Figures:
+        """Replies for `SECONDS`, or for as long as old rows go."""
+        self.connection.execute("CHECKPOINT")
+        before, used = _wal(self.connection), sum(map(cpu_of_tree, self.pids))
+        worker = _worker(kind) if kind else None
+        started, took = time.perf_counter(), []
+        if worker and worker.stdin:
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        while (worker and worker.poll() is None) or (not worker and time.perf_counter() - started < SECONDS):
+            took += _send(self.port, 500).took
+        seconds = time.perf_counter() - started
+        row: Figures = {
+            "per_second": len(took) / seconds,
+            "cpu_ms": (sum(map(cpu_of_tree, self.pids)) - used) * 1000 / len(took),
+            "p99_ms": statistics.quantiles(took, n=100)[98], "max_ms": max(took), "seconds": seconds,
+            "wal_mb": (_wal(self.connection) - before) / 2**20, "left_mb": _left(self.connection),
+        }  # fmt: skip
+        print(
+            f"{name:<21}{row['per_second']:>9.0f}{row['cpu_ms']:>13.2f}{row['p99_ms']:>8.1f}{row['max_ms']:>8.1f}"
+            f"{seconds:>9.1f}{row['wal_mb']:>9.0f}{row['left_mb']:>16.0f}",
+            flush=True,
+        )
+        return row
 
 
 _NUMBER = [0]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -74,9 +75,17 @@ def connect(postgres: embedded.Postgres) -> psycopg.Connection[Any]:
     return psycopg.connect(postgres.url(), autocommit=True)
 
 
+def server_pid(connection: psycopg.Connection[Any]) -> int:
+    """The database's first process, above all that serve somebody."""
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    assert row is not None
+    return int(Path(f"/proc/{row[0]}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def keep_results(name: str, options: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps({"options": options, "rows": rows}, indent=1, default=str)
+    machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "kernel": platform.release()}
+    text = json.dumps({"machine": machine, "options": options, "rows": rows}, indent=1, default=str)
     (RESULTS / f"scale_{name}.json").write_text(text + "\n")
 
 

@@ -361,19 +361,85 @@ def test_one_that_fails_leaves_the_others_alone(
     as_support: Client, five: list[Mailbox], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = plan(as_support, "set", where="firma.example", **CLOSED)
-    save = services.save_responder
+    take_in = services._take_in
 
-    def broken(mailbox: Mailbox, *args: Any, **options: Any) -> Responder:
-        made = save(mailbox, *args, **options)
+    def broken(row: Responder, mailbox: Mailbox, *args: Any) -> dict[str, list[Any]]:
         if mailbox.local_part == "jan":
             raise RuntimeError("planted")
-        return made
+        return take_in(row, mailbox, *args)
 
-    monkeypatch.setattr(services, "save_responder", broken)
+    monkeypatch.setattr(services, "_take_in", broken)
     batches.start(batch)
     finish(batch)
     assert told(batch)["jan@firma.example"] == "failed"
     assert Responder.objects.count() == 4  # what it had done is undone with it
+
+
+def test_one_that_the_database_refuses_leaves_the_others_alone(as_support: Client, five: list[Mailbox]) -> None:
+    batch = plan(as_support, "set", where="firma.example", **CLOSED)
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSE_JAN)
+    batches.start(batch)
+    finish(batch)
+    assert told(batch) == dict.fromkeys(told(batch), "done") | {"jan@firma.example": "failed"}
+    assert ResponderEvent.objects.filter(kind="created").count() == 4
+
+
+# Found at the end of the transaction only, as a position that is taken is.
+REFUSE_JAN = """
+CREATE FUNCTION no_jan() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF EXISTS (SELECT FROM mailboxes_mailbox WHERE id = NEW.mailbox_id AND local_part = 'jan') THEN
+        RAISE EXCEPTION 'planted' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER no_jan AFTER INSERT ON responders_responder DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION no_jan();
+"""
+
+
+def test_a_mailbox_that_a_file_names_twice_gets_both(as_support: Client, five: list[Mailbox]) -> None:
+    text = "Adres;Temat\r\nanna@firma.example;Raz\r\nANNA@firma.example;Dwa\r\nanna@firma.example;Raz\r\n"
+    batch = plan(as_support, "set", file=SimpleUploadedFile("dwa.csv", text.encode()), **CLOSED)
+    batches.start(batch)
+    finish(batch)
+    assert list(batch.items.values_list("state", flat=True)) == ["done", "done", "skipped"]
+    assert list(five[0].responders.order_by("position").values_list("subject", flat=True)) == ["Raz", "Dwa"]
+
+
+def test_of_two_that_were_ended_none_is_taken_back_where_one_is_another_now(
+    as_support: Client, five: list[Mailbox], anna: User
+) -> None:
+    for subject in ("Raz", "Dwa"):
+        batch = plan(as_support, "set", where="firma.example", **CLOSED | {"from_date": "", "subject": subject})
+        batches.start(batch)
+        finish(batch)
+    ending = plan(as_support, "end", where="firma.example", types=["absence"], words="", reason="Otwarte")
+    batches.start(ending)
+    finish(ending)
+    services.delete_responder(five[0].responders.get(subject="Dwa"), actor=anna, now=NOW)
+    batches.take_back(ending)
+    finish(ending)
+    assert told(ending) == dict.fromkeys(told(ending), "taken-back") | {"anna@firma.example": "kept"}
+    assert not five[0].responders.filter(is_enabled=True).exists()
+    assert Responder.objects.filter(is_enabled=True).count() == 8
+
+
+def test_two_hundred_are_done_and_taken_back_with_few_queries(
+    as_support: Client, mailbox: Mailbox, django_assert_max_num_queries: Any
+) -> None:
+    Mailbox.objects.bulk_create(Mailbox(domain=mailbox.domain, local_part=f"m{number}") for number in range(150))
+    batch = plan(as_support, "set", where="firma.example", **CLOSED)
+    batches.start(batch)
+    with django_assert_max_num_queries(30):
+        assert batches._a_few(batch.pk, NOW)
+    finish(batch)
+    assert Responder.objects.count() == 151
+    batches.take_back(batch)
+    with django_assert_max_num_queries(50):
+        assert batches._a_few(batch.pk, NOW)
+    assert not Responder.objects.exists()
+    assert ResponderEvent.objects.filter(undoes__isnull=False).count() == 151
 
 
 def test_what_a_killed_worker_left_is_taken_up_again(
