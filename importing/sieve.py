@@ -78,9 +78,17 @@ def read(script: str, address: str, *, zone: str) -> Found:
         parser = Parser()
         if not parser.parse(script):
             return Found(problems=(Problem("autoresponder", address, "script-not-understood", str(parser.error)),))
+        if _is_cut_off(parser, script):
+            return Found(problems=(Problem("autoresponder", address, "script-not-understood", "it is cut off"),))
         return _found(parser.result, address, zone)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         return Found(problems=(Problem("autoresponder", address, "script-not-understood", str(error)),))
+
+
+def _is_cut_off(parser: Parser, script: str) -> bool:
+    """Whether the last command has no end (RFC 5228 §8.2): sievelib leaves such a one out without a word."""
+    kinds = [kind for kind, _text in parser.lexer.scan(script.encode()) if not kind.endswith("comment")]
+    return bool(kinds) and kinds[-1] not in {"semicolon", "right_cbracket"}
 
 
 def _found(commands: list[Command], address: str, zone: str) -> Found:

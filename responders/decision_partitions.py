@@ -44,7 +44,7 @@ def to_make(parts: Sequence[Part], newest_elsewhere: datetime | None, kept_days:
     """The parts that are missing, so that decisions of the next days have one.
 
     They begin where the last one ends, or tomorrow; never before `newest_elsewhere`, the newest row in the default
-    part: that row could not stay there.
+    part that could lie in one of them (`horizon`): that row could not stay there.
     """
     begin = max((part.end for part in parts), default=now)
     begin = begin if begin > now else _midnight_after(now)
@@ -57,6 +57,11 @@ def to_make(parts: Sequence[Part], newest_elsewhere: datetime | None, kept_days:
     return made
 
 
+def horizon(kept_days: int, now: datetime) -> datetime:
+    """No part that is made now reaches further. A row in the default part that is dated later hinders none."""
+    return now + AHEAD + timedelta(days=days_of_a_part(kept_days))
+
+
 def over(parts: Sequence[Part], kept_days: int, now: datetime) -> list[Part]:
     """The parts whose every decision is older than it is kept."""
     return sorted(part for part in parts if part.end <= now - timedelta(days=kept_days))
@@ -64,7 +69,7 @@ def over(parts: Sequence[Part], kept_days: int, now: datetime) -> list[Part]:
 
 def make_ahead(kept_days: int, now: datetime) -> list[str]:
     """Make the parts that are missing; their names. What cannot be locked soon is left to the next call."""
-    missing = to_make(parts(), _newest_in_default(), kept_days, now)
+    missing = to_make(parts(), _newest_in_default(horizon(kept_days, now)), kept_days, now)
     return _as_far_as_possible([(part.name, _attach(part)) for part in missing], there=False)
 
 
@@ -150,9 +155,9 @@ def _at_once(name: str, statements: Sequence[str], *, there: bool) -> bool | Non
     return True
 
 
-def _newest_in_default() -> datetime | None:
+def _newest_in_default(before: datetime) -> datetime | None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT max(decided_at) FROM {DEFAULT}")  # noqa: S608 (a constant)
+        cursor.execute(f"SELECT max(decided_at) FROM {DEFAULT} WHERE decided_at < %s", [before])  # noqa: S608 (constant)
         row = cursor.fetchone()
     return row[0] if row else None
 

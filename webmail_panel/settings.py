@@ -339,6 +339,10 @@ MAILBOX_RECIPIENTS_PER_DAY = env.int("MAILBOX_RECIPIENTS_PER_DAY", default=2000)
 CHECK_SENDER_DOMAINS = env.bool("CHECK_SENDER_DOMAINS", default=not DEBUG)
 # ADDRESS:PORT of the name server to ask; empty: those of this machine.
 DNS_SERVER = env.str("DNS_SERVER", default="")
+if DEBUG and not DNS_SERVER:
+    # The demo's domains are nobody's: the name servers of this machine are asked about them by a click alone.
+    for _task in ("check-domains", "look-at-claims", "start-published-dkim-keys"):
+        del CELERY_BEAT_SCHEDULE[_task]
 # What must stand in the DNS of hosted domains: the hosts that take their mail, the hosts that send it (or the name of
 # an SPF record that lists those), and where reports about DMARC and TLS go (empty: to the postmaster of the domain).
 MX_HOSTS = env.list("MX_HOSTS", default=[MAIL_HOSTNAME])

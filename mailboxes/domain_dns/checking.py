@@ -16,6 +16,7 @@ from mailboxes.domain_dns import changes, examine, sentences
 from mailboxes.domain_dns.asker import asker
 from mailboxes.domain_dns.changes import Known
 from mailboxes.domain_dns.expected import DkimKey, Installation, Service
+from mailboxes.domain_dns.fetcher import fetch
 from mailboxes.domain_dns.records import Answer, Finding, Record, State
 from mailboxes.models import Domain, DomainHealth, DomainRecord, DomainRecordChange
 
@@ -71,13 +72,13 @@ def keys_of(domain: Domain) -> tuple[DkimKey, ...]:
 def look(name: str, keys: tuple[DkimKey, ...]) -> list[Finding]:
     """Ask the DNS about a domain. Seconds may pass; nothing is kept."""
     ask = examine.remembering(asker(settings.DNS_SERVER))
-    return examine.examine(examine.Question(name, installation(), keys, ask))
+    return examine.examine(examine.Question(name, installation(), keys, ask, fetch))
 
 
 def unasked(domain: Domain) -> list[Finding]:
     """What must be there, nobody having looked: every state is UNKNOWN."""
     question = examine.Question(
-        domain.name, installation(), keys_of(domain), lambda _name, _kind: Answer(trouble="nobody asked")
+        domain.name, installation(), keys_of(domain), lambda _name, _kind: Answer(trouble="nobody asked"), fetch
     )
     return examine.examine(question)
 

@@ -3,18 +3,29 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address
 
-from mailboxes.domain_dns import expected, spf
+from mailboxes.domain_dns import expected, spf, spf_result
 from mailboxes.domain_dns.expected import DkimKey, Installation
-from mailboxes.domain_dns.records import Answer, Ask, Finding, NotAnsweredError, Record, State, known, tags
+from mailboxes.domain_dns.records import (
+    Answer,
+    Ask,
+    Fetch,
+    Finding,
+    NotAnsweredError,
+    Page,
+    Record,
+    State,
+    known,
+    tags,
+)
 
 # Words for why; sentences.py has them in both languages, by kind and reason.
 GOOD, NONE, SEVERAL, UNREADABLE, ELSEWHERE = "ok", "none", "several", "unreadable", "elsewhere"
 NOT_ANSWERED, OTHER = "not-answered", "other"
 NULL_MX, ALSO_ELSEWHERE, OWN_NAME = "null-mx", "also-elsewhere", "own-name"
 WITHOUT_US, EVERYBODY, MACROS = "without-us", "everybody", "macros"
-REVOKED, NO_KEY, OF_PARENT = "revoked", "no-key", "of-parent"
+REVOKED, NO_KEY, OF_PARENT, NOT_THERE = "revoked", "no-key", "of-parent", "not-there"
+SOMEBODY = "somebody"
 MOST_SHOWN, LONGEST_SHOWN = 10, 600
 
 
@@ -26,6 +37,7 @@ class Question:
     installation: Installation
     keys: tuple[DkimKey, ...]
     ask: Ask
+    fetch: Fetch
 
 
 def examine(question: Question) -> list[Finding]:
@@ -104,19 +116,29 @@ def _who_may_send(texts: list[str], question: Question) -> tuple[State, str, Seq
         policy = spf.read(texts[0], question.domain, question.ask)
     except spf.SpfError as error:
         return State.WRONG, str(error.reason), [*texts, error.evidence]
-    if any(term.is_all and term.result == "pass" for term in policy.terms):
-        return State.WRONG, EVERYBODY, texts
-    if not _we_pass(policy, question):
-        return State.WRONG, MACROS if policy.has_macros else WITHOUT_US, texts
-    return State.OK, GOOD, texts
+    reason = EVERYBODY if policy.allows_everybody else _whether_we_pass(policy, _what_receivers_say(question))
+    return (State.OK if reason == GOOD else State.WRONG), reason, texts
 
 
-def _we_pass(policy: spf.Policy, question: Question) -> bool:
+def _whether_we_pass(policy: spf.Policy, results: set[str]) -> str:
+    """Why not. Raises NotAnsweredError."""
+    if "temperror" in results:
+        raise NotAnsweredError("a name that the record leads to")
+    if "permerror" in results:
+        return UNREADABLE
+    if results != {"pass"}:
+        return MACROS if policy.depends_on_writer else WITHOUT_US
+    return GOOD
+
+
+def _what_receivers_say(question: Question) -> set[str]:
+    """The results of mail from each address of our sending hosts, of a mailbox that no record names."""
     hosts = question.installation.sending_hosts
-    addresses = [text for host in hosts for text in spf.addresses_of(host, question.ask)]
-    if not addresses:
+    found = [(host, address) for host in hosts for address in spf.addresses_of(host, question.ask)]
+    if not found:
         raise NotAnsweredError(f"{' '.join(hosts)}: no address")
-    return all(policy.result(ip_address(text)) == "pass" for text in addresses)
+    writer = f"{SOMEBODY}@{question.domain}"
+    return {spf_result.result(address, writer, host, question.ask) for host, address in found}
 
 
 def _dkim(question: Question) -> Iterator[Finding]:
@@ -171,6 +193,23 @@ def _dmarc_at(domain: str, ask: Ask) -> list[str]:
     return _with_version(known(ask(f"_dmarc.{domain}", "TXT")), "DMARC1")
 
 
+def _reports(question: Question) -> Iterator[Finding]:
+    """RFC 7489 §7.1: a domain that gets reports about another one says so, or they are not sent."""
+    record = expected.dmarc(question.domain, question.installation)
+    try:
+        found = _dmarc_at(question.domain, question.ask) or [record.value]
+    except NotAnsweredError:
+        return  # said of the policy itself
+    for place in expected.reports_elsewhere(tags(found[0]) or {}, question.domain):
+        consent = expected.dmarc_consent(question.domain, place)
+        yield _one(f"dmarc-reports:{place}", (consent,), partial(_consented, consent, question.ask))
+
+
+def _consented(record: Record, ask: Ask) -> tuple[State, str, Sequence[str]]:
+    found = known(ask(record.name, "TXT"))
+    return (State.OK, GOOD, found) if _with_version(found, "DMARC1") else (State.MISSING, NONE, found)
+
+
 def _with_version(texts: Sequence[str], version: str) -> list[str]:
     """Records that begin with v=VERSION; others at the same name mean nothing."""
     found = [(text, text.partition(";")[0].replace(" ", "")) for text in texts]
@@ -183,6 +222,7 @@ def _mta_sts(question: Question) -> Iterator[Finding]:
     record = expected.mta_sts(question.domain, question.installation)
     yield _one("mta-sts", (record,), lambda: _policy_named(record, question.ask))
     yield _web_alias("mta-sts", question, "mta-sts-host")
+    yield _one("mta-sts-file", (), lambda: _policy_at(f"mta-sts.{question.domain}", question))
 
 
 def _policy_named(record: Record, ask: Ask) -> tuple[State, str, Sequence[str]]:
@@ -196,6 +236,24 @@ def _policy_named(record: Record, ask: Ask) -> tuple[State, str, Sequence[str]]:
     if there is None or "id" not in there:
         return State.WRONG, UNREADABLE, found
     return (State.OK, GOOD, found) if there["id"] == wanted["id"] else (State.WRONG, OTHER, found)
+
+
+def _policy_at(host: str, question: Question) -> tuple[State, str, Sequence[str]]:
+    """RFC 8461 §3.3: fetched as senders do."""
+    addresses = spf.addresses_of(host, question.ask)
+    if not addresses:
+        return State.MISSING, NONE, addresses
+    page = question.fetch(host, addresses)
+    reason = page.trouble or _told_by(page, expected.mta_sts_policy(question.installation))
+    shown = [" ".join(page.text.split()) or page.trouble or f"HTTP {page.status}"]
+    return (State.OK if reason == GOOD else State.WRONG), reason, shown
+
+
+def _told_by(page: Page, policy: str) -> str:
+    if page.status != 200:
+        return NOT_THERE
+    is_ours = page.content_type == "text/plain" and page.text.split() == policy.split()
+    return GOOD if is_ours else OTHER
 
 
 def _tls_rpt(question: Question) -> Iterator[Finding]:
@@ -246,7 +304,9 @@ def _service_at(record: Record, ask: Ask) -> tuple[State, str, Sequence[str]]:
     return (State.OK, GOOD, found) if is_ours else (State.WRONG, ELSEWHERE, found)
 
 
-RULES: tuple[Callable[[Question], Iterator[Finding]], ...] = (_mx, _spf, _dkim, _dmarc, _mta_sts, _tls_rpt, _programs)
+RULES: tuple[Callable[[Question], Iterator[Finding]], ...] = (
+    _mx, _spf, _dkim, _dmarc, _reports, _mta_sts, _tls_rpt, _programs,
+)  # fmt: skip
 # Without these mail does not arrive, or is taken for spam; the rest is good to have.
 NEEDED = frozenset({"mx", "spf", "dkim", "dmarc"})
 

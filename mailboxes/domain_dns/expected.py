@@ -1,6 +1,7 @@
 """What must stand in the DNS for a hosted domain, to copy into its zone. Pure."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from mailboxes.domain_dns import spf
@@ -8,6 +9,8 @@ from mailboxes.domain_dns.records import Record
 
 MTA_STS_PATH = "/.well-known/mta-sts.txt"
 # Seconds that senders keep the policy (RFC 8461 §3.2): a day while it is tried out, then weeks.
+_MAILTO = re.compile(r"mailto:[^@,]+@([a-z0-9_-]+(?:\.[a-z0-9_-]+)+)\.?(?:![0-9]+[kmgt]?)?", re.IGNORECASE | re.ASCII)
+MOST_PLACES, LONGEST_PLACE = 5, 80  # that are looked at; no honest record has more
 MAX_AGE = {"testing": 86_400, "enforce": 1_209_600}
 
 
@@ -69,6 +72,23 @@ def dkim(domain: str, key: DkimKey) -> Record:
 def dmarc(domain: str, installation: Installation) -> Record:
     """A policy that harms nobody: reports come, and nothing is refused (RFC 7489 §6.3)."""
     return Record(f"_dmarc.{domain}", "TXT", f"v=DMARC1; p=none; rua=mailto:{installation.reports_of(domain)}")
+
+
+def dmarc_consent(domain: str, place: str) -> Record:
+    """In the zone of `place`: it takes reports about the domain (RFC 7489 §7.1)."""
+    return Record(f"{domain}._report._dmarc.{place}", "TXT", "v=DMARC1")
+
+
+def reports_elsewhere(policy: dict[str, str], domain: str) -> list[str]:
+    """The domains, neither above nor below this one, where a DMARC record (its tags) wants reports (RFC 7489 §6.2)."""
+    uris = ",".join([policy.get("rua", ""), policy.get("ruf", "")]).split(",")
+    found = [match[1].lower() for uri in uris if (match := _MAILTO.fullmatch(uri.strip()))]
+    places = [one for one in dict.fromkeys(found) if len(one) <= LONGEST_PLACE and not _is_kin(one, domain)]
+    return places[:MOST_PLACES]
+
+
+def _is_kin(one: str, other: str) -> bool:
+    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
 
 
 def mta_sts_policy(installation: Installation) -> str:

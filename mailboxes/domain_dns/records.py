@@ -22,6 +22,21 @@ Ask = Callable[[str, str], Answer]
 """Name and type of record → what the DNS says."""
 
 
+@dataclass(frozen=True)
+class Page:
+    """What a web server answers to GET; `trouble` is why it gave no answer, one of the words below."""
+
+    status: int = 0
+    content_type: str = ""
+    text: str = ""
+    trouble: str = ""
+
+
+PRIVATE, CERTIFICATE, AWAY = "private", "certificate", "away"
+Fetch = Callable[[str, tuple[str, ...]], Page]
+"""Host name and its addresses → what its policy file is, over HTTPS."""
+
+
 class NotAnsweredError(Exception):
     """The DNS gave no answer, so nothing can be said."""
 

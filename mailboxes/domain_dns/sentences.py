@@ -11,8 +11,10 @@ TITLES: dict[str, Any] = {
     "spf": _("Who may send (SPF)"),
     "dkim": _("Signature of outgoing mail (DKIM)"),
     "dmarc": _("What forged mail is worth (DMARC)"),
+    "dmarc-reports": _("Reports about forged mail, at another domain (DMARC)"),
     "mta-sts": _("Mail comes encrypted only (MTA-STS)"),
     "mta-sts-host": _("Where that rule is read (MTA-STS)"),
+    "mta-sts-file": _("What that rule says (MTA-STS)"),
     "tls-rpt": _("Reports about encryption (TLS-RPT)"),
     "autoconfig": _("Thunderbird sets itself up (autoconfig)"),
     "autodiscover": _("Outlook sets itself up (autodiscover)"),
@@ -47,7 +49,10 @@ SENTENCES: dict[str, Any] = {
     "spf include": _("The record leads to a domain that has no SPF record of its own: receivers give up."),
     "spf everybody": _("The record lets the whole world send as this domain (+all)."),
     "spf without-us": _("Our servers do not stand in the record, so mail from here may be taken for spam."),
-    "spf macros": _("The record uses macros, so it cannot be told that our servers may send. Name them plainly."),
+    "spf macros": _(
+        "The record goes by who writes (macros), so it cannot be told that our servers may send for all. "
+        "Name them plainly."
+    ),
     "dkim ok": _("Receivers can check our signature."),
     "dkim none": _("The key is not in the DNS, so receivers cannot check our signature."),
     "dkim several": _SEVERAL,
@@ -60,6 +65,10 @@ SENTENCES: dict[str, Any] = {
     "dmarc none": _("There is no rule. Large providers want one from everybody who sends much."),
     "dmarc several": _SEVERAL,
     "dmarc unreadable": _UNREADABLE,
+    "dmarc-reports ok": _("The other domain says that it takes them."),
+    "dmarc-reports none": _(
+        "The other domain does not say that it takes them, so they are not sent. The record belongs into its zone."
+    ),
     "mta-sts ok": _("Senders know that there is a rule."),
     "mta-sts none": _("Senders do not know that our servers can always do encryption."),
     "mta-sts several": _SEVERAL,
@@ -68,6 +77,13 @@ SENTENCES: dict[str, Any] = {
     "mta-sts-host ok": _("Senders read the rule at this panel."),
     "mta-sts-host none": _("The name does not exist, so senders cannot read the rule."),
     "mta-sts-host elsewhere": _NOT_HERE,
+    "mta-sts-file ok": _("Senders read our rule there."),
+    "mta-sts-file none": _("The name does not exist, so senders cannot read the rule."),
+    "mta-sts-file other": _("Something else than our rule is read there."),
+    "mta-sts-file not-there": _("The web server there does not have the rule, or sends senders elsewhere."),
+    "mta-sts-file certificate": _("The certificate there does not hold for this name: senders do not read on."),
+    "mta-sts-file private": _("The name leads to an address that the world cannot reach, so we did not look."),
+    "mta-sts-file away": _("No web server answered there, so the rule could not be read."),
     "tls-rpt ok": _("Somebody is told when mail could not come encrypted."),
     "tls-rpt none": _("Nobody is told when mail could not come encrypted."),
     "tls-rpt several": _SEVERAL,

@@ -1,13 +1,15 @@
-"""Who may send mail of a domain, as its SPF record says (RFC 7208). Pure: the DNS is asked by whoever calls.
+"""What is wrong with a domain's SPF record, whoever sends (RFC 7208). Pure: the DNS is asked by whoever calls.
 
-Macros are not expanded: a term with one is taken to match nobody, which is said (`has_macros`).
+Whether a given server may send, `spf_result` says: it evaluates as receivers do, macros and all, and stops where it
+knows. Here everything is read, what receivers meet today and what they would meet tomorrow. Names with macros are not:
+they depend on who sends.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 
 from mailboxes.domain_dns.records import Ask, known
 
@@ -16,15 +18,13 @@ MAX_VOID = 2  # §4.6.4
 MAX_OF_MX = 10  # §4.6.4
 MAX_TERMS = 200  # ours: no honest record has more
 VERSION = "v=spf1"
-QUALIFIERS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
+QUALIFIERS = "+-~?"
+OF_THE_WRITER = re.compile(r"%\{[ls]", re.IGNORECASE)  # macros whose value is another one for each mailbox (§7.2)
 MODIFIER = re.compile(r"([a-z][a-z0-9_.-]*)=(.*)", re.IGNORECASE | re.ASCII)
 TERM = re.compile(
     r"([+?~-]?)([a-z][a-z0-9_.-]*)(?::([^/\s]*))?((?:/[0-9]{1,3})?(?://[0-9]{1,3})?)", re.IGNORECASE | re.ASCII
 )
 MECHANISMS = {"all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"}
-
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 
 
 class Reason(StrEnum):
@@ -48,29 +48,11 @@ class SpfError(Exception):
 
 
 @dataclass(frozen=True)
-class Term:
-    """One mechanism: whom it matches. `included`: the record that it leads to."""
-
-    result: str
-    is_all: bool = False
-    networks: tuple[Network, ...] = ()
-    included: "Policy | None" = None
-
-
-@dataclass(frozen=True)
 class Policy:
-    """A record with everything that it leads to."""
+    """What a record, with everything that it leads to, says of nobody in particular."""
 
-    terms: tuple[Term, ...]
-    redirect: "Policy | None" = None
-    has_macros: bool = False
-
-    def result(self, address: Address) -> str:
-        """pass, fail, softfail or neutral for mail that comes from there (§2.6, §4.7)."""
-        for term in self.terms:
-            if _matches(term, address):
-                return term.result
-        return self.redirect.result(address) if self.redirect else "neutral"
+    allows_everybody: bool = False
+    depends_on_writer: bool = False
 
 
 @dataclass
@@ -124,18 +106,26 @@ def read(text: str, domain: str, ask: Ask) -> Policy:
 def _read(text: str, domain: str, reading: _Reading) -> Policy:
     words = [_parse(word) for word in _words(text)]
     has_all = any(word.name == "all" for word in words)
-    terms, redirect, macros = [], None, False
-    for word in words:
-        if word.is_modifier:
-            if word.name == "redirect" and not has_all:  # §6.1: ignored beside "all"
-                redirect = _lead_to(word, reading)
-        elif "%" in word.value or word.name in {"ptr", "exists"}:
-            reading.count(word.text)
-            macros = True
-        else:
-            terms.append(_term(word, domain, reading))
-    inner = [term.included for term in terms if term.included] + ([redirect] if redirect else [])
-    return Policy(tuple(terms), redirect, macros or any(policy.has_macros for policy in inner))
+    inner = [_follow(word, domain, reading, has_all=has_all) for word in words]
+    return Policy(
+        any(word.name == "all" and word.qualifier in {"", "+"} for word in words),
+        bool(OF_THE_WRITER.search(text)) or any(policy.depends_on_writer for policy in inner if policy),
+    )
+
+
+def _follow(word: _Word, domain: str, reading: _Reading, *, has_all: bool) -> Policy | None:
+    """Look up what a term leads to; a record that it leads to is read as well. Raises SpfError."""
+    if word.is_modifier and (word.name != "redirect" or has_all):  # §6.1: ignored beside "all"; others mean nothing
+        return None
+    if "%" in word.value or word.name in {"ptr", "exists"}:
+        reading.count(word.text)
+    elif word.name in {"include", "redirect"}:
+        return _lead_to(word, reading)
+    elif word.name in {"ip4", "ip6"}:
+        _check_network(word)
+    elif word.name in {"a", "mx"}:
+        _look_up(word, word.value or domain, reading)
+    return None
 
 
 def _words(text: str) -> list[str]:
@@ -162,17 +152,14 @@ def _parse(text: str) -> _Word:
     return _Word(text, found[2].lower(), found[3] or "", qualifier, found[4])
 
 
-def _term(word: _Word, domain: str, reading: _Reading) -> Term:
-    result = QUALIFIERS[word.qualifier or "+"]
-    if word.name == "all":
-        return Term(result, is_all=True)
-    if word.name in {"ip4", "ip6"}:
-        return Term(result, networks=(_network(word),))
-    if word.name == "include":
-        return Term(result, included=_lead_to(word, reading))
+def _look_up(word: _Word, host: str, reading: _Reading) -> None:
+    """The hosts of `a` and `mx` (§5.3, §5.4). Raises SpfError."""
+    first, _slashes, second = word.sizes.partition("//")
+    if int(first.strip("/") or 0) > 32 or int(second or 0) > 128:
+        raise SpfError(Reason.UNREADABLE, word.text)
     reading.count(word.text)
-    host = word.value or domain
-    return Term(result, networks=_of_hosts([host] if word.name == "a" else _mx(host, reading), word, reading))
+    for name in [host] if word.name == "a" else _mx(host, reading):
+        reading.note(addresses_of(name, reading.ask), name)
 
 
 def _lead_to(word: _Word, reading: _Reading) -> Policy:
@@ -197,38 +184,19 @@ def _mx(name: str, reading: _Reading) -> list[str]:
     return [host for host in hosts if host]
 
 
-def _of_hosts(hosts: list[str], word: _Word, reading: _Reading) -> tuple[Network, ...]:
-    first, _slashes, second = word.sizes.partition("//")
-    lengths = {4: int(first.strip("/") or 32), 6: int(second or 128)}
-    found: list[Network] = []
-    for host in hosts:
-        texts = reading.note(addresses_of(host, reading.ask), host)
-        try:
-            found += [ip_network(f"{text}/{lengths[ip_address(text).version]}", strict=False) for text in texts]
-        except ValueError as error:
-            raise SpfError(Reason.UNREADABLE, word.text) from error
-    return tuple(found)
-
-
 def addresses_of(host: str, ask: Ask) -> tuple[str, ...]:
     """IPv4 and IPv6 addresses of a host. Raises NotAnsweredError."""
     return known(ask(host, "A")) + known(ask(host, "AAAA"))
 
 
-def _network(word: _Word) -> Network:
+def _check_network(word: _Word) -> None:
+    """Raises SpfError."""
     try:
         network = ip_network(word.value, strict=False)
     except ValueError as error:
         raise SpfError(Reason.UNREADABLE, word.text) from error
     if network.version != int(word.name[2:]):
         raise SpfError(Reason.UNREADABLE, word.text)
-    return network
-
-
-def _matches(term: Term, address: Address) -> bool:
-    if term.included is not None:
-        return term.included.result(address) == "pass"  # §5.2
-    return term.is_all or any(address.version == one.version and address in one for one in term.networks)
 
 
 def _is_readable(word: str) -> bool:

@@ -1,15 +1,13 @@
 """Whatever a zone says, and whoever does not answer: every check ends with a finding for each thing, in words."""
 
-from ipaddress import ip_address
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailboxes.domain_dns import spf
+from mailboxes.domain_dns import spf, spf_result
 from mailboxes.domain_dns.examine import Question, examine, remembering
 from mailboxes.domain_dns.expected import DkimKey, Installation, Service
-from mailboxes.domain_dns.records import Answer, NotAnsweredError, Record, State
+from mailboxes.domain_dns.records import Answer, NotAnsweredError, Page, Record, State
 from mailboxes.domain_dns.sentences import sentence, title
 
 INSTALLATION = Installation(
@@ -53,17 +51,16 @@ def test_no_zone_stops_a_check(data: st.DataObject) -> None:
         return Answer(tuple(data.draw(st.lists(VALUES[kind], max_size=3))))
 
     keys = (DkimKey("s", "v=DKIM1; k=rsa; p=AAAA"),)
-    found = examine(Question("firma.example", INSTALLATION, keys, remembering(ask)))
-    assert len(found) == 10
+    trouble = data.draw(st.sampled_from(["", "away", "private", "certificate"]))
+    page = Page(data.draw(st.integers(0, 600)), "text/plain", data.draw(st.text(max_size=20)), trouble)
+    fetched = Question("firma.example", INSTALLATION, keys, remembering(ask), lambda _host, _addresses: page)
+    found = examine(fetched)
+    assert len([one for one in found if one.kind != "dmarc-reports"]) == 11
     for one in found:
         assert title(one)
         assert sentence(one)
         assert all(record.zone_line for record in one.publish)
         assert (one.state is State.UNKNOWN) == (one.reason == "not-answered")
-
-
-def nothing(_name: str, _kind: str) -> Answer:
-    return Answer()
 
 
 @pytest.mark.parametrize(
@@ -78,7 +75,27 @@ def nothing(_name: str, _kind: str) -> Answer:
     ],
 )
 def test_spf_says_who_may_send(text: str, address: str, result: str) -> None:
-    assert spf.read(text, "firma.example", nothing).result(ip_address(address)) == result
+    def ask(_name: str, kind: str) -> Answer:
+        return Answer((text,) if kind == "TXT" else ())
+
+    assert spf_result.result(address, "anna@firma.example", "mail.example", ask) == result
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [("v=spf1 ptr -all", "pass"), ("v=spf1 ptr:other.example -all", "fail"), ("v=spf1 exists:%{p}.x -all", "fail")],
+)
+def test_spf_goes_by_the_names_that_an_address_leads_back_to(text: str, result: str) -> None:
+    records = {
+        ("firma.example", "TXT"): text, ("7.2.0.192.in-addr.arpa", "PTR"): "mail.firma.example",
+        ("mail.firma.example", "A"): "192.0.2.7",
+    }  # fmt: skip
+
+    def ask(name: str, kind: str) -> Answer:
+        return Answer((records[name, kind],) if (name, kind) in records else ())
+
+    assert spf_result.result("192.0.2.7", "anna@firma.example", "mail.example", ask) == result
+    assert spf_result.result("192.0.2.8", "anna@firma.example", "mail.example", ask) == "fail"
 
 
 def test_without_an_answer_spf_says_nothing() -> None:

@@ -237,6 +237,18 @@ def test_where_one_process_dies_the_others_end_too(start: Start) -> None:
     assert program.process.returncode == 128 + signal.SIGKILL
 
 
+def test_where_the_parent_is_killed_the_others_end_too_and_leave_the_port(start: Start) -> None:
+    port = free_port()
+    program = start(f"--listen=127.0.0.1:{port}", "--processes=2")
+    children = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children").read_text().split()
+    assert len(children) == 2
+    program.process.kill()
+    program.process.wait(20)
+    assert wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children), 20)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
 def test_several_processes_do_not_listen_on_a_path(start: Start, tmp_path: Path) -> None:
     program = start(f"--listen=unix:{tmp_path}/hook", "--processes=2")
     assert "several processes listen on HOST:PORT" in program.stop()

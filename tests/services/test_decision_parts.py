@@ -65,6 +65,21 @@ def test_after_a_gap_no_part_is_made_for_time_that_lies_in_the_default_part() ->
     assert parts.to_make([Part("x", day(1), day(2))], day(6), 90, NOON)[0].begin == day(7)
 
 
+@pytest.mark.usefixtures("no_parts_left")
+def test_a_row_dated_far_ahead_keeps_no_part_from_being_made(mailbox: Mailbox) -> None:
+    """A clock was wrong for a moment; its row stays in the default part, and is deleted when its time is over."""
+    now = database_now()
+    far = decide(mailbox, now + timedelta(days=2000))
+    soon = decide(mailbox, now + timedelta(days=1))
+    made = parts.make_ahead(90, now)
+    assert len(made) == 2  # from the day after the one of tomorrow
+    assert place_of(decide(mailbox, now + timedelta(days=4))) in made
+    assert (place_of(far), place_of(soon)) == (DEFAULT, DEFAULT)
+    assert parts.make_ahead(90, now + timedelta(days=30)) != []
+    far_from_now = far.decided_at + timedelta(days=1)
+    assert parts.to_make(parts.parts(), far.decided_at, 90, far_from_now)[0].begin > far.decided_at
+
+
 def test_a_part_is_over_when_its_last_row_is() -> None:
     first, second = Part("a", None, day(2)), Part("b", day(2), day(3))
     assert parts.over([second, first], 2, NOON) == [first]

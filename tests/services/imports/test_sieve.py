@@ -141,6 +141,8 @@ def test_conditions_that_are_others_are_told(script: str, words: str) -> None:
         'require ["date","vacation"]; if currentdate { vacation "x"; }',
         'require ["date","relational","vacation"]; if currentdate :value "ge" "date" "soon" { vacation "x"; }',
         'require "vacation";' + "if true {" * 500 + 'vacation "x";' + "}" * 500, "vacation \0 \ufffd",
+        'require "vacation"; vacation', 'require "vacation"; vacation :days 3 "x"',
+        'require "vacation"; if true { vacation "x"; } vacation :subject "y" "z" # ;',
     ],
 )  # fmt: skip
 def test_scripts_that_cannot_be_understood_are_told(script: str) -> None:
