@@ -6,8 +6,9 @@ export VAR_DIR
 BIN := .venv/bin
 FUZZ_SECONDS ?= 60
 CATALOGUES := $(wildcard locale/*/LC_MESSAGES/django.po)
-# Two workers of pytest-xdist; all tests of a file run in one.
-PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
+# Workers of pytest-xdist: three for everything, because tests on mail servers wait more than they work. Which tests go
+# together: tests/schedule.py.
+PYTEST := $(BIN)/python -m pytest -q --dist loadfile
 FAST := $(wildcard tests/core tests/services tests/lmtp tests/web)
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
@@ -31,11 +32,11 @@ check: .venv/dev.stamp .venv/messages.stamp  ## Linters, types, layers, migratio
 .PHONY: test
 test: .venv/dev.stamp .venv/messages.stamp  ## Every test, on real servers (as root it installs Debian's)
 	@sh tests/install-debian-packages.sh
-	$(PYTEST) tests
+	$(PYTEST) -n 3 tests
 
 .PHONY: test-fast
 test-fast: .venv/dev.stamp .venv/messages.stamp  ## The tests that need no mail server and no browser
-	$(PYTEST) $(FAST)
+	$(PYTEST) -n 2 $(FAST)
 
 .PHONY: bench
 bench: .venv/dev.stamp .venv/messages.stamp  ## How fast the hook is, beside Pigeonhole: ARGS="reply list --rounds 9"

@@ -4,6 +4,7 @@ We start the binaries ourselves instead of through the package's PostgresServer:
 can open the socket and changes the mode of existing folders.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -144,10 +145,16 @@ def start_redis(folder: Path) -> Redis:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on at this moment, and that no connection is given either.
+
+    The kernel takes the near ends of connections from a range of its own: a port from there may be gone before its
+    server binds it. Linux begins that range at 32768.
+    """
+    while True:
+        port = secrets.choice(range(15_000, 32_000))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _redis_binary() -> str:

@@ -1,5 +1,6 @@
 """A real authoritative name server (nsd) on 127.0.0.1 with the zones that a test writes, and one that is silent."""
 
+import contextlib
 import shutil
 import socket
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 import dns.exception
 import dns.message
 import dns.query
+
+from webmail_panel.embedded import free_port
 
 CONFIG = """
 server:
@@ -43,17 +46,13 @@ def find_nsd() -> str | None:
     return shutil.which("nsd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 
 
-def free_port() -> int:
+def free_port_for_both() -> int:
     """One that is free for UDP and TCP alike, at this moment."""
-    for _attempt in range(100):
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(tcp.getsockname())
-            except OSError:
-                continue
-            return int(tcp.getsockname()[1])
-    raise OSError("no free port")
+    while True:
+        port = free_port()
+        with socket.socket(type=socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
+            udp.bind(("127.0.0.1", port))
+            return port
 
 
 class Nsd:
@@ -61,7 +60,7 @@ class Nsd:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._serial = folder, 0
-        self.port = free_port()
+        self.port = free_port_for_both()
         self.address = f"127.0.0.1:{self.port}"
         (folder / "nsd.conf").write_text(CONFIG.format(port=self.port, folder=folder))
         self._process: subprocess.Popen[bytes] | None = None

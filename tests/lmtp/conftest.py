@@ -3,30 +3,17 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.db import connection
 
 from mailboxes.models import Mailbox
 from responders.models import Decision
+from tests.committed import emptied_afterwards
 from tests.lmtp.parts import Hook, Relay
-
-TABLES = [
-    "mailboxes_customer", "mailboxes_domain", "mailboxes_user", "responders_responder", "responders_previousresponse",
-    "responders_decision", "responders_quarantinedmessage", "responders_replycount", "responders_refusal",
-    "responders_policyversion", "responders_hooksign",
-]  # fmt: skip
 
 
 @pytest.fixture
 def db(django_db_setup: None, django_db_blocker) -> Iterator[None]:
-    """Rows are committed, for the hook has connections of its own; afterwards our tables are emptied.
-
-    In place of pytest-django's `transactional_db`, whose flush takes ten times as long and also removes
-    what migrations made.
-    """
-    with django_db_blocker.unblock():
-        yield
-        with connection.cursor() as cursor:
-            cursor.execute(f"TRUNCATE {', '.join(TABLES)} CASCADE")
+    """Rows are committed, for the hook has connections of its own."""
+    yield from emptied_afterwards(django_db_blocker)
 
 
 @pytest.fixture(scope="session")

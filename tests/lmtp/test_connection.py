@@ -54,7 +54,8 @@ def hang_up() -> None:
     """As the server does when it is restarted."""
     with psycopg.connect(**parameters(), autocommit=True) as other:
         other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             " AND (query LIKE '%pg_sleep($1%' OR query LIKE '%unnest($1%')"
         )
 

@@ -29,11 +29,10 @@ Start = Callable[..., "Program"]
 def two_free_ports() -> int:
     """The first of two that follow each other: a second process of the hook has its health at the second."""
     while True:
-        with socket.socket() as first, socket.socket() as second, contextlib.suppress(OSError):
-            first.bind(("127.0.0.1", 0))
-            number = int(first.getsockname()[1])
-            second.bind(("127.0.0.1", number + 1))
-            return number
+        port = free_port()
+        with socket.socket() as second, contextlib.suppress(OSError):
+            second.bind(("127.0.0.1", port + 1))
+            return port
 
 
 class Program:
@@ -85,7 +84,7 @@ def start(relay: Relay, db: None) -> Iterator[Start]:
     def start_program(*arguments: str, relay_url: str = relay.url) -> Program:
         program = Program(relay_url, *arguments)
         running.append(program)
-        assert wait_for(lambda: program.health() == 200 or program.process.poll() is not None, 20)
+        assert wait_for(lambda: program.health() == 200 or program.process.poll() is not None)
         return program
 
     yield start_program
@@ -188,7 +187,7 @@ def test_health_says_no_without_a_database(start: Start, monkeypatch: pytest.Mon
     monkeypatch.setattr(connection, "get_connection_params", lambda: parameters | {"dbname": "nowhere"})
     program = Program("smtp://127.0.0.1:1")
     try:
-        assert wait_for(lambda: program.health() != 0, 20)
+        assert wait_for(lambda: program.health() != 0)
         assert program.health() == 503
     finally:
         program.stop()
@@ -206,10 +205,10 @@ def test_health_says_no_while_the_database_is_away_and_yes_when_it_is_back(start
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND backend_start > %s",
                 [name, since],
             )
-            assert wait_for(lambda: program.health() == 503, 20)
+            assert wait_for(lambda: program.health() == 503)
         finally:
             server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
-    assert wait_for(lambda: program.health() == 200, 20)
+    assert wait_for(lambda: program.health() == 200)
     assert program.process.poll() is None
 
 
@@ -217,7 +216,7 @@ def test_several_processes_share_a_port_and_end_together(start: Start, relay: Re
     port = free_port()
     program = start(f"--listen=127.0.0.1:{port}", "--processes=2")
     program.health_port += 1
-    assert wait_for(lambda: program.health() == 200, 20)
+    assert wait_for(lambda: program.health() == 200)
     children = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children").read_text().split()
     assert len(children) == 2
     for number in range(8):  # connections: they go to one or the other
@@ -233,7 +232,7 @@ def test_where_one_process_dies_the_others_end_too(start: Start) -> None:
     program = start(f"--listen=127.0.0.1:{free_port()}", "--processes=2")
     first, *_others = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children").read_text().split()
     os.kill(int(first), signal.SIGKILL)
-    assert wait_for(lambda: program.process.poll() is not None, 20)
+    assert wait_for(lambda: program.process.poll() is not None)
     assert program.process.returncode == 128 + signal.SIGKILL
 
 

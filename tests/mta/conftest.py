@@ -34,6 +34,11 @@ PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
 
 
+@pytest.fixture(autouse=True)
+def _passwords_cost_little() -> None:
+    """Not here: Dovecot reads them as they are made in earnest."""
+
+
 @pytest.fixture(scope="session")
 def shared_stack() -> Iterator[Stack]:
     require_mail_servers()

@@ -24,6 +24,7 @@ def stdin(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
 
 
+@pytest.mark.usefixtures("passwords_cost_what_they_should")
 def test_a_mailbox_is_added_with_its_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     stdin(monkeypatch, "a long enough pass phrase\n")
     run("mailbox", "add", "Ewa@Firma.example", "--name", "Ewa", "--password-stdin", "--create-domain")

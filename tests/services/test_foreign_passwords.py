@@ -56,6 +56,7 @@ def test_one_that_only_the_panel_can_check_is_not_shown_to_dovecot(newcomer: Mai
     assert seen_by_dovecot(newcomer) is None
 
 
+@pytest.mark.usefixtures("passwords_cost_what_they_should")
 def test_a_sign_in_makes_an_argon2_hash_of_it(newcomer: Mailbox) -> None:
     services.take_password(newcomer, taken(sha512_crypt.using(rounds=5000).hash("swordfish")))
     owner = User.objects.get(email=newcomer.address)

@@ -7,6 +7,7 @@ from django.db import connection
 
 from bench.scale import lookups
 from bench.scale.filling import Size, fill
+from tests.committed import begin_with_new_tables
 
 PAGES = 100  # of 8 KB; a table that is read from end to end has more
 SLOW_TO_PLAN = {"aliases", "copies", "senders", "dovecot password"}
@@ -14,6 +15,7 @@ SLOW_TO_PLAN = {"aliases", "copies", "senders", "dovecot password"}
 
 @pytest.fixture
 def many(db: None) -> None:
+    begin_with_new_tables()
     fill(connection.connection, Size(mailboxes=6_000, aliases=2_000, decisions=0))
 
 

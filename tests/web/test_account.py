@@ -64,6 +64,7 @@ def test_a_page_of_the_account_asks_the_same_number_of_questions_whatever_it_sho
 # --- Password -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("passwords_cost_what_they_should")
 def test_a_new_password_counts_and_signs_out_everywhere_else(anna: User) -> None:
     here, there = sign_in(anna), sign_in(anna)
     assert "Hasło zostało zmienione." in change_password(here)

@@ -13,12 +13,14 @@ from bench.scale.filling import Size, fill
 from bench.scale.lookups import large_tables, plan_of
 from mailboxes import access
 from mailboxes.models import Domain, Mailbox, User
+from tests.committed import begin_with_new_tables
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def many(db: None) -> None:
+    begin_with_new_tables()
     fill(connection.connection, Size(mailboxes=6_000, aliases=2_000, decisions=0))
 
 
