@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -18,6 +19,7 @@ from importing import comparing, facts, wanted
 from importing.items import Item, State, left_out, note, of_problem
 from importing.texts import has_broken_letters
 from mailboxes import addresses, hosting, services
+from mailboxes.log import IMPORT, record
 from mailboxes.models import LANGUAGES, Alias, AliasTarget, Customer, Domain, Mailbox, validate_domain_name
 from responders import services as responders
 from responders.models import Responder
@@ -102,7 +104,7 @@ class Carrier:
                 yield Item(State.SAME, "customer", label)
                 continue
             made = Customer(number=customer.number, name=customer.name)
-            yield self._make(Item(State.NEW, "customer", label), made.save)
+            yield self._make(Item(State.NEW, "customer", label), partial(_make_customer, made))
 
     def _domain(
         self, name: str, domain: facts.Domain | None, mailboxes: list[facts.Mailbox], answering: list[facts.Responder]
@@ -122,7 +124,7 @@ class Carrier:
         for responder in answering:
             yield from self._responder(responder, there)
         if is_new and row is not None and domain is not None and domain.max_mailboxes is not None:
-            hosting.set_domain(row, actor=None, max_mailboxes=domain.max_mailboxes)
+            hosting.set_domain(row, actor=IMPORT, max_mailboxes=domain.max_mailboxes)
 
     def _one_domain(self, row: Domain | None, domain: facts.Domain) -> tuple[Domain | None, Item]:
         """The row, if there is one now."""
@@ -137,11 +139,11 @@ class Carrier:
 
     def _make_domain(self, domain: facts.Domain) -> Domain:
         customer = Customer.objects.filter(number=domain.customer).first() if domain.customer else None
-        row = services.add_domain(domain.name, customer=customer)
+        row = services.add_domain(domain.name, customer=customer, actor=IMPORT)
         if domain.quota_mb is not None:
-            hosting.set_domain(row, actor=None, quota_mb=domain.quota_mb)
+            hosting.set_domain(row, actor=IMPORT, quota_mb=domain.quota_mb)
         if not domain.is_active:
-            hosting.suspend(row, now=self._options.now, actor=None)
+            hosting.suspend(row, now=self._options.now, actor=IMPORT)
         return row
 
     def _mailbox(self, mailbox: facts.Mailbox, there: dict[str, Mailbox], taken: set[str]) -> Iterator[Item]:
@@ -176,20 +178,23 @@ class Carrier:
     def _make_mailbox(self, mailbox: facts.Mailbox) -> Mailbox:
         language = mailbox.language if mailbox.language in dict(LANGUAGES) else None
         row = services.add_mailbox(
-            mailbox.address, name=wanted.name_of(mailbox), language=language, time_zone=self._options.zone
+            mailbox.address,
+            name=wanted.name_of(mailbox),
+            language=language,
+            time_zone=self._options.zone,
+            actor=IMPORT,
         )
         if mailbox.quota_mb is not None:
-            hosting.set_quota(row, mailbox.quota_mb)
+            hosting.set_quota(row, mailbox.quota_mb, actor=IMPORT)
         if not mailbox.is_active:
-            hosting.suspend(row, now=self._options.now, actor=None)
+            hosting.suspend(row, now=self._options.now, actor=IMPORT)
         return row
 
     def _set_mailbox(self, row: Mailbox, mailbox: facts.Mailbox) -> None:
         if wanted.name_of(mailbox):
-            row.name = wanted.name_of(mailbox)
-            row.save(update_fields=["name"])
+            services.change_mailbox(row, actor=IMPORT, name=wanted.name_of(mailbox))
         if mailbox.quota_mb is not None:
-            hosting.set_quota(row, mailbox.quota_mb)
+            hosting.set_quota(row, mailbox.quota_mb, actor=IMPORT)
         _set_activity(row, mailbox.is_active, self._options.now)
 
     def _password(self, row: Mailbox | None, mailbox: facts.Mailbox) -> Iterator[Item]:
@@ -205,7 +210,7 @@ class Carrier:
             yield item
         if taken is None or row is None or not self._options.applies:
             return
-        if not services.take_password(row, taken, overwrite=self._options.overwrites):
+        if not services.take_password(row, taken, overwrite=self._options.overwrites, actor=IMPORT):
             yield note("password", mailbox.address, "password-of-an-account-with-more-rights")
 
     # --- Autoresponders ---
@@ -245,7 +250,7 @@ class Carrier:
         return self._make(item, lambda: self._save(row, want, None))
 
     def _save(self, row: Mailbox, want: wanted.WantedResponder, there: Responder | None) -> None:
-        responders.save_responder(row, want.values, actor=None, now=self._options.now, responder=there)
+        responders.save_responder(row, want.values, actor=IMPORT, now=self._options.now, responder=there)
 
     def _not_own(self, responder: facts.Responder, row: Mailbox | None) -> list[str]:
         """Addresses that the source answers for and the panel does not know as the mailbox's own."""
@@ -333,20 +338,25 @@ def _not_yet(address: str, zone: str) -> Mailbox:
     return Mailbox(local_part=local_part, domain_id=domain, time_zone=zone)
 
 
+def _make_customer(customer: Customer) -> None:
+    customer.save()
+    record(customer, "made", IMPORT)
+
+
 def _set_domain(row: Domain, domain: facts.Domain, now: datetime) -> None:
     limits = {"quota_mb": domain.quota_mb, "max_mailboxes": domain.max_mailboxes}
-    hosting.set_domain(row, actor=None, **{name: value for name, value in limits.items() if value is not None})
+    hosting.set_domain(row, actor=IMPORT, **{name: value for name, value in limits.items() if value is not None})
     customer = Customer.objects.filter(number=domain.customer).first() if domain.customer else None
     if customer is not None:
-        hosting.set_domain(row, actor=None, customer=customer)
+        hosting.set_domain(row, actor=IMPORT, customer=customer)
     _set_activity(row, domain.is_active, now)
 
 
 def _set_activity(row: Domain | Mailbox, is_active: bool, now: datetime) -> None:
     if is_active:
-        hosting.resume(row, actor=None)
+        hosting.resume(row, actor=IMPORT)
     else:
-        hosting.suspend(row, now=now, actor=None)
+        hosting.suspend(row, now=now, actor=IMPORT)
 
 
 def _room_in(row: Domain | None) -> int | None:
@@ -375,14 +385,14 @@ def _trouble_with_address(address: str) -> str:
 
 
 def _make_alias(alias: facts.Alias, targets: list[str]) -> None:
-    row = services.add_alias(alias.address, targets)
-    services.change_alias(row, is_active=alias.is_active, actor=None)
+    row = services.add_alias(alias.address, targets, actor=IMPORT)
+    services.change_alias(row, is_active=alias.is_active, actor=IMPORT)
 
 
 def _set_alias(row: Alias, alias: facts.Alias, targets: list[str]) -> None:
-    services.set_targets(row, targets, actor=None)
-    services.change_alias(row, is_active=alias.is_active, actor=None)
+    services.set_targets(row, targets, actor=IMPORT)
+    services.change_alias(row, is_active=alias.is_active, actor=IMPORT)
 
 
 def _set_catch_all(domain: str, target: Mailbox | None) -> None:
-    hosting.set_domain(Domain.objects.get(name=domain), actor=None, catch_all=target)
+    hosting.set_domain(Domain.objects.get(name=domain), actor=IMPORT, catch_all=target)

@@ -16,10 +16,18 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes import access, brake, sealing, second_factor
+from mailboxes import access, brake, log, sealing, second_factor
+from mailboxes.log import By
 from mailboxes.models import User
 
 logger = logging.getLogger(__name__)
+# django-allauth's name of what happened, and how the log calls it.
+SIGN_IN_CHANGED = {
+    "password_changed": "password changed", "password_set": "password set", "password_reset": "password set anew",
+    "totp_activated": "second factor set up: app", "totp_deactivated": "second factor removed: app",
+    "webauthn_added": "second factor set up: security key", "webauthn_removed": "second factor removed: security key",
+    "recovery_codes_generated": "recovery codes made",
+}  # fmt: skip
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -52,6 +60,14 @@ class AccountAdapter(DefaultAccountAdapter):
         response: HttpResponse = super().post_login(request, user, **details)
         brake.remember(request, response, user.email)
         return response
+
+    def send_notification_mail(
+        self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        """Called by django-allauth whenever a way to sign in was changed: the log tells of it."""
+        if words := SIGN_IN_CHANGED.get(template_prefix.rpartition("/")[2]):
+            log.record(user, words, By(user, place=log.place(self.request)))
+        super().send_notification_mail(template_prefix, user, context=context, email=email)
 
     def is_reauthentication_required(self, *, app: str, **details: Any) -> bool:
         """Not within five minutes of signing in: whoever just typed the password is not asked for it again."""

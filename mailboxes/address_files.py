@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from mailboxes import addresses, passwords, services
-from mailboxes.models import MAX_QUOTA_MB, Domain, Mailbox, User
+from mailboxes.log import Actor
+from mailboxes.models import MAX_QUOTA_MB, Domain, User
 
 MAX_OCTETS = 1024 * 1024
 # Each mailbox gets a password, and hashing them takes its time while somebody waits.
@@ -101,20 +102,20 @@ def as_text(planned: Iterable[Line]) -> str:
 
 
 @transaction.atomic
-def make(planned: Iterable[Line], *, actor: User | None) -> list[Made]:
+def make(planned: Iterable[Line], *, actor: Actor) -> list[Made]:
     """Make all of it, mailboxes before the aliases that lead to them; or nothing. Raises MailboxesError."""
     rows = sorted(planned, key=lambda line: bool(line.targets))
     return [_alias(line, actor) if line.targets else _mailbox(line, actor) for line in rows]
 
 
-def _mailbox(line: Line, actor: User | None) -> Made:
+def _mailbox(line: Line, actor: Actor) -> Made:
     password = passwords.by_chance()
     mailbox = services.add_mailbox(line.address, name=line.name, password=password, actor=actor)
     if line.quota_mb is not None:
-        Mailbox.objects.filter(pk=mailbox.pk).update(quota_mb=line.quota_mb)
+        services.change_mailbox(mailbox, actor=actor, quota_mb=line.quota_mb)
     return Made(line.address, password)
 
 
-def _alias(line: Line, actor: User | None) -> Made:
-    services.record(services.add_alias(line.address, line.targets), "made", actor)
+def _alias(line: Line, actor: Actor) -> Made:
+    services.add_alias(line.address, line.targets, actor=actor)
     return Made(line.address, "")

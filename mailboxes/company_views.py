@@ -11,8 +11,8 @@ from django.views.decorators.http import require_http_methods
 
 from mailboxes import access, passwords, services
 from mailboxes.company_forms import MailboxForm, NewMailboxForm
-from mailboxes.log import log_of
-from mailboxes.models import Mailbox, User
+from mailboxes.log import by, log_of
+from mailboxes.models import Mailbox
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -28,7 +28,7 @@ def mailbox_new(request: HttpRequest) -> HttpResponse:
     password = passwords.by_chance()
     values = {name: form.cleaned_data[name] for name in ("name", "language")}
     try:
-        mailbox = services.add_mailbox(form.address, password=password, actor=person(request), **values)
+        mailbox = services.add_mailbox(form.address, password=password, actor=by(request), **values)
     except services.MailboxesError as error:  # the domain is full, or somebody was faster
         form.add_error("local_part", str(error))
         return render(request, "mailboxes/new.html", {"form": form}, status=422)
@@ -49,7 +49,7 @@ def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
     if "give_password" in request.POST:
         if not may_give:
             raise PermissionDenied
-        return _shown_once(request, mailbox, services.give_password(mailbox, actor=person(request)))
+        return _shown_once(request, mailbox, services.give_password(mailbox, actor=by(request)))
     if "end_succession" in request.POST or ("let_in" in request.POST and may_give):
         _let_back(request, mailbox)
         return redirect("mailbox_settings", mailbox.pk)
@@ -57,7 +57,7 @@ def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
     form = MailboxForm(request.POST or None, instance=mailbox, sets_limits=is_support)
     if request.method == "POST" and form.is_valid():
         stored = Mailbox.objects.get(pk=mailbox.pk)
-        services.change_mailbox(stored, actor=person(request), **form.cleaned_data)
+        services.change_mailbox(stored, actor=by(request), **form.cleaned_data)
         messages.success(request, _("Saved."))
         return redirect("mailbox", mailbox.pk)
     context = {"form": form, "mailbox": mailbox, "may_give": may_give, "is_support": is_support, "log": log_of(mailbox)}
@@ -67,9 +67,9 @@ def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
 def _let_back(request: HttpRequest, mailbox: Mailbox) -> None:
     """Somebody who left is back: mail stays here, or the owner may sign in."""
     if "let_in" in request.POST:
-        services.set_sign_in(mailbox, allowed=True, actor=person(request))
+        services.set_sign_in(mailbox, allowed=True, actor=by(request))
     else:
-        services.set_successor(mailbox, None, None, actor=person(request))
+        services.set_successor(mailbox, None, None, actor=by(request))
     messages.success(request, _("Saved."))
 
 
@@ -77,10 +77,3 @@ def _shown_once(request: HttpRequest, mailbox: Mailbox, password: str) -> HttpRe
     response = render(request, "mailboxes/password.html", {"mailbox": mailbox, "password": password})
     response["Cache-Control"] = "no-store"
     return response
-
-
-def person(request: HttpRequest) -> User:
-    """Who is signed in. Raises PermissionDenied."""
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user

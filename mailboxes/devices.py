@@ -11,6 +11,7 @@ from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from mailboxes.log import Actor, record
 from mailboxes.models import User
 
 SEEN_EVERY = timedelta(minutes=5)
@@ -47,14 +48,20 @@ def devices_of(user: User, *, this: str | None, now: datetime) -> list[Device]:
     return sorted(devices, key=lambda device: not device.is_this)
 
 
-def end(user: User, pk: int, *, this: str | None) -> bool:
+def end(user: User, pk: int, *, this: str | None, actor: Actor) -> bool:
     """End one of the person's sessions but not this one; False if there is none of that number."""
-    return _end(UserSession.objects.filter(user=user, pk=pk).exclude(session_key=this or "")) > 0
+    ended = _end(UserSession.objects.filter(user=user, pk=pk).exclude(session_key=this or ""))
+    if ended:
+        record(user, "signed out on another device", actor)
+    return ended > 0
 
 
-def end_others(user: User, *, this: str | None) -> int:
+def end_others(user: User, *, this: str | None, actor: Actor) -> int:
     """End every session but this one; return how many there were."""
-    return _end(UserSession.objects.filter(user=user).exclude(session_key=this or ""))
+    ended = _end(UserSession.objects.filter(user=user).exclude(session_key=this or ""))
+    if ended:
+        record(user, f"signed out on all other devices: {ended}", actor)
+    return ended
 
 
 def end_all(user: User) -> int:

@@ -15,8 +15,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from mailboxes import dkim_signer, sealing
-from mailboxes.models import DkimKey, Domain, User
-from mailboxes.services import MailboxesError, record
+from mailboxes.log import Actor, record
+from mailboxes.models import DkimKey, Domain
+from mailboxes.services import MailboxesError
 
 RSA_BITS = 2048  # RFC 8301 §3.2
 # Mail that was signed with the key before is still on its way, or is looked at again.
@@ -28,7 +29,7 @@ LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another
 
 
 @transaction.atomic
-def make_key(domain: Domain, algorithm: str, *, now: datetime, actor: User | None) -> DkimKey:
+def make_key(domain: Domain, algorithm: str, *, now: datetime, actor: Actor) -> DkimKey:
     """A key that does not sign yet: its record is to be published first. Raises MailboxesError: one waits already."""
     Domain.objects.select_for_update().get(pk=domain.pk)
     if domain.dkim_keys.filter(signs_since=None, algorithm=algorithm).exists():
@@ -74,7 +75,7 @@ def published(domain: Domain) -> list[tuple[str, str]]:
 
 
 @transaction.atomic
-def let_sign(key: DkimKey, *, now: datetime, actor: User | None) -> bool:
+def let_sign(key: DkimKey, *, now: datetime, actor: Actor) -> bool:
     """From now on this key signs, and the one of its algorithm before no more; whether anything changed."""
     domain = Domain.objects.select_for_update().get(name=key.domain_id)
     before = domain.dkim_keys.filter(algorithm=key.algorithm, signs_since__isnull=False, retired_at=None)
@@ -88,7 +89,7 @@ def let_sign(key: DkimKey, *, now: datetime, actor: User | None) -> bool:
 
 
 @transaction.atomic
-def delete_key(key: DkimKey, *, actor: User | None) -> None:
+def delete_key(key: DkimKey, *, actor: Actor) -> None:
     """Forget a key; if it signs, mail of the domain leaves without its signature from now on."""
     record(key.domain, f"DKIM key deleted: {key.selector}", actor)
     key.delete()

@@ -8,19 +8,20 @@ from django.utils import timezone
 
 from mailboxes import dkim
 from mailboxes.dkim_records import State, look
-from mailboxes.models import DkimKey, Domain, User
+from mailboxes.log import Actor
+from mailboxes.models import DkimKey, Domain
 
 SECONDS = 120.0  # for one round of the task
 # After these, somebody who forgot about a key makes no work for the DNS any more; the page's button still looks.
 GIVEN_UP_AFTER = timedelta(days=60)
 
 
-def look_at(domain: Domain, *, now: datetime, actor: User | None = None) -> dict[int, State]:
+def look_at(domain: Domain, *, now: datetime, actor: Actor = None) -> dict[int, State]:
     """Ask the DNS for the records of all keys of the domain; who waited and is seen signs from now on."""
     return {key.pk: look_and_let_sign(key, now=now, actor=actor) for key in domain.dkim_keys.order_by("created_at")}
 
 
-def look_and_let_sign(key: DkimKey, *, now: datetime, actor: User | None = None) -> State:
+def look_and_let_sign(key: DkimKey, *, now: datetime, actor: Actor = None) -> State:
     """Ask the DNS for the record; a key that waits and whose record is there signs from now on."""
     state = look(key)
     seen = {"seen_at": now} if state == State.SEEN else {}

@@ -16,11 +16,11 @@ from django.views.decorators.http import require_http_methods
 from kombu.exceptions import OperationalError
 
 from mailboxes import access, services, tasks
-from mailboxes.company_views import person
 from mailboxes.dns_forms import NewDomainForm
 from mailboxes.domain_dns import checking, claims, examine, sentences
 from mailboxes.domain_dns.records import Finding, State
 from mailboxes.hosting_views import of_domain
+from mailboxes.log import by
 from mailboxes.models import Customer, Domain, DomainClaim, DomainHealth, User
 
 HISTORY_SHOWN = 30
@@ -131,11 +131,11 @@ def domain_new(request: HttpRequest) -> HttpResponse:
 
 def _add(request: HttpRequest, customer: Customer | None, name: str, *, is_support: bool) -> HttpResponse:
     if is_support:
-        domain = claims.add_domain(customer, name, actor=person(request))
+        domain = claims.add_domain(customer, name, actor=by(request))
         return redirect("domain_dns", domain.name)
     if customer is None:
         raise Http404
-    claim = claims.claim(customer, name, now=timezone.now(), actor=person(request))
+    claim = claims.claim(customer, name, now=timezone.now(), actor=by(request))
     return redirect("domain_claim", claim.pk)
 
 
@@ -145,7 +145,7 @@ def domain_claim(request: HttpRequest, pk: int) -> HttpResponse:
     """What proves that the domain is the customer's. POST looks for it; POST `give_up` ends the claim."""
     claim = get_object_or_404(access.claims_of(request.user).select_related("customer"), pk=pk)
     if "give_up" in request.POST:
-        claims.give_up(claim, actor=person(request))
+        claims.give_up(claim, actor=by(request))
         messages.success(request, _("%(domain)s does not wait for its proof any more.") % {"domain": claim})
         return redirect("domains")
     if request.method == "POST":

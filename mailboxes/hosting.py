@@ -9,8 +9,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from mailboxes import addresses, passwords
+from mailboxes.log import BY_ITSELF, Actor, difference, record
 from mailboxes.models import MAX_QUOTA_MB, Alias, AliasTarget, AppPassword, Domain, Mailbox, User
-from mailboxes.services import MailboxesError, deliverable, record, refuse_taken
+from mailboxes.services import MailboxesError, change_mailbox, deliverable, refuse_taken
 
 # An owner has a handful of devices.
 MAX_APP_PASSWORDS = 25
@@ -22,20 +23,19 @@ def grace_days() -> int:
 
 
 @transaction.atomic
-def set_domain(domain: Domain, *, actor: User | None, **values: Any) -> None:
-    """Catch-all and limits: those that are named. The administration's history tells of it."""
-    before = {name: getattr(domain, name) for name in values}
-    changed = [name for name, value in values.items() if value != before[name]]
-    if not changed:
+def set_domain(domain: Domain, *, actor: Actor, **values: Any) -> None:
+    """Catch-all and limits: those that are named. The log tells of it."""
+    words = difference({name: getattr(domain, name) for name in values}, values)
+    if not words:
         return
-    for name in changed:
-        setattr(domain, name, values[name])
-    domain.save(update_fields=changed)
-    record(domain, "; ".join(f"{name}: {before[name]} → {values[name]}" for name in changed), actor)
+    for name, value in values.items():
+        setattr(domain, name, value)
+    domain.save(update_fields=list(values))
+    record(domain, words, actor)
 
 
 @transaction.atomic
-def suspend(row: Domain | Mailbox, *, now: datetime, actor: User | None) -> None:
+def suspend(row: Domain | Mailbox, *, now: datetime, actor: Actor) -> None:
     """Nobody signs in and senders are asked to come again; after SUSPENSION_GRACE_DAYS they are refused for good.
 
     What arrives all the same (by an alias, from the queue) is kept. Twice is once.
@@ -50,7 +50,7 @@ def suspend(row: Domain | Mailbox, *, now: datetime, actor: User | None) -> None
 
 
 @transaction.atomic
-def resume(row: Domain | Mailbox, *, actor: User | None) -> None:
+def resume(row: Domain | Mailbox, *, actor: Actor) -> None:
     """As before it was suspended."""
     if not _locked(row) or row.suspended_at is None:
         return
@@ -61,7 +61,7 @@ def resume(row: Domain | Mailbox, *, actor: User | None) -> None:
 
 
 @transaction.atomic
-def delete_mailbox(mailbox: Mailbox, *, now: datetime, actor: User | None) -> None:
+def delete_mailbox(mailbox: Mailbox, *, now: datetime, actor: Actor) -> None:
     """Gone at once for senders and its owner; the mail stays, and it may be taken back, for MAILBOX_GRACE_DAYS."""
     if not _locked(mailbox) or mailbox.deleted_at is not None:
         return
@@ -69,12 +69,13 @@ def delete_mailbox(mailbox: Mailbox, *, now: datetime, actor: User | None) -> No
     mailbox.suspended_at = mailbox.refuses_from = None
     mailbox.is_active = False
     mailbox.save(update_fields=["deleted_at", "suspended_at", "refuses_from", "is_active"])
-    Domain.objects.filter(catch_all=mailbox).update(catch_all=None)
+    for domain in Domain.objects.filter(catch_all=mailbox).select_related("catch_all"):
+        set_domain(domain, actor=actor, catch_all=None)
     record(mailbox, "deleted", actor)
 
 
 @transaction.atomic
-def restore_mailbox(mailbox: Mailbox, *, actor: User | None) -> None:
+def restore_mailbox(mailbox: Mailbox, *, actor: Actor) -> None:
     """As before it was deleted, its mail too."""
     if not _locked(mailbox) or mailbox.deleted_at is None:
         return
@@ -94,27 +95,41 @@ def purge_deleted(now: datetime, *, most: int = 500) -> int:
     return sum(_purge(pk, over) for pk in list(found))
 
 
+def purge_now(mailbox: Mailbox, *, now: datetime, actor: Actor) -> bool:
+    """Delete for good a mailbox that was deleted, before its days are over; whether it was one."""
+    return bool(_purge(mailbox.pk, now, actor))
+
+
 @transaction.atomic
-def _purge(pk: int, over: datetime) -> int:
+def _purge(pk: int, over: datetime, actor: Actor = BY_ITSELF) -> int:
     mailbox = Mailbox.objects.select_for_update(skip_locked=True).filter(pk=pk, deleted_at__lte=over).first()
     if mailbox is None:
         return 0  # taken back meanwhile, or another worker has it
     aliases = list(Alias.objects.filter(targets__mailbox=mailbox).values_list("pk", flat=True))
+    record(mailbox, "deleted for good", actor)
     mailbox.delete()
-    Alias.objects.filter(pk__in=aliases, targets=None).delete()
+    for alias in Alias.objects.filter(pk__in=aliases, targets=None).select_related("domain"):
+        end_alias(alias, actor=actor)
     return 1
 
 
-def set_quota(mailbox: Mailbox, megabytes: int | None) -> None:
-    """The space of the mailbox; None: as set for its domain. Raises MailboxesError."""
-    if megabytes is not None and not 1 <= megabytes <= MAX_QUOTA_MB:
-        raise MailboxesError(_("The space must be a number of megabytes."))
-    mailbox.quota_mb = megabytes
-    mailbox.save(update_fields=["quota_mb"])
+@transaction.atomic
+def end_alias(alias: Alias, *, actor: Actor) -> None:
+    """Its address receives no mail from now on."""
+    record(alias.domain, f"alias deleted: {alias.address}", actor)
+    alias.delete()
 
 
 @transaction.atomic
-def rename(mailbox: Mailbox, local_part: str, *, actor: User | None) -> None:
+def set_quota(mailbox: Mailbox, megabytes: int | None, *, actor: Actor) -> None:
+    """The space of the mailbox; None: as set for its domain. Raises MailboxesError."""
+    if megabytes is not None and not 1 <= megabytes <= MAX_QUOTA_MB:
+        raise MailboxesError(_("The space must be a number of megabytes."))
+    change_mailbox(mailbox, actor=actor, quota_mb=megabytes)
+
+
+@transaction.atomic
+def rename(mailbox: Mailbox, local_part: str, *, actor: Actor) -> None:
     """Another address in the same domain; the old one becomes an alias of it, the mail stays where it is.
 
     An owner who signs in with the old address signs in with the new one from then on. Raises MailboxesError.
@@ -150,7 +165,7 @@ def _rename_owner(mailbox: Mailbox, old: str, new: str) -> None:
 
 
 @transaction.atomic
-def make_app_password(mailbox: Mailbox, name: str, *, actor: User | None) -> tuple[AppPassword, str]:
+def make_app_password(mailbox: Mailbox, name: str, *, actor: Actor) -> tuple[AppPassword, str]:
     """A password for one mail program, by chance, and its row. It is shown once. Raises MailboxesError."""
     _locked(mailbox)
     if mailbox.app_passwords.count() >= MAX_APP_PASSWORDS:
@@ -161,7 +176,7 @@ def make_app_password(mailbox: Mailbox, name: str, *, actor: User | None) -> tup
     return made, password
 
 
-def end_app_password(row: AppPassword, *, actor: User | None) -> None:
+def end_app_password(row: AppPassword, *, actor: Actor) -> None:
     """The program that has it signs in no more."""
     record(row.mailbox, f"password of a mail program ended: {row.name}", actor)
     row.delete()

@@ -16,8 +16,8 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from mailboxes import access, address_files, hosting, services
-from mailboxes.company_views import person
 from mailboxes.hosting_forms import AddressFileForm, AliasForm, AppPasswordForm, DomainForm, RenameForm
+from mailboxes.log import by
 from mailboxes.models import Alias, AppPassword, Domain, Mailbox
 from mailboxes.services import MailboxesError
 
@@ -79,7 +79,7 @@ def domain_page(request: HttpRequest, domain: Domain) -> HttpResponse:
         return redirect("domain", domain.name)
     form = DomainForm(request.POST or None, domain=domain, sets_limits=is_support)
     if request.method == "POST" and form.is_valid():
-        hosting.set_domain(domain, actor=person(request), **form.cleaned_data)
+        hosting.set_domain(domain, actor=by(request), **form.cleaned_data)
         messages.success(request, _("Saved."))
         return redirect("domain", domain.name)
     context = {
@@ -100,10 +100,10 @@ def _addresses_of(request: HttpRequest, domain: Domain) -> dict[str, Any]:
 
 def _suspend_or_resume(request: HttpRequest, row: Domain | Mailbox) -> None:
     if "suspend" in request.POST:
-        hosting.suspend(row, now=timezone.now(), actor=person(request))
+        hosting.suspend(row, now=timezone.now(), actor=by(request))
         messages.success(request, _("Suspended: nobody signs in, and senders are asked to come again later."))
     else:
-        hosting.resume(row, actor=person(request))
+        hosting.resume(row, actor=by(request))
         messages.success(request, _("It receives mail again."))
 
 
@@ -112,8 +112,7 @@ def alias_new(request: HttpRequest, domain: Domain) -> HttpResponse:
     """Make an alias in the domain."""
     form = AliasForm(request.POST or None, domain=domain)
     if request.method == "POST" and form.is_valid():
-        alias = services.add_alias(form.cleaned_data["local_part"], form.cleaned_data["targets"])
-        services.record(alias, "made", person(request))
+        alias = services.add_alias(form.cleaned_data["local_part"], form.cleaned_data["targets"], actor=by(request))
         messages.success(request, _("%(alias)s was made.") % {"alias": alias})
         return redirect("domain", domain.name)
     context = {"form": form, "domain": domain}
@@ -126,15 +125,14 @@ def alias_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Where an alias leads; POST `delete` ends it."""
     alias = get_object_or_404(access.aliases_managed_by(request.user).select_related("domain"), pk=pk)
     if "delete" in request.POST:
-        services.record(alias.domain, f"alias deleted: {alias.address}", person(request))
-        alias.delete()
+        hosting.end_alias(alias, actor=by(request))
         messages.success(request, _("%(alias)s was deleted.") % {"alias": alias})
         return redirect("domain", alias.domain_id)
     stored = {"targets": "\n".join(services.targets_of(alias)), "is_active": alias.is_active}
     form = AliasForm(request.POST or None, domain=alias.domain, alias=alias, initial=stored)
     if request.method == "POST" and form.is_valid():
-        services.set_targets(alias, form.cleaned_data["targets"], actor=person(request))
-        services.change_alias(alias, is_active=form.cleaned_data["is_active"], actor=person(request))
+        services.set_targets(alias, form.cleaned_data["targets"], actor=by(request))
+        services.change_alias(alias, is_active=form.cleaned_data["is_active"], actor=by(request))
         messages.success(request, _("Saved."))
         return redirect("domain", alias.domain_id)
     context = {"form": form, "domain": alias.domain, "alias": alias}
@@ -147,7 +145,7 @@ def mailbox_rename(request: HttpRequest, mailbox: Mailbox) -> HttpResponse:
     form = RenameForm(request.POST or None, mailbox=mailbox)
     if request.method == "POST" and form.is_valid():
         try:
-            hosting.rename(mailbox, form.cleaned_data["local_part"], actor=person(request))
+            hosting.rename(mailbox, form.cleaned_data["local_part"], actor=by(request))
         except MailboxesError as error:
             form.add_error("local_part", str(error))
         else:
@@ -162,7 +160,7 @@ def mailbox_delete(request: HttpRequest, mailbox: Mailbox) -> HttpResponse:
     """What deleting means; POST does it."""
     if request.method != "POST":
         return render(request, "mailboxes/delete.html", {"mailbox": mailbox, "days": hosting.grace_days()})
-    hosting.delete_mailbox(mailbox, now=timezone.now(), actor=person(request))
+    hosting.delete_mailbox(mailbox, now=timezone.now(), actor=by(request))
     words = _("%(mailbox)s was deleted. It can be taken back for %(days)s days.")
     messages.success(request, words % {"mailbox": mailbox, "days": hosting.grace_days()})
     return redirect("domain", mailbox.domain_id)
@@ -173,7 +171,7 @@ def mailbox_delete(request: HttpRequest, mailbox: Mailbox) -> HttpResponse:
 def mailbox_restore(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a deleted mailbox back."""
     mailbox = get_object_or_404(access.deleted_mailboxes(request.user), pk=pk)
-    hosting.restore_mailbox(mailbox, actor=person(request))
+    hosting.restore_mailbox(mailbox, actor=by(request))
     messages.success(request, _("%(mailbox)s is back, with its mail.") % {"mailbox": mailbox})
     return redirect("mailbox_settings", mailbox.pk)
 
@@ -200,14 +198,14 @@ def app_passwords(request: HttpRequest, pk: int) -> HttpResponse:
         number = request.POST["end"]
         rows = AppPassword.objects.filter(mailbox=mailbox)
         hosting.end_app_password(
-            get_object_or_404(rows, pk=number if number.isdecimal() and len(number) < 18 else 0), actor=person(request)
+            get_object_or_404(rows, pk=number if number.isdecimal() and len(number) < 18 else 0), actor=by(request)
         )
         messages.success(request, _("The program that has this password signs in no more."))
         return redirect("app_passwords", mailbox.pk)
     form, password = AppPasswordForm(request.POST or None), ""
     if request.method == "POST" and form.is_valid():
         try:
-            _made, password = hosting.make_app_password(mailbox, form.cleaned_data["name"], actor=person(request))
+            _made, password = hosting.make_app_password(mailbox, form.cleaned_data["name"], actor=by(request))
             form = AppPasswordForm()
         except MailboxesError as error:
             form.add_error("name", str(error))
@@ -236,7 +234,7 @@ def address_import(request: HttpRequest) -> HttpResponse:
                     "text": address_files.as_text(planned)}  # fmt: skip
         if "make" in request.POST and not context["has_problems"]:
             try:
-                context["made"] = address_files.make(planned, actor=person(request))
+                context["made"] = address_files.make(planned, actor=by(request))
             except MailboxesError as error:
                 form.add_error(None, str(error))
     response = render(request, "mailboxes/import.html", context, status=422 if form.errors else 200)

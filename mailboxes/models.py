@@ -528,10 +528,13 @@ class DomainClaim(models.Model):
     )
     created_at = models.DateTimeField(_("created"))
     asked_at = models.DateTimeField(_("last looked for in the DNS"), null=True, blank=True)
-    next_check_at = models.DateTimeField(db_index=True)
+    next_check_at = models.DateTimeField(_("next check"), db_index=True)
     # The proof was found, but the domain is another customer's here: staff settle it.
     disputed_at = models.DateTimeField(_("proven, but another customer's"), null=True, blank=True)
     told_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # A notice that nobody took is not tried again before; each time it waits longer.
+    tell_after = models.DateTimeField(null=True, blank=True, editable=False)
+    tell_tries = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:
         verbose_name = _("claim to a domain")
@@ -551,10 +554,13 @@ class DomainHealth(models.Model):
     # Answers came at the last check; None: they did.
     silent_since = models.DateTimeField(_("does not answer since"), null=True, blank=True)
     wanted_at = models.DateTimeField(_("asked for"), null=True, blank=True)
-    next_check_at = models.DateTimeField(db_index=True)
+    next_check_at = models.DateTimeField(_("next check"), db_index=True)
     # Since when something that worked is broken; None: nothing is.
     broken_since = models.DateTimeField(_("broken since"), null=True, blank=True, db_index=True)
     told_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # A notice that nobody took is not tried again before; each time it waits longer.
+    tell_after = models.DateTimeField(null=True, blank=True, editable=False)
+    tell_tries = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:
         verbose_name = _("DNS of a domain")
@@ -568,24 +574,26 @@ class DomainHealth(models.Model):
 class DomainRecord(models.Model):
     """What is known of one thing that must stand in the DNS of a domain (domain_dns/changes.py)."""
 
-    health = models.ForeignKey(DomainHealth, models.CASCADE, related_name="records")
-    item = models.CharField(max_length=100)
+    health = models.ForeignKey(DomainHealth, models.CASCADE, related_name="records", verbose_name=_("DNS of a domain"))
+    item = models.CharField(_("what"), max_length=100)
     place = models.PositiveSmallIntegerField()
     # As the last check saw it; "unknown": it could not be asked, and the fields below are of an earlier check.
-    last_state = models.CharField(max_length=10)
-    state = models.CharField(max_length=10)
-    reason = models.CharField(max_length=20)
+    last_state = models.CharField(_("at the last check"), max_length=10)
+    state = models.CharField(_("state"), max_length=10)
+    reason = models.CharField(_("reason"), max_length=20)
     found = models.JSONField(default=list)
     publish = models.JSONField(default=list)  # name, type, value
-    since = models.DateTimeField(null=True)
+    since = models.DateTimeField(_("since"), null=True)
     wanted = models.TextField()
     worked = models.BooleanField(default=False)
     times_bad = models.PositiveIntegerField(default=0)
     bad_at = models.DateTimeField(null=True)
-    broke_at = models.DateTimeField(null=True)
+    broke_at = models.DateTimeField(_("broken since"), null=True)
     told_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = _("record in the DNS")
+        verbose_name_plural = _("records in the DNS")
         ordering = ["place"]
         constraints = [models.UniqueConstraint(fields=["health", "item"], name="one_row_for_each_thing_in_the_dns")]
 
@@ -596,16 +604,60 @@ class DomainRecord(models.Model):
 class DomainRecordChange(models.Model):
     """A line of the history: from then on it was so. Days without a change leave none."""
 
-    health = models.ForeignKey(DomainHealth, models.CASCADE, related_name="changes")
-    item = models.CharField(max_length=100)
-    state = models.CharField(max_length=10)
-    reason = models.CharField(max_length=20)
+    health = models.ForeignKey(DomainHealth, models.CASCADE, related_name="changes", verbose_name=_("DNS of a domain"))
+    item = models.CharField(_("what"), max_length=100)
+    state = models.CharField(_("state"), max_length=10)
+    reason = models.CharField(_("reason"), max_length=20)
     found = models.JSONField(default=list)
-    at = models.DateTimeField()
+    at = models.DateTimeField(_("time"))
 
     class Meta:
+        verbose_name = _("change in the DNS")
+        verbose_name_plural = _("changes in the DNS")
         ordering = ["-at", "-pk"]
         indexes = [models.Index(fields=["health", "-at"], name="domain_record_changes_by_time")]
 
     def __str__(self) -> str:
         return f"{self.item}: {self.state}"
+
+
+class Way(models.TextChoices):
+    """By which door a change came. Empty: by the clock, or from before it was kept."""
+
+    PANEL = "panel", _("panel")
+    ADMINISTRATION = "administration", _("administration")
+    COMMAND = "command", _("command")
+    IMPORT = "import", _("import")
+    LINK = "link", _("link in a notice")
+
+
+class LogLine(models.Model):
+    """What was changed of a customer, domain, mailbox, alias or person: by whom, from where, by which door.
+
+    Only ever added to: the database refuses everything else, but to forget a person on purpose.
+    """
+
+    at = models.DateTimeField(_("time"), default=timezone.now, editable=False)
+    # No foreign key: the log outlives what it tells of.
+    model = models.CharField(_("kind"), max_length=100)
+    key = models.CharField(max_length=64, blank=True)
+    name = models.CharField(_("what"), max_length=320, blank=True)
+    words = models.TextField(_("change"))
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True, verbose_name=_("by")
+    )
+    place = models.GenericIPAddressField(_("from"), null=True)
+    way = models.CharField(_("way"), max_length=20, choices=Way.choices, blank=True, db_default="", default="")
+
+    class Meta:
+        verbose_name = _("line of the log")
+        verbose_name_plural = _("log")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["model", "key", "-id"], name="log_of_row"),
+            models.Index(fields=["name"], name="log_name"),
+            models.Index(fields=["at"], name="log_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.name}: {self.words[:60]}"

@@ -3,25 +3,33 @@
 Tables have millions of rows: no list counts them all, and the links by date ask an index, not every row.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import wraps
 from typing import Any
 
 from django import forms
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import PAGE_VAR
 from django.core.paginator import Paginator
 from django.db import connections
 from django.db.models import F, Max, Min, Model, Q, QuerySet
 from django.db.models.functions import Lower
 from django.db.models.lookups import Contains
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 
 from mailboxes import log
+from mailboxes.models import LogLine, Way
 
 COUNTED = 10_000
 FOUND = 1_000
+LINES = 100  # of an object's history on a page
+CHOSEN_SHOWN = 20
 LOWER_CASE = {"address", "email", "outside_address"}
 INDEXED_IN_LOWER_CASE = {"name", "number", "subject"}
 
@@ -75,6 +83,42 @@ def _steps(first: datetime, last: datetime, kind: str) -> Iterator[tuple[datetim
         begin = end
 
 
+def here(request: HttpRequest) -> log.By:
+    """Who does it, in the administration."""
+    return log.by(request, Way.ADMINISTRATION)
+
+
+Act = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
+
+
+def asks_first(question: Any) -> Callable[[Act], Act]:
+    """An action that cannot be taken back: a page names what was chosen, and its button does it."""
+
+    def decorate(act: Act) -> Act:
+        @wraps(act)
+        def asked(site: "PanelAdmin", request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+            if request.POST.get("confirmed") == "yes":
+                return act(site, request, queryset)
+            return _question(site, request, queryset, act.__name__, question)
+
+        return asked
+
+    return decorate
+
+
+def _question(
+    site: "PanelAdmin", request: HttpRequest, queryset: QuerySet[Any], action: str, question: Any
+) -> HttpResponse:
+    count = CountedSoFar(queryset, LINES).count
+    context = {
+        **site.admin_site.each_context(request), "opts": site.opts, "question": question, "action": action,
+        "title": site.get_actions(request)[action][2], "rows": queryset[:CHOSEN_SHOWN], "count": count,
+        "more": max(0, count - CHOSEN_SHOWN), "checkbox": ACTION_CHECKBOX_NAME,
+        "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME), "across": request.POST.get("select_across", "0"),
+    }  # fmt: skip
+    return TemplateResponse(request, "admin/confirm_action.html", context)
+
+
 class PanelAdmin(ModelAdmin):
     """Lists that do not count, and a log that says what a field held before."""
 
@@ -101,13 +145,52 @@ class PanelAdmin(ModelAdmin):
     def construct_change_message(
         self, request: HttpRequest, form: "forms.ModelForm[Any]", formsets: Any, add: bool = False
     ) -> Any:
-        if add or not form.changed_data:
-            return super().construct_change_message(request, form, formsets, add)
-        return log.changes(form, formsets or [])
+        """In words: what each field held before and holds now."""
+        return "made" if add else log.changes(form, formsets or []) or "saved as it was"
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> None:
+        """Into the panel's own log, as everything else does; not into Django's, which knows no place."""
+        log.record(obj, str(message), here(request))
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> None:
+        """The same."""
+        log.record(obj, str(message), here(request))
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+        """The same, before they are gone."""
+        for row in queryset:
+            log.record(row, "deleted", here(request))
+
+    object_history_template = "admin/log_of_object.html"
+
+    def history_view(self, request: Any, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """The lines of the log, the latest first."""
+        lines = LogLine.objects.filter(model=self.opts.label_lower, key=unquote(object_id)).select_related("actor")
+        page = Paginator(lines.order_by("-id"), LINES).get_page(request.GET.get(PAGE_VAR, 1))
+        shown = {"action_list": page, "pagination_required": page.paginator.num_pages > 1}
+        found: HttpResponse = super().history_view(request, object_id, shown | (extra_context or {}))
+        return found
+
+    def has_purge_permission(self, request: HttpRequest) -> bool:
+        """Who may delete for good: whoever may delete people."""
+        return bool(request.user.has_perm("mailboxes.delete_user"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
         return _by_index(rows) if self.date_hierarchy else rows
+
+
+class ReadOnlyAdmin(PanelAdmin):
+    """To look at; written by the hook, the services and the clock."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 def _indexed(model: type[Model]) -> set[str]:

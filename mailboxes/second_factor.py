@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from mailboxes import devices
+from mailboxes.log import Actor, record
 from mailboxes.models import User
 
 MAIN = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
@@ -48,9 +49,10 @@ def note_set_up(request: HttpRequest) -> None:
 
 
 @transaction.atomic
-def remove(user: User) -> int:
+def remove(user: User, *, actor: Actor) -> int:
     """Take away every factor and end the sessions, for somebody who lost them; return how many factors there were."""
     count = main_factors(user).count()
     Authenticator.objects.filter(user=user).delete()
     devices.end_all(user)
+    record(user, "second factor removed; signed out everywhere", actor)
     return count

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -13,6 +12,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from mailboxes import addresses, foreign_hashes, hashers, passwords
+from mailboxes.log import Actor, difference, record
 from mailboxes.models import Alias, AliasTarget, Customer, Domain, Mailbox, User, validate_local_part
 
 
@@ -29,14 +29,14 @@ def add_mailbox(
     create_domain: bool = False,
     language: str | None = None,
     time_zone: str | None = None,
-    actor: User | None = None,
+    actor: Actor = None,
 ) -> Mailbox:
     """Make a mailbox, and a sign-in of the same address that owns it.
 
     An existing user of that address becomes the owner and keeps the password unless one is given.
     Raises MailboxesError: no such domain, address taken, not an address, weak password.
     """
-    domain, local_part = _domain_and_local_part(address, create_domain=create_domain)
+    domain, local_part = _domain_and_local_part(address, create_domain=create_domain, actor=actor)
     options = {"language": language, "time_zone": time_zone}
     mailbox = Mailbox(
         domain=domain,
@@ -54,13 +54,13 @@ def add_mailbox(
 
 
 @transaction.atomic
-def add_alias(address: str, targets: Iterable[str], *, create_domain: bool = False) -> Alias:
+def add_alias(address: str, targets: Iterable[str], *, create_domain: bool = False, actor: Actor = None) -> Alias:
     """Make an alias of mailboxes of ours or outside addresses.
 
     Raises MailboxesError: address taken, a target that is no address, that is an alias itself, or
     that lies in a domain of ours without being a mailbox.
     """
-    domain, local_part = _domain_and_local_part(address, create_domain=create_domain)
+    domain, local_part = _domain_and_local_part(address, create_domain=create_domain, actor=actor)
     refuse_taken(local_part, domain)
     alias = Alias(domain=domain, local_part=local_part)
     _clean(alias)
@@ -69,6 +69,7 @@ def add_alias(address: str, targets: Iterable[str], *, create_domain: bool = Fal
         _add_target(alias, target)
     if not alias.targets.exists():
         raise MailboxesError(_("an alias needs at least one target"))
+    record(alias, f"made; targets: {', '.join(targets_of(alias))}", actor)
     return alias
 
 
@@ -78,10 +79,12 @@ def zone_of(user: User) -> str:
     return zone or str(settings.DEFAULT_MAILBOX_TIME_ZONE)
 
 
-def set_language(user: User, language: str) -> None:
+def set_language(user: User, language: str, *, actor: Actor) -> None:
     """Keep the language of the pages; empty: as the browser asks."""
-    user.language = language
-    user.save(update_fields=["language"])
+    if words := difference({"language": user.language}, {"language": language}):
+        user.language = language
+        user.save(update_fields=["language"])
+        record(user, words, actor)
 
 
 def _normalise(address: str) -> str:
@@ -91,19 +94,20 @@ def _normalise(address: str) -> str:
         raise MailboxesError(f"{address}: {error}") from error
 
 
-def _domain_and_local_part(address: str, *, create_domain: bool) -> tuple[Domain, str]:
+def _domain_and_local_part(address: str, *, create_domain: bool, actor: Actor) -> tuple[Domain, str]:
     local_part, name = addresses.split(_normalise(address))
     domain = Domain.objects.filter(name=name).first()
     if domain is None and not create_domain:
         raise MailboxesError(_("%(name)s is not a domain of this panel") % {"name": name})
-    return domain or add_domain(name), local_part
+    return domain or add_domain(name, actor=actor), local_part
 
 
-def add_domain(name: str, *, customer: Customer | None = None) -> Domain:
+def add_domain(name: str, *, customer: Customer | None = None, actor: Actor = None) -> Domain:
     """Make a domain, by its name in normal form. Raises MailboxesError."""
     domain = Domain(name=name, customer=customer)
     _clean(domain)
     domain.save()
+    record(domain, "made", actor)
     return domain
 
 
@@ -135,40 +139,36 @@ def _refuse_too_many(domain: Domain) -> None:
 
 
 @transaction.atomic
-def set_limits(mailbox: Mailbox, of_mailbox: int | None, of_domain: int | None) -> None:
-    """Replies an hour of the mailbox, and of its whole domain; None is as usual, 0 no limit."""
-    mailbox.replies_per_hour = of_mailbox
-    mailbox.save(update_fields=["replies_per_hour"])
-    mailbox.domain.replies_per_hour = of_domain
-    mailbox.domain.save(update_fields=["replies_per_hour"])
+def set_limits(mailbox: Mailbox, of_mailbox: int | None, of_domain: int | None, *, actor: Actor) -> None:
+    """Replies an hour of the mailbox, and of its whole domain; None is as usual, 0 no limit. The log tells of it."""
+    rows: tuple[tuple[Mailbox | Domain, int | None], ...] = ((mailbox, of_mailbox), (mailbox.domain, of_domain))
+    for row, limit in rows:
+        if words := difference({"replies_per_hour": row.replies_per_hour}, {"replies_per_hour": limit}):
+            row.replies_per_hour = limit
+            row.save(update_fields=["replies_per_hour"])
+            record(row, words, actor)
 
 
 @transaction.atomic
-def set_sending_limits(mailbox: Mailbox, per_hour: int | None, per_day: int | None, *, actor: User | None) -> None:
+def set_sending_limits(mailbox: Mailbox, per_hour: int | None, per_day: int | None, *, actor: Actor) -> None:
     """To how many recipients its mail programs may send; None is as usual, 0 no limit. The log tells of it."""
-    before = (mailbox.recipients_per_hour, mailbox.recipients_per_day)
-    if before == (per_hour, per_day):
-        return
-    mailbox.recipients_per_hour, mailbox.recipients_per_day = per_hour, per_day
-    mailbox.save(update_fields=["recipients_per_hour", "recipients_per_day"])
-    record(mailbox, f"recipients an hour, a day: {before[0]}, {before[1]} → {per_hour}, {per_day}", actor)
+    change_mailbox(mailbox, actor=actor, recipients_per_hour=per_hour, recipients_per_day=per_day)
 
 
 @transaction.atomic
-def change_mailbox(mailbox: Mailbox, *, actor: User, **changes: Any) -> None:
-    """Set fields of the mailbox: name, language, is_active. The administration's history tells of it."""
-    before = {name: getattr(mailbox, name) for name in changes}
-    if before == changes:
+def change_mailbox(mailbox: Mailbox, *, actor: Actor, **changes: Any) -> None:
+    """Set fields of the mailbox: name, language, is_active, limits. The log tells of it."""
+    words = difference({name: getattr(mailbox, name) for name in changes}, changes)
+    if not words:
         return
     for name, value in changes.items():
         setattr(mailbox, name, value)
     mailbox.save(update_fields=list(changes))
-    words = [f"{name}: {before[name]} → {value}" for name, value in changes.items() if before[name] != value]
-    record(mailbox, "; ".join(words), actor)
+    record(mailbox, words, actor)
 
 
 @transaction.atomic
-def give_password(mailbox: Mailbox, *, actor: User) -> str:
+def give_password(mailbox: Mailbox, *, actor: Actor) -> str:
     """A new password for the owner, made by chance; whoever is signed in as them is signed out. Returns it."""
     owner = mailbox.owner or _owner(mailbox.address, mailbox.name, None)
     if mailbox.owner_id is None:
@@ -182,7 +182,9 @@ def give_password(mailbox: Mailbox, *, actor: User) -> str:
 
 
 @transaction.atomic
-def take_password(mailbox: Mailbox, taken: foreign_hashes.Taken, *, overwrite: bool = False) -> bool:
+def take_password(
+    mailbox: Mailbox, taken: foreign_hashes.Taken, *, overwrite: bool = False, actor: Actor = None
+) -> bool:
     """Let the owner sign in with the password behind a hash that another system made; whether it is so now.
 
     An owner who has a password keeps it unless `overwrite`; staff and administrators of customers always do.
@@ -195,11 +197,12 @@ def take_password(mailbox: Mailbox, taken: foreign_hashes.Taken, *, overwrite: b
         return False
     owner.password = hashers.stored_form(taken)
     owner.save(update_fields=["password"])
+    record(mailbox, f"password of {owner.email} taken over", actor)
     return True
 
 
 @transaction.atomic
-def set_sign_in(mailbox: Mailbox, *, allowed: bool, actor: User) -> bool:
+def set_sign_in(mailbox: Mailbox, *, allowed: bool, actor: Actor) -> bool:
     """Let the owner sign in, to the panel and by IMAP, or not. Whether anything changed."""
     owner = mailbox.owner
     if owner is None or owner.is_active == allowed:
@@ -211,17 +214,11 @@ def set_sign_in(mailbox: Mailbox, *, allowed: bool, actor: User) -> bool:
 
 
 @transaction.atomic
-def set_successor(mailbox: Mailbox, successor: Mailbox | None, since: datetime | None, *, actor: User) -> None:
+def set_successor(mailbox: Mailbox, successor: Mailbox | None, since: datetime | None, *, actor: Actor) -> None:
     """Let mail go to another mailbox from a moment (UTC) on; None: it stays."""
     mailbox.successor, mailbox.successor_from = successor, since
     mailbox.save(update_fields=["successor", "successor_from"])
     record(mailbox, f"successor: {successor or '–'} from {since or '–'}", actor)
-
-
-def record(row: Customer | Domain | Mailbox | Alias, words: str, actor: User | None) -> None:
-    """Let the administration's history of the row tell what was done; without an actor nothing is to tell."""
-    if actor is not None:
-        LogEntry.objects.log_actions(actor.pk, [row], CHANGE, change_message=words, single_object=True)
 
 
 def group_targets(mailbox: Mailbox) -> list[AliasTarget]:
@@ -246,7 +243,7 @@ def _owner(address: str, name: str, password: str | None) -> User:
 
 
 @transaction.atomic
-def set_targets(alias: Alias, targets: Iterable[str], *, actor: User | None) -> None:
+def set_targets(alias: Alias, targets: Iterable[str], *, actor: Actor) -> None:
     """Let the alias lead there and nowhere else; who stays keeps whether it counts as an own address.
 
     Raises MailboxesError as add_alias does.
@@ -270,7 +267,7 @@ def targets_of(alias: Alias) -> list[str]:
 
 
 @transaction.atomic
-def change_alias(alias: Alias, *, is_active: bool, actor: User | None) -> None:
+def change_alias(alias: Alias, *, is_active: bool, actor: Actor) -> None:
     """Let it receive mail, or not."""
     if alias.is_active != is_active:
         alias.is_active = is_active

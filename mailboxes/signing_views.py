@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mailboxes import dkim, dkim_records, dkim_rotation
-from mailboxes.company_views import person
 from mailboxes.dkim_records import State
 from mailboxes.hosting_views import of_domain
+from mailboxes.log import by
 from mailboxes.models import DkimKey, Domain
 from mailboxes.services import MailboxesError
 
@@ -64,7 +64,7 @@ def _shown(key: DkimKey) -> ShownKey:
 def _start(request: HttpRequest, domain: Domain) -> tuple[int, State] | None:
     """Let the key sign if its record is seen; otherwise which key it is, and what the DNS says."""
     key = _key(domain, request.POST["sign"])
-    state = dkim_rotation.look_and_let_sign(key, now=timezone.now(), actor=person(request))
+    state = dkim_rotation.look_and_let_sign(key, now=timezone.now(), actor=by(request))
     if state != State.SEEN:
         return key.pk, state
     messages.success(request, _("The record is there, and the key signs now."))
@@ -75,7 +75,7 @@ def _make(request: HttpRequest, domain: Domain, algorithm: str) -> None:
     if algorithm not in DkimKey.Algorithm.values:
         return
     try:
-        dkim.make_key(domain, algorithm, now=timezone.now(), actor=person(request))
+        dkim.make_key(domain, algorithm, now=timezone.now(), actor=by(request))
     except MailboxesError as error:
         messages.warning(request, str(error))
     else:
@@ -83,7 +83,7 @@ def _make(request: HttpRequest, domain: Domain, algorithm: str) -> None:
 
 
 def _look(request: HttpRequest, domain: Domain, _value: str) -> None:
-    states = set(dkim_rotation.look_at(domain, now=timezone.now(), actor=person(request)).values())
+    states = set(dkim_rotation.look_at(domain, now=timezone.now(), actor=by(request)).values())
     if State.UNKNOWN in states:
         messages.warning(request, _("The DNS gave no answer. Try again later."))
     elif states <= {State.SEEN}:
@@ -93,12 +93,12 @@ def _look(request: HttpRequest, domain: Domain, _value: str) -> None:
 
 
 def _sign_unseen(request: HttpRequest, domain: Domain, pk: str) -> None:
-    dkim.let_sign(_key(domain, pk), now=timezone.now(), actor=person(request))
+    dkim.let_sign(_key(domain, pk), now=timezone.now(), actor=by(request))
     messages.success(request, _("The key signs now."))
 
 
 def _delete(request: HttpRequest, domain: Domain, pk: str) -> None:
-    dkim.delete_key(_key(domain, pk), actor=person(request))
+    dkim.delete_key(_key(domain, pk), actor=by(request))
     messages.success(request, _("The key was deleted. Its record may be taken out of the DNS."))
 
 

@@ -20,6 +20,7 @@ from django.views.i18n import set_language as set_language_cookie
 
 from mailboxes import access, devices, second_factor, services
 from mailboxes.forms import LanguageForm
+from mailboxes.log import by
 from mailboxes.models import User
 
 MAILBOXES_SHOWN = 30
@@ -48,7 +49,7 @@ def language(request: HttpRequest) -> HttpResponse:
     """Keep the language of the pages, for every device."""
     form = LanguageForm(request.POST)
     if request.method == "POST" and form.is_valid():
-        services.set_language(_person(request), form.cleaned_data["language"])
+        services.set_language(_person(request), form.cleaned_data["language"], actor=by(request))
         with translation.override(form.cleaned_data["language"] or translation.get_language_from_request(request)):
             messages.success(request, _("Saved."))
     return redirect("account")
@@ -59,7 +60,7 @@ def set_language(request: HttpRequest) -> HttpResponse:
     """The switch at the foot of every page: a cookie, and for who is signed in the choice itself."""
     form = LanguageForm(request.POST)
     if request.user.is_authenticated and form.is_valid() and form.cleaned_data["language"]:
-        services.set_language(_person(request), form.cleaned_data["language"])
+        services.set_language(_person(request), form.cleaned_data["language"], actor=by(request))
     return set_language_cookie(request)
 
 
@@ -77,7 +78,7 @@ def device_list(request: HttpRequest) -> HttpResponse:
 def device_end(request: HttpRequest, pk: int) -> HttpResponse:
     """Sign out on one device, not this one: that is what signing out is for."""
     if request.method == "POST":
-        if not devices.end(_person(request), pk, this=request.session.session_key):
+        if not devices.end(_person(request), pk, this=request.session.session_key, actor=by(request)):
             raise Http404
         messages.success(request, _("Signed out there."))
     return redirect("usersessions_list")
@@ -88,7 +89,7 @@ def device_end(request: HttpRequest, pk: int) -> HttpResponse:
 def device_end_others(request: HttpRequest) -> HttpResponse:
     """Sign out everywhere but here."""
     if request.method == "POST":
-        devices.end_others(_person(request), this=request.session.session_key)
+        devices.end_others(_person(request), this=request.session.session_key, actor=by(request))
         messages.success(request, _("Signed out on every other device."))
     return redirect("usersessions_list")
 
@@ -100,7 +101,7 @@ class ChangePassword(account.PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
-        devices.end_others(_person(self.request), this=self.request.session.session_key)
+        devices.end_others(_person(self.request), this=self.request.session.session_key, actor=by(self.request))
         return response
 
 

@@ -2,7 +2,6 @@
 
 import time
 
-from allauth.core.internal import ratelimit
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import Div, Layout, Submit
 from django import forms
@@ -15,7 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailboxes import access
+from mailboxes import access, log
 from mailboxes.models import Mailbox, User
 from responders.services import By
 
@@ -51,12 +50,7 @@ def by(request: HttpRequest, mailbox: Mailbox) -> By:
     """Who changes the mailbox's responders, from where, and for staff why."""
     user = person(request)
     reason = reason_given(request, mailbox) if access.acts_for_owner(user, mailbox) else ""
-    return By(user, reason, place(request))
-
-
-def place(request: HttpRequest) -> str | None:
-    """The IP address that a request came from."""
-    return ratelimit.get_ip(request) or None
+    return By(user, reason, log.place(request))
 
 
 def reason_given(request: HttpRequest, mailbox: Mailbox) -> str:

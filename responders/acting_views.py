@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from mailboxes import access
+from mailboxes import access, log
 from responders import acting, history, notices, services, undo
 from responders.models import ResponderEvent
 from responders.views import visible_mailbox
@@ -45,7 +45,7 @@ def change_undo(request: HttpRequest, token: str) -> HttpResponse:
     event = notices.event_of(token)
     if event is None:
         raise Http404
-    owner = services.By(event.standing_mailbox().owner, place=acting.place(request))
+    owner = services.By(event.standing_mailbox().owner, place=log.place(request))
     return _undo(request, event, owner) or _page(request, event, is_done=True)
 
 

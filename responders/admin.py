@@ -1,9 +1,11 @@
 """Django admin for responders (saved through the services), and read-only views of what the hook wrote."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.text import capfirst
@@ -11,10 +13,17 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.widgets import INPUT_CLASSES
 
-from mailboxes import addresses
+from mailboxes import addresses, log
 from mailboxes.models import Mailbox
-from mailboxes.panel_admin import PanelAdmin
-from responders import personal_data, refusals, services, validation
+from mailboxes.panel_admin import PanelAdmin, ReadOnlyAdmin, asks_first, here
+from responders import (  # noqa: F401 (the first registers what it holds)
+    admin_records,
+    personal_data,
+    policy,
+    refusals,
+    services,
+    validation,
+)
 from responders.core.facts import Reason
 from responders.core.rendering import TemplateProblem, check_template
 from responders.fields import LocalDateTimeField
@@ -32,6 +41,8 @@ from responders.models import (
     ResponderEvent,
     StaffNote,
 )
+
+KEYS_TOLD = 100
 
 
 class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
@@ -97,8 +108,9 @@ class ResponderAdmin(PanelAdmin):
     def save_model(self, request: Any, obj: Responder, form: ResponderAdminForm, change: bool) -> None:
         mailbox = obj.mailbox if change else form.cleaned_data["mailbox"]
         saved = services.save_responder(
-            mailbox, form.as_input(), actor=request.user, now=services.database_now(), responder=obj if change else None
-        )
+            mailbox, form.as_input(), actor=here(request), now=services.database_now(),
+            responder=obj if change else None,
+        )  # fmt: skip
         obj.__dict__.update(saved.__dict__)
 
     actions = ("end_now", "move_on")
@@ -108,36 +120,24 @@ class ResponderAdmin(PanelAdmin):
         """As the owner's switch does."""
         now, rows = services.database_now(), list(queryset.filter(is_enabled=True))
         for row in rows:
-            services.switch(row, on=False, actor=request.user, now=now)  # type: ignore[arg-type]
+            services.switch(row, on=False, actor=here(request), now=now)
         words = ngettext("%(count)d autoresponder was ended.", "%(count)d autoresponders were ended.", len(rows))
         self.message_user(request, words % {"count": len(rows)})
 
     @admin.action(description=_("Bring the stored state in step with the clock"), permissions=["change"])
     def move_on(self, request: HttpRequest, queryset: QuerySet[Responder]) -> None:
-        """What the worker does every few seconds, at once and for all: replies go by the clock anyway."""
-        count = services.apply_due_transitions(services.database_now())
+        """Of the chosen ones, what the worker does every few seconds: replies go by the clock anyway."""
+        keys = list(queryset.order_by().values_list("pk", flat=True))
+        count = services.bring_in_step(keys, actor=here(request), now=services.database_now())
         words = ngettext("%(count)d state was moved on.", "%(count)d states were moved on.", count)
         self.message_user(request, words % {"count": count})
 
     def delete_model(self, request: Any, obj: Responder) -> None:
-        services.delete_responder(obj, actor=request.user, now=services.database_now())
+        services.delete_responder(obj, actor=here(request), now=services.database_now())
 
     def delete_queryset(self, request: Any, queryset: QuerySet[Responder]) -> None:
         for row in queryset:
             self.delete_model(request, row)
-
-
-class ReadOnlyAdmin(PanelAdmin):
-    """To look at; written by the hook, the services and the clock."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class ReasonFilter(admin.SimpleListFilter):
@@ -163,7 +163,7 @@ class DecisionAdmin(ReadOnlyAdmin):
     search_fields = ("reverse_path", "message_id", "mailbox__address")
     search_help_text = _("A whole address of a sender or a mailbox, or a whole Message-ID")
     date_hierarchy = "decided_at"
-    actions = ("export_senders", "erase_senders")
+    actions = ("export_senders", "erase_senders", "purge")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Decision], search_term: str
@@ -187,10 +187,27 @@ class DecisionAdmin(ReadOnlyAdmin):
         )  # fmt: skip
 
     @admin.action(description=_("Forget these senders everywhere (GDPR)"), permissions=["erase"])
+    @asks_first(
+        _("All that is known of the senders of these messages is forgotten for good, in every mailbox: their decisions,"
+          " numbered conversations, memory and refusals.")
+    )  # fmt: skip
     def erase_senders(self, request: HttpRequest, queryset: QuerySet[Decision]) -> None:
         """Their decisions, numbered conversations, memory and refusals. Whoever does it keeps the request on file."""
-        count = sum(1 for sender in _senders(queryset) if personal_data.erase(sender))
+        by = here(request)
+        count = sum(1 for sender in _senders(queryset) if personal_data.erase(sender, actor=by))
         words = ngettext("%(count)d person was forgotten.", "%(count)d people were forgotten.", count)
+        self.message_user(request, words % {"count": count})
+
+    @admin.action(description=_("Delete for good what is older than it is kept"), permissions=["purge"])
+    @asks_first(
+        _("Of these, decisions that are older than they are kept go at once and for ever; others stay. The clock"
+          " deletes them by itself, some days later.")
+    )  # fmt: skip
+    def purge(self, request: HttpRequest, queryset: QuerySet[Decision]) -> None:
+        """After the days were shortened, without waiting for the whole part of the table to be over."""
+        over = services.database_now() - timedelta(days=policy.decision_retention_days())
+        count = _purged(request, queryset.filter(decided_at__lt=over))
+        words = ngettext("%(count)d decision was deleted.", "%(count)d decisions were deleted.", count)
         self.message_user(request, words % {"count": count})
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
@@ -202,6 +219,17 @@ def _senders(rows: QuerySet[Decision]) -> set[str]:
     """Those that are addresses."""
     found = rows.exclude(reverse_path="").order_by().values_list("reverse_path", flat=True)
     return {sender for sender in found if addresses.normal_form_or_none(sender)}
+
+
+@transaction.atomic
+def _purged(request: HttpRequest, rows: QuerySet[Any]) -> int:
+    """Delete them, and let the log tell how many and which, not whose they were."""
+    keys = sorted(rows.order_by().values_list("pk", flat=True))
+    if keys:
+        rows.model.objects.filter(pk__in=keys).delete()
+        shown = ", ".join(map(str, keys[:KEYS_TOLD])) + (", …" if len(keys) > KEYS_TOLD else "")
+        log.write(rows.model, f"purged: {len(keys)} ({shown})", here(request))
+    return len(keys)
 
 
 @admin.register(DrawnBrake)
@@ -220,13 +248,15 @@ class RefusalAdmin(ReadOnlyAdmin):
     """Addresses that refused a reply for good, and get none until it is lifted or over."""
 
     list_display = ("address", "refused_at", "words")
-    search_fields = ("address", "words")
+    search_fields = ("address",)
     date_hierarchy = "refused_at"
     actions = ("lift",)
 
     @admin.action(description=_("Let replies go there again"), permissions=["lift"])
+    @asks_first(_("These addresses refused a reply for good; from now on they may get one again."))
     def lift(self, request: HttpRequest, queryset: QuerySet[Refusal]) -> None:
-        count = sum(refusals.lift(row.address) for row in queryset)
+        by = here(request)
+        count = sum(refusals.lift(row.address, actor=by) for row in queryset)
         words = ngettext("%(count)d address gets replies again.", "%(count)d addresses get replies again.", count)
         self.message_user(request, words % {"count": count})
 
@@ -252,15 +282,37 @@ class PreviousResponseAdmin(ReadOnlyAdmin):
     list_display = ("reverse_path_key", "responder", "state", "claimed_at", "replied_at")
     list_filter = ("state",)
     list_select_related = ("responder",)
-    search_fields = ("=reverse_path_key", "responder__mailbox__address")
+    search_fields = ("=reverse_path_key", "=responder__mailbox__address")
+    search_help_text = _("A whole address of a sender or a mailbox")
     date_hierarchy = "claimed_at"
+    actions = ("purge",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[PreviousResponse], search_term: str
+    ) -> tuple[QuerySet[PreviousResponse], bool]:
+        """As the memory writes addresses, and as mailboxes are called: what indexes find, among millions."""
+        asked = search_term.replace("\0", "").strip()
+        if not asked:
+            return queryset, False
+        plain = addresses.normal_form_or_none(asked) or asked
+        keys = {addresses.memory_key(plain), asked} if plain != asked or "@" in asked else {asked}
+        theirs = list(Responder.objects.filter(mailbox__address=plain).values_list("pk", flat=True))
+        return queryset.filter(Q(reverse_path_key__in=keys) | Q(responder_id__in=theirs)), False
+
+    @admin.action(description=_("Forget that they were answered"), permissions=["purge"])
+    @asks_first(_("These senders count as never answered by these autoresponders: their next message gets a reply."))
+    def purge(self, request: HttpRequest, queryset: QuerySet[PreviousResponse]) -> None:
+        """Of single senders; an owner lets everybody be answered again."""
+        count = _purged(request, queryset)
+        words = ngettext("%(count)d was forgotten.", "%(count)d were forgotten.", count)
+        self.message_user(request, words % {"count": count})
 
 
 @admin.register(ResponderEvent)
 class ResponderEventAdmin(ReadOnlyAdmin):
     """The history."""
 
-    list_display = ("at", "mailbox", "kind", "responder", "actor")
+    list_display = ("at", "mailbox", "kind", "responder", "actor", "place", "way")
     list_filter = ("kind",)
     list_select_related = ("mailbox", "responder", "actor")
     search_fields = ("mailbox__address", "actor__email")
@@ -278,15 +330,12 @@ class QuarantinedMessageAdmin(ReadOnlyAdmin):
     actions = ("purge",)
 
     @admin.action(description=_("Delete for good"), permissions=["purge"])
+    @asks_first(_("These messages go for ever: `quarantine retry` cannot give them to the hook again."))
     def purge(self, request: HttpRequest, queryset: QuerySet[QuarantinedMessage]) -> None:
         """When the bug is mended, or the message is nobody's business any more."""
-        count, _rows = queryset.delete()
+        count = _purged(request, queryset)
         words = ngettext("%(count)d message was deleted.", "%(count)d messages were deleted.", count)
         self.message_user(request, words % {"count": count})
-
-    def has_purge_permission(self, request: HttpRequest) -> bool:
-        """Whoever may delete people."""
-        return bool(request.user.has_perm("mailboxes.delete_user"))
 
 
 @admin.register(PolicyVersion)

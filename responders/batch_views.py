@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from kombu.exceptions import OperationalError
 
-from mailboxes import access, csv_files
+from mailboxes import access, csv_files, log
 from responders import acting, batch_plans, batches, services, tasks
 from responders.batch_forms import BatchForm, EndForm, LeaveForm, SetForm
 from responders.models import Batch, BatchItem, Responder
@@ -79,7 +79,7 @@ def _made(request: HttpRequest, kind: Batch.Kind, form: BatchForm) -> Batch | No
     except ResponderInvalid as invalid:
         form.add_errors(invalid.errors)
         return None
-    by = services.By(acting.person(request), form.cleaned_data.get("reason", ""), acting.place(request))
+    by = services.By(acting.person(request), form.cleaned_data.get("reason", ""), log.place(request))
     return batches.make(kind, form.scope, form.rows, values, by=by, now=now)
 
 
@@ -139,7 +139,7 @@ def _turned(request: HttpRequest, batch: Batch) -> HttpResponse:
         messages.error(request, _("This cannot be undone any more."))
         return redirect("batch", batch.pk)
     turn = {"start": batches.start, "stop": batches.stop, "take-back": batches.take_back}.get(what)
-    if turn is not None and turn(batch) and what != "stop":
+    if turn is not None and turn(batch, actor=log.by(request)) and what != "stop":
         transaction.on_commit(partial(_hand_over, batch.pk))
     return redirect("batch", batch.pk)
 

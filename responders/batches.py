@@ -20,7 +20,8 @@ from django.utils.translation import override
 
 from mailboxes import access, addresses
 from mailboxes import services as mailbox_services
-from mailboxes.models import Mailbox, User
+from mailboxes.log import Actor, record
+from mailboxes.models import Mailbox
 from responders import services, undo
 from responders.batch_plans import Plan, managed_by, may_block, plan_for, with_everything
 from responders.batch_scope import Row
@@ -67,19 +68,19 @@ def _items(batch: Batch, rows: list[tuple[int, Row]], now: datetime) -> Iterator
         )  # fmt: skip
 
 
-def start(batch: Batch) -> bool:
+def start(batch: Batch, *, actor: Actor = None) -> bool:
     """Let the workers begin, or go on where it was stopped. Whether there was anything to begin."""
-    return _turn(batch, {Batch.State.PREVIEW, Batch.State.STOPPED}, Batch.State.RUNNING)
+    return _turn(batch, {Batch.State.PREVIEW, Batch.State.STOPPED}, Batch.State.RUNNING, actor)
 
 
-def stop(batch: Batch) -> bool:
+def stop(batch: Batch, *, actor: Actor = None) -> bool:
     """Do no more of it; what is done stays done."""
-    return _turn(batch, {Batch.State.RUNNING}, Batch.State.STOPPED)
+    return _turn(batch, {Batch.State.RUNNING}, Batch.State.STOPPED, actor)
 
 
-def take_back(batch: Batch) -> bool:
+def take_back(batch: Batch, *, actor: Actor = None) -> bool:
     """Undo what was done, mailbox by mailbox."""
-    return _turn(batch, {Batch.State.DONE, Batch.State.STOPPED}, Batch.State.TAKING_BACK)
+    return _turn(batch, {Batch.State.DONE, Batch.State.STOPPED}, Batch.State.TAKING_BACK, actor)
 
 
 def may_be_taken_back(batch: Batch, now: datetime) -> bool:
@@ -87,10 +88,13 @@ def may_be_taken_back(batch: Batch, now: datetime) -> bool:
     return batch.state in {Batch.State.DONE, Batch.State.STOPPED} and now < batch.created_at + undo.UNDO_LASTS
 
 
-def _turn(batch: Batch, before: set[Batch.State], after: Batch.State) -> bool:
+@transaction.atomic
+def _turn(batch: Batch, before: set[Batch.State], after: Batch.State, actor: Actor) -> bool:
     changed = Batch.objects.filter(pk=batch.pk, state__in=before).update(
         state=after, lease_until=None, finished_at=None
     )
+    if changed:
+        record(batch, f"turned: {after.value}", actor)
     return bool(changed)
 
 
@@ -232,10 +236,10 @@ def _leave(batch: Batch, mailbox: Mailbox, successor: Mailbox, values: dict[str,
     if author is None:
         raise Mailbox.DoesNotExist
     if values["blocks_sign_in"] and mailbox.owner is not None and may_block(batch, mailbox):
-        blocked = mailbox_services.set_sign_in(mailbox, allowed=False, actor=author)
+        blocked = mailbox_services.set_sign_in(mailbox, allowed=False, actor=services.By(author, place=batch.place))
     since = None if values["days"] is None else now + timedelta(days=values["days"])
     if since is not None:
-        mailbox_services.set_successor(mailbox, successor, since, actor=author)
+        mailbox_services.set_successor(mailbox, successor, since, actor=services.By(author, place=batch.place))
     return {"blocked": blocked, "successor": successor.pk if since else None}
 
 
@@ -248,7 +252,7 @@ def _undo(batch: Batch, steps: list[Step], now: datetime) -> None:
             step.item.state = Outcome.KEPT
             step.item.note = _("There is no such mailbox, or it is not yours to change.")
         elif _is_undone([key for key in step.item.events if key not in undone], step.item, by, now):
-            _stay(step.item, step.mailbox, batch.created_by)
+            _stay(step.item, step.mailbox, batch)
             step.item.state = Outcome.TAKEN_BACK
 
 
@@ -266,14 +270,15 @@ def _is_undone(left: list[int], item: BatchItem, by: services.By, now: datetime)
     return True
 
 
-def _stay(item: BatchItem, mailbox: Mailbox, author: User | None) -> None:
+def _stay(item: BatchItem, mailbox: Mailbox, batch: Batch) -> None:
     """As it was before the person left, unless somebody changed it since."""
-    if author is None:
+    if batch.created_by is None:
         return
+    by = services.By(batch.created_by, place=batch.place)
     if item.before.get("blocked"):
-        mailbox_services.set_sign_in(mailbox, allowed=True, actor=author)
+        mailbox_services.set_sign_in(mailbox, allowed=True, actor=by)
     if item.before.get("successor") and mailbox.successor_id == item.before["successor"]:
-        mailbox_services.set_successor(mailbox, None, None, actor=author)
+        mailbox_services.set_successor(mailbox, None, None, actor=by)
 
 
 _AT_WORK: dict[Batch.State, tuple[BatchItem.State, Act]] = {

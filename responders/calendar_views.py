@@ -13,7 +13,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from mailboxes import access
+from mailboxes import access, log
 from mailboxes.services import zone_of
 from responders import acting, calendars, services
 from responders.core.schedule import to_local
@@ -55,9 +55,11 @@ def calendar_feed_settings(request: HttpRequest) -> HttpResponse:
     person = acting.person(request)
     address = ""
     if "make" in request.POST:
-        address = f"{settings.PANEL_URL}{reverse('calendar_feed', args=[calendars.make_feed(person)])}"
+        address = (
+            f"{settings.PANEL_URL}{reverse('calendar_feed', args=[calendars.make_feed(person, actor=log.by(request))])}"
+        )
     elif "end" in request.POST:
-        calendars.end_feed(person)
+        calendars.end_feed(person, actor=log.by(request))
         messages.success(request, _("The feed is off: its address leads nowhere any more."))
         return redirect("calendar")
     has_feed = CalendarFeed.objects.filter(user=person).exists()

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from mailboxes import access
+from mailboxes.log import Actor, record
 from mailboxes.models import Mailbox, User
 from responders.core.days import holiday_name, is_weekend
 from responders.core.schedule import to_local
@@ -87,16 +88,18 @@ def _moment(day: date) -> datetime:
 # --- The feed ---
 
 
-def make_feed(user: User) -> str:
+def make_feed(user: User, *, actor: Actor = None) -> str:
     """A new secret for the person's feed, in place of an old one. Only its hash is kept."""
     token = secrets.token_urlsafe(32)
     CalendarFeed.objects.update_or_create(user=user, defaults={"secret_hash": _hash(token)})
+    record(user, "calendar feed: a new address", actor)
     return token
 
 
-def end_feed(user: User) -> None:
+def end_feed(user: User, *, actor: Actor = None) -> None:
     """Switch the feed off."""
-    CalendarFeed.objects.filter(user=user).delete()
+    if CalendarFeed.objects.filter(user=user).delete()[0]:
+        record(user, "calendar feed: off", actor)
 
 
 def person_of_feed(token: str) -> User | None:

@@ -37,7 +37,7 @@ def change(mailbox: Mailbox, wanted: dict[str, Any], by: By) -> dict[str, list[A
     if changes:
         ResponderEvent.objects.create(
             mailbox=row, kind=ResponderEvent.Kind.MAILBOX, at=database_now(), changes=changes, actor=by.user,
-            reason=by.reason, place=by.place, undoes=by.undoes,
+            reason=by.reason, place=by.place, way=by.way, undoes=by.undoes,
         )  # fmt: skip
     return changes
 

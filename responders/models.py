@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes.models import Customer, Mailbox, default_time_zone, validate_time_zone
+from mailboxes.models import Customer, Mailbox, Way, default_time_zone, validate_time_zone
 from responders.core.facts import Audience, CaseForm, Conditions, ResponderFacts, Text
 from responders.core.hours import HoursMode, OfficeHours
 from responders.core.rendering import for_reading
@@ -216,6 +216,7 @@ class Responder(models.Model):
                 condition=Q(next_transition_at__isnull=False),
             ),
             models.Index(fields=["created_at"], name="responder_created"),
+            models.Index(fields=["deputy_address"], name="responder_of_deputy", condition=~Q(deputy_address="")),
             # Read by Postfix's map through the view responder_copy.
             models.Index(
                 fields=["mailbox", "from_utc", "to_utc"],
@@ -304,6 +305,8 @@ class PreviousResponse(models.Model):
                 name="previous_response_is_claimed_once",
             ),
         ]
+        # Of one person, whomever they wrote to: to tell or to forget all of it.
+        indexes = [models.Index(fields=["reverse_path_key"], name="previous_response_of_person")]
 
     def __str__(self) -> str:
         return self.reverse_path_key
@@ -317,6 +320,8 @@ class CaseSeries(models.Model):
     last = models.PositiveIntegerField(default=0)
 
     class Meta:
+        verbose_name = _("series of case numbers")
+        verbose_name_plural = _("series of case numbers")
         constraints = [models.UniqueConstraint(fields=["mailbox", "head"], name="case_series_is_one")]
 
     def __str__(self) -> str:
@@ -349,6 +354,7 @@ class NumberedCase(models.Model):
         indexes = [
             models.Index(fields=["mailbox", "reverse_path_key", "opened_at"], name="case_of_sender"),
             models.Index(fields=["number"], name="case_number"),
+            models.Index(fields=["reverse_path"], name="case_of_person"),
         ]
 
     def __str__(self) -> str:
@@ -362,6 +368,8 @@ class CaseMessage(models.Model):
     message_id = models.CharField("Message-ID", max_length=998, db_index=True)
 
     class Meta:
+        verbose_name = _("message of a case")
+        verbose_name_plural = _("messages of cases")
         constraints = [models.UniqueConstraint(fields=["case", "message_id"], name="case_message_is_one")]
 
     def __str__(self) -> str:
@@ -513,6 +521,7 @@ class ResponderEvent(models.Model):
     # Why staff did it for the owner; empty where the owner or somebody of theirs did it.
     reason = models.CharField(_("why"), max_length=500, blank=True, db_default="")
     place = models.GenericIPAddressField(_("from"), null=True)
+    way = models.CharField(_("way"), max_length=20, choices=Way.choices, blank=True, db_default="", default="")
     undoes = models.OneToOneField(
         "self", models.SET_NULL, related_name="undone_by", null=True, verbose_name=_("undoes")
     )
@@ -548,13 +557,15 @@ class Notice(models.Model):
         ENDING = "ending", _("ends tomorrow")
         STILL_ON = "still-on", _("still on")
 
-    responder = models.ForeignKey(Responder, models.CASCADE, related_name="notices")
-    kind = models.CharField(max_length=10, choices=Kind.choices)
+    responder = models.ForeignKey(Responder, models.CASCADE, related_name="notices", verbose_name=_("autoresponder"))
+    kind = models.CharField(_("what"), max_length=10, choices=Kind.choices)
     # What it is about: the edge of the window, or when two weeks without an end were over.
-    about = models.DateTimeField()
-    sent_at = models.DateTimeField()
+    about = models.DateTimeField(_("of"))
+    sent_at = models.DateTimeField(_("sent"))
 
     class Meta:
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
         constraints = [models.UniqueConstraint(fields=["responder", "kind", "about"], name="notice_is_sent_once")]
 
     def __str__(self) -> str:
@@ -564,8 +575,14 @@ class Notice(models.Model):
 class ChangeNotice(models.Model):
     """That the owner was told of what staff changed for them."""
 
-    event = models.OneToOneField(ResponderEvent, models.CASCADE, related_name="notice", primary_key=True)
-    sent_at = models.DateTimeField()
+    event = models.OneToOneField(
+        ResponderEvent, models.CASCADE, related_name="notice", primary_key=True, verbose_name=_("event")
+    )
+    sent_at = models.DateTimeField(_("sent"))
+
+    class Meta:
+        verbose_name = _("notice of a change")
+        verbose_name_plural = _("notices of changes")
 
     def __str__(self) -> str:
         return str(self.event)
@@ -574,8 +591,14 @@ class ChangeNotice(models.Model):
 class CalendarFeed(models.Model):
     """That a person reads their absences in a calendar program. The secret of its address is kept as a hash alone."""
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="calendar_feed")
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="calendar_feed", verbose_name=_("user")
+    )
     secret_hash = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        verbose_name = _("calendar feed")
+        verbose_name_plural = _("calendar feeds")
 
     def __str__(self) -> str:
         return str(self.user)
@@ -585,12 +608,14 @@ class HelpVote(models.Model):
     """Whether an article of the help was of use to a person."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    slug = models.CharField(max_length=40)
-    is_helpful = models.BooleanField()
-    comment = models.CharField(max_length=1000, blank=True)
-    at = models.DateTimeField(auto_now=True)
+    slug = models.CharField(_("article"), max_length=40)
+    is_helpful = models.BooleanField(_("helpful"))
+    comment = models.CharField(_("remark"), max_length=1000, blank=True)
+    at = models.DateTimeField(_("time"), auto_now=True)
 
     class Meta:
+        verbose_name = _("vote on a help article")
+        verbose_name_plural = _("votes on help articles")
         constraints = [models.UniqueConstraint(fields=["user", "slug"], name="help_vote_is_one_a_person")]
 
     def __str__(self) -> str:
@@ -654,7 +679,7 @@ class BatchItem(models.Model):
         TAKEN_BACK = "taken-back", _("taken back")
         KEPT = "kept", _("could not be taken back")
 
-    batch = models.ForeignKey(Batch, models.CASCADE, related_name="items")
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="items", verbose_name=_("change of many mailboxes"))
     number = models.PositiveIntegerField()
     address = models.CharField(_("address"), max_length=320)
     mailbox = models.ForeignKey(Mailbox, models.SET_NULL, null=True, related_name="+")
@@ -667,6 +692,8 @@ class BatchItem(models.Model):
     before = models.JSONField(default=dict)
 
     class Meta:
+        verbose_name = _("mailbox of a change of many")
+        verbose_name_plural = _("mailboxes of changes of many")
         ordering = ["number"]
         constraints = [models.UniqueConstraint(fields=["batch", "number"], name="batch_item_number_is_one")]
         indexes = [models.Index(fields=["batch", "state", "number"], name="batch_item_state")]
@@ -782,10 +809,14 @@ class DailyCount(models.Model):
 class HookSign(models.Model):
     """The latest sign of life of a hook process's host. Written by the hook alone, twice a minute."""
 
-    host = models.CharField(max_length=253, primary_key=True)
-    at = models.DateTimeField()
+    host = models.CharField(_("host"), max_length=253, primary_key=True)
+    at = models.DateTimeField(_("time"))
     # Of the copies that came since the sign before: how old the oldest was, in seconds.
-    oldest_copy = models.PositiveIntegerField(default=0)
+    oldest_copy = models.PositiveIntegerField(_("age of the oldest copy (s)"), default=0)
+
+    class Meta:
+        verbose_name = _("sign of life of a hook")
+        verbose_name_plural = _("signs of life of hooks")
 
     def __str__(self) -> str:
         return f"{self.host} {self.at:%Y-%m-%d %H:%M:%S}"

@@ -4,6 +4,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
+from mailboxes.log import By, place
+from mailboxes.models import Way
 from responders import sentences, services
 from responders.notices import responder_of
 
@@ -16,6 +18,6 @@ def responder_end(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404
     now = services.database_now()
     if request.method == "POST":
-        row = services.switch(row, on=False, actor=None, now=now)
+        row = services.switch(row, on=False, actor=By(None, place=place(request), way=Way.LINK.value), now=now)
     context = {"responder": row, "sentence": sentences.state_sentence(row, now), "is_over": not row.is_enabled}
     return render(request, "responders/end.html", context)

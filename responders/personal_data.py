@@ -12,7 +12,8 @@ from django.db.models import CharField, Q, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 
 from mailboxes import addresses
-from mailboxes.models import Mailbox, User
+from mailboxes.log import Actor, By, as_by
+from mailboxes.models import LogLine, Mailbox, User
 from responders.models import (
     Decision,
     NumberedCase,
@@ -35,10 +36,11 @@ def export(address: str) -> dict[str, Any]:
     return found | {name: list(rows.values(*columns)) for name, rows, columns in _as_sender(plain)}
 
 
-def erase(address: str) -> dict[str, int]:
+def erase(address: str, *, actor: Actor) -> dict[str, int]:
     """Forget the person as a sender and as somebody who did things; how many rows of each kind.
 
-    What counts how often a mailbox answered stays, without the person. Raises AddressError.
+    What counts how often a mailbox answered stays, without the person; the log tells that somebody was forgotten, and
+    by whom, not who it was. Raises AddressError.
     """
     plain = addresses.normalise(address)
     with transaction.atomic():
@@ -55,7 +57,7 @@ def erase(address: str) -> dict[str, int]:
             "deputies": Responder.objects.filter(deputy_address=plain, is_enabled=False).update(
                 deputy_address=FORGOTTEN, deputy_name=FORGOTTEN, deputy_gets_copy=False
             ),
-            "history": _forget_in_history(plain),
+            "history": _forget_in_history(plain, as_by(actor)),
         }
 
 
@@ -69,7 +71,8 @@ def _account(plain: str) -> dict[str, Any] | None:
         "looks_after": list(user.delegations.values("mailbox__address", "created_at")),
         "responders": list(Responder.objects.filter(mailbox__owner=user).values("subject", "text_body", "created_at")),
         "notes": list(StaffNote.objects.filter(mailbox__owner=user).values("at", "text", "mailbox__address")),
-        "did": list(_history(plain).values("at", "kind", "address", "place", "reason", "changes")),
+        "did": list(_history(plain).values("at", "kind", "address", "place", "way", "reason", "changes")),
+        "log": list(LogLine.objects.filter(actor=user).values("at", "model", "name", "words", "place", "way")),
     }
 
 
@@ -102,10 +105,12 @@ def _history(plain: str) -> QuerySet[ResponderEvent]:
     return ResponderEvent.objects.filter(Q(actor__email=plain))
 
 
-def _forget_in_history(plain: str) -> int:
-    """Who and from where; what was done stays."""
+def _forget_in_history(plain: str, by: By) -> int:
+    """Who and from where; what was done stays. The database does it, and writes down that it did."""
+    person = User.objects.filter(email=plain).values_list("pk", flat=True).first()
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL panel.erasing = 'on'")
-        count = _history(plain).update(actor=None, place=None)
-        cursor.execute("SET LOCAL panel.erasing = 'off'")
-    return count
+        cursor.execute(
+            "SELECT panel_forget_in_history(%s, %s, %s, %s, %s)",
+            [person, plain, by.user.pk if by.user else None, by.place, by.way],
+        )
+        return int(cursor.fetchone()[0])

@@ -2,9 +2,11 @@
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from mailboxes import addresses
+from mailboxes.log import Actor, write
 from responders.models import Refusal
 from responders.policy import policy_in_force
 from responders.services import database_now
@@ -16,16 +18,22 @@ def in_force(now: datetime | None = None) -> QuerySet[Refusal]:
     return Refusal.objects.filter(refused_at__gt=(now or database_now()) - days)
 
 
-def lift(wanted: str) -> int:
+@transaction.atomic
+def lift(wanted: str, *, actor: Actor) -> int:
     """Forget the refusal of an address, or of every address of a domain (`@example.com`); return how many there were.
 
     Raises AddressError.
     """
     if wanted.startswith("@"):
-        chosen = Q(address__endswith=f"@{addresses.normalise_domain(wanted[1:])}")
+        wanted = f"@{addresses.normalise_domain(wanted[1:])}"
+        chosen = Q(address__endswith=wanted)
     else:
-        chosen = Q(address=addresses.normalise(wanted))
-    return Refusal.objects.filter(chosen).delete()[0]
+        wanted = addresses.normalise(wanted)
+        chosen = Q(address=wanted)
+    lifted = Refusal.objects.filter(chosen).delete()[0]
+    if lifted:
+        write(Refusal, f"lifted: {lifted}", actor, name=wanted)
+    return lifted
 
 
 def delete_old() -> int:

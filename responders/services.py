@@ -4,15 +4,17 @@
 stored: the hook and Postfix compute it. What is stored as `state` here is a mirror for lists and history.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import DateTimeField, F, Func, Max
 
-from mailboxes.models import Mailbox, User
+from mailboxes import log
+from mailboxes.log import Actor
+from mailboxes.models import Mailbox
 from responders.core import schedule
 from responders.models import Responder, ResponderEvent
 from responders.validation import ResponderInput, all_texts, as_input, checked, plain, tidy
@@ -20,19 +22,7 @@ from responders.validation import ResponderInput, all_texts, as_input, checked, 
 # Off for longer than this, switching on again begins a new activation: everyone is answered afresh.
 QUICK_OFF_AND_ON = timedelta(days=1)
 Kind = ResponderEvent.Kind
-
-
-@dataclass(frozen=True)
-class By:
-    """Who does it, from where (an IP address) and, where staff do it for the owner, why. `undoes`: an earlier event."""
-
-    user: User | None
-    reason: str = ""
-    place: str | None = None
-    undoes: ResponderEvent | None = None
-
-
-Actor = By | User | None
+By = log.By
 
 
 class ResponderConflict(RuntimeError):
@@ -232,7 +222,7 @@ def move(responder: Responder, *, up: bool, actor: Actor, now: datetime) -> None
 _APPLY_DUE = """
 WITH due AS (
     SELECT id FROM responders_responder
-    WHERE next_transition_at <= %(now)s AND is_enabled AND state IN ('scheduled', 'active')
+    WHERE next_transition_at <= %(now)s AND is_enabled AND state IN ('scheduled', 'active') {among}
     ORDER BY next_transition_at, id LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 ), moved AS (
@@ -250,19 +240,40 @@ FROM moved ORDER BY state_changed_at, id
 """
 
 
-def apply_due_transitions(now: datetime, *, batch: int = 1000) -> int:
+def apply_due_transitions(now: datetime, *, batch: int = 1000, only: Collection[int] | None = None) -> int:
     """Move every responder whose time has come (scheduled → active → ended), oldest first; return how many moves.
+
+    `only`: of those with these keys.
 
     Each batch is a transaction of its own: killed half-way, it goes on at the next call.
     """
-    moves = 0
+    moves, statement = 0, _APPLY_DUE.replace("{among}", "" if only is None else "AND id = ANY(%(only)s)")
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_APPLY_DUE, {"now": now, "limit": batch})
+            cursor.execute(statement, {"now": now, "limit": batch, "only": list(only or ())})
             moved = int(cursor.rowcount)
         moves += moved
         if not moved:
             return moves
+
+
+@transaction.atomic
+def bring_in_step(keys: Collection[int], *, actor: Actor, now: datetime) -> int:
+    """Let the stored state of these say what the clock says, now; return how many it did not say so of.
+
+    Edges that are due leave their events, as by the clock; the log tells who did not wait for it.
+    """
+    rows = list(Responder.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
+    before = {row.pk: (row.state, row.next_transition_at) for row in rows}
+    apply_due_transitions(now, only=before.keys())
+    moved = 0
+    for row in Responder.objects.filter(pk__in=before).order_by("pk"):
+        _mirror(row, now)
+        if before[row.pk] != (row.state, row.next_transition_at):
+            row.save(update_fields=["state", "state_changed_at", "next_transition_at"])
+            log.record(row, f"brought in step with the clock: {before[row.pk][0]} → {row.state}", actor)
+            moved += 1
+    return moved
 
 
 def _locked(responder: Responder, expected_version: int | None = None) -> Responder:
@@ -352,8 +363,8 @@ def _record(
 def _event(
     row: Responder, kind: Kind, *, actor: Actor, at: datetime, changes: dict[str, list[Any]] | None = None
 ) -> ResponderEvent:
-    by = actor if isinstance(actor, By) else By(actor)
+    by = log.as_by(actor)
     return ResponderEvent(
         mailbox_id=row.mailbox_id, responder=row, kind=kind, at=at, changes=changes or {},
-        actor=by.user, reason=by.reason, place=by.place, undoes=by.undoes,
+        actor=by.user, reason=by.reason, place=by.place, way=by.way, undoes=by.undoes,
     )  # fmt: skip

@@ -18,10 +18,10 @@ from django.views.decorators.http import require_http_methods
 
 from mailboxes import access
 from mailboxes.addresses import AddressError
+from mailboxes.log import by
 from mailboxes.models import MAX_RECIPIENTS, Mailbox, SendingStop
 from mailboxes.services import set_limits, set_sending_limits
 from responders import refusals
-from responders.acting import person
 from responders.models import DrawnBrake
 from responders.views import visible_mailbox
 
@@ -92,9 +92,9 @@ def limits(request: HttpRequest, pk: int) -> HttpResponse:
     form = LimitsForm(request.POST or None, mailbox=mailbox)
     if request.method == "POST" and form.is_valid():
         wanted = form.cleaned_data
-        set_limits(mailbox, wanted["mailbox_limit"], wanted["domain_limit"])
+        set_limits(mailbox, wanted["mailbox_limit"], wanted["domain_limit"], actor=by(request))
         hour, day = wanted["recipients_per_hour"], wanted["recipients_per_day"]
-        set_sending_limits(mailbox, hour, day, actor=person(request))
+        set_sending_limits(mailbox, hour, day, actor=by(request))
         messages.success(request, _("Saved."))
         return redirect("mailbox", mailbox.pk)
     drawn = DrawnBrake.objects.filter(mailbox__domain=mailbox.domain).select_related("mailbox")[:SHOWN]
@@ -109,12 +109,12 @@ def refusal_list(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         address = request.POST.get("address", "")
         try:
-            lifted = refusals.lift(address)
+            lifted = refusals.lift(address, actor=by(request))
         except AddressError:
             lifted = 0
         words = _("%(address)s gets replies again.") if lifted else _("%(address)s is not among them.")
         messages.success(request, words % {"address": address})
         return redirect("refusals")
     wanted = request.GET.get("q", "").replace("\0", "").strip()
-    rows = refusals.in_force().filter(address__icontains=wanted)[:SHOWN]
+    rows = refusals.in_force().filter(address__contains=wanted.lower())[:SHOWN]
     return render(request, "responders/refusals.html", {"rows": rows, "wanted": wanted})

@@ -12,9 +12,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from mailboxes import csv_files
+from mailboxes import csv_files, log
 from mailboxes.domain_dns import checking
-from mailboxes.log import log_of
 from mailboxes.models import Customer, Domain, Mailbox
 from responders import acting, attention, refusals, services, support_search
 from responders import support_why as support_why_of
@@ -52,7 +51,7 @@ def support_customer(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {
         "customer": customer, "domains": domains, "administrators": customer.administrators.all()[:SHOWN],
         "notes": customer.notes.select_related("author")[:SHOWN],
-        "note_path": reverse("support_note", args=["customer", pk]), "log": log_of(customer),
+        "note_path": reverse("support_note", args=["customer", pk]), "log": log.log_of(customer), "is_support": True,
     }  # fmt: skip
     return render(request, "support/customer.html", context)
 
@@ -65,11 +64,11 @@ def support_domain(request: HttpRequest, name: str) -> HttpResponse:
     theirs = Mailbox.objects.filter(domain=domain, deleted_at=None, address__gt=after)
     rows = theirs.select_related("owner").order_by("address")
     page = list(rows[: PAGE_SIZE + 1])
+    aliases = list(domain.alias_set.order_by("address").prefetch_related("targets__mailbox")[:PAGE_SIZE])
     context = {
         "domain": domain, "mailboxes": page[:PAGE_SIZE], "dns": checking.summary(domain),
         "after": page[PAGE_SIZE - 1].address if len(page) > PAGE_SIZE else "",
-        "log": log_of(domain),
-        "aliases": domain.alias_set.order_by("address").prefetch_related("targets__mailbox")[:PAGE_SIZE],
+        "log": log.log_of(domain, *aliases), "is_support": True, "aliases": aliases,
     }  # fmt: skip
     return render(request, "support/domain.html", context)
 
@@ -141,9 +140,11 @@ def support_note(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
         return redirect(back)
     text, number = request.POST.get("text", "").replace("\0", "").strip()[:MAX_NOTE], request.POST.get("remove", "")
     if NUMBER.fullmatch(number):
-        about.notes.filter(pk=int(number), author=acting.person(request)).delete()
+        if about.notes.filter(pk=int(number), author=acting.person(request)).delete()[0]:
+            log.record(about, "a note of staff removed", log.by(request))
     elif text:
         about.notes.create(text=text, author=acting.person(request))
+        log.record(about, "a note of staff added", log.by(request))
     return redirect(f"{back}#notes")
 
 

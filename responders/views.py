@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mailboxes import access
+from mailboxes.log import log_of
 from mailboxes.models import Mailbox
 from mailboxes.services import group_targets
 from responders import acting, history, sentences, services, statistics, timeline, undo
@@ -80,7 +81,7 @@ def changes_responder(view: ResponderView) -> Callable[[HttpRequest, int], HttpR
 @login_required
 def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
     """State, responders, whom it answered and whom not, and the history."""
-    visible = access.mailboxes_visible_to(request.user).select_related("successor", "domain__customer")
+    visible = access.mailboxes_visible_to(request.user).select_related("successor", "domain__customer", "owner")
     mailbox = get_object_or_404(visible.annotate(now=services.PanelNow()), pk=pk)
     now: datetime = vars(mailbox)["now"]
     responders = [shown_responder(row, now) for row in mailbox.responders.order_by("position")]
@@ -121,7 +122,10 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
     }
     if context["is_support"]:
         notes = mailbox.notes.select_related("author")[:NOTES_SHOWN]
-        context |= {"notes": notes, "note_path": reverse("support_note", args=["mailbox", pk])}
+        context |= {
+            "notes": notes, "note_path": reverse("support_note", args=["mailbox", pk]),
+            "log": log_of(mailbox, mailbox.owner),
+        }  # fmt: skip
     return render(request, "mailboxes/mailbox.html", context)
 
 

@@ -122,6 +122,7 @@ def roles(db: None) -> None:
         import_module("responders.migrations.0013_roles").make_roles(apps, editor)
         import_module("responders.migrations.0019_roles_of_settings").add_rights(apps, editor)
         import_module("responders.migrations.0023_roles_of_dkim").add_rights(apps, editor)
+        import_module("responders.migrations.0030_roles_of_the_log").add_rights(apps, editor)
 
 
 @pytest.fixture

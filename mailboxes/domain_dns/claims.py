@@ -17,8 +17,9 @@ from django.utils.translation import gettext as _
 from mailboxes import addresses
 from mailboxes.domain_dns.asker import asker
 from mailboxes.domain_dns.records import Ask, Record
-from mailboxes.models import Customer, Domain, DomainClaim, DomainHealth, User, validate_domain_name
-from mailboxes.services import MailboxesError, record
+from mailboxes.log import Actor, By, as_by, record
+from mailboxes.models import Customer, Domain, DomainClaim, DomainHealth, validate_domain_name
+from mailboxes.services import MailboxesError
 
 LABEL, PREFIX = "_webmail-panel", "panel-verify="
 MAX_CLAIMS = 20  # of one customer at a time
@@ -60,7 +61,7 @@ def name_typed(typed: str) -> str:
 
 
 @transaction.atomic
-def claim(customer: Customer, typed: str, *, now: datetime, actor: User) -> DomainClaim:
+def claim(customer: Customer, typed: str, *, now: datetime, actor: Actor) -> DomainClaim:
     """Say that a domain is the customer's. Raises MailboxesError.
 
     Whether another customer has the domain, or claims it too, is told to nobody before the proof.
@@ -75,7 +76,7 @@ def claim(customer: Customer, typed: str, *, now: datetime, actor: User) -> Doma
     if customer.claims.count() >= MAX_CLAIMS:
         raise MailboxesError(_("Many domains wait for their proof already: prove or give up one of them first."))
     made = DomainClaim.objects.create(
-        customer=customer, name=name, token=secrets.token_hex(16), created_by=actor, created_at=now,
+        customer=customer, name=name, token=secrets.token_hex(16), created_by=as_by(actor).user, created_at=now,
         next_check_at=now + EAGER_AGAIN,
     )  # fmt: skip
     record(customer, f"domain claimed: {name}", actor)
@@ -83,7 +84,7 @@ def claim(customer: Customer, typed: str, *, now: datetime, actor: User) -> Doma
 
 
 @transaction.atomic
-def add_domain(customer: Customer | None, typed: str, *, actor: User) -> Domain:
+def add_domain(customer: Customer | None, typed: str, *, actor: Actor) -> Domain:
     """Staff's word counts as proof. Raises MailboxesError: the panel has the domain."""
     domain = Domain(name=name_typed(typed), customer=customer)
     try:
@@ -124,7 +125,7 @@ def _prove(row: DomainClaim, now: datetime) -> Outcome:
                 return Outcome.NOT_THERE  # given up, or proven by another worker, meanwhile
             domain = Domain.objects.create(name=row.name, customer_id=row.customer_id, proven_at=now)
             DomainHealth.objects.create(domain=domain, next_check_at=now)
-            record(domain, "proven by the DNS", row.created_by)
+            record(domain, "proven by the DNS", By(row.created_by, way=""))
             row.delete()
     except IntegrityError:
         return _dispute(row, now)
@@ -140,7 +141,7 @@ def _dispute(row: DomainClaim, now: datetime) -> Outcome:
     return Outcome.DISPUTED
 
 
-def give_up(row: DomainClaim, *, actor: User) -> None:
+def give_up(row: DomainClaim, *, actor: Actor) -> None:
     """The customer does not want it any more."""
     record(row.customer, f"claim given up: {row.name}", actor)
     row.delete()

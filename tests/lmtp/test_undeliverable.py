@@ -197,7 +197,7 @@ def test_a_refusal_that_is_lifted_is_forgotten(
 ) -> None:
     Refusal.objects.create(address=SENDER, refused_at=database_now(), words=REFUSED)
     hook.deliver(message())
-    assert refusals.lift(SENDER.upper()) == 1
+    assert refusals.lift(SENDER.upper(), actor=None) == 1
     hook.deliver(message())
     assert decisions() == ["undeliverable", "replied"]
 
@@ -279,5 +279,5 @@ def test_no_other_report_teaches_anything_and_none_is_answered(
 def test_a_refused_sender_can_be_lifted_from_a_whole_domain(standing_reply: Responder) -> None:
     for address in ("a@x.example", "b@x.example", "c@ax.example"):
         Refusal.objects.create(address=address, refused_at=database_now())
-    assert refusals.lift("@X.example") == 2
+    assert refusals.lift("@X.example", actor=None) == 2
     assert Refusal.objects.get().address == "c@ax.example"

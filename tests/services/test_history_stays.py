@@ -1,13 +1,13 @@
 """The history is only added to, whoever asks the database."""
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from mailboxes.models import Customer, Mailbox, User
-from mailboxes.services import record
+from mailboxes.log import record
+from mailboxes.models import Customer, LogLine, Mailbox, User
 from responders.models import PolicyVersion, Responder, ResponderEvent
 from responders.services import By, database_now, switch
 from tests.conftest import PASSWORD
@@ -37,7 +37,9 @@ def test_nothing_in_it_is_changed_or_deleted(event: ResponderEvent, statement: s
     assert event.reason == "bo tak"
 
 
-@pytest.mark.parametrize("table", ["responders_responderevent", "django_admin_log", "responders_policyversion"])
+@pytest.mark.parametrize(
+    "table", ["responders_responderevent", "mailboxes_logline", "django_admin_log", "responders_policyversion"]
+)
 def test_no_history_is_emptied_at_once(db: None, table: str) -> None:
     with pytest.raises(IntegrityError, match="only added to"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL panel.emptying = 'off'; TRUNCATE {table} CASCADE")
@@ -46,6 +48,10 @@ def test_no_history_is_emptied_at_once(db: None, table: str) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
+        "DELETE FROM mailboxes_logline",
+        "UPDATE mailboxes_logline SET words = ''",
+        "UPDATE mailboxes_logline SET actor_id = NULL",
+        "UPDATE mailboxes_logline SET at = at - interval '1 day'",
         "DELETE FROM django_admin_log",
         "UPDATE django_admin_log SET change_message = ''",
         "UPDATE django_admin_log SET user_id = (SELECT max(id) FROM mailboxes_user)",
@@ -56,12 +62,14 @@ def test_no_history_is_emptied_at_once(db: None, table: str) -> None:
 )
 def test_the_log_of_the_administration_and_the_settings_stay(mailbox: Mailbox, anna: User, statement: str) -> None:
     record(mailbox, "address: a → b", anna)
+    LogEntry.objects.log_actions(anna.pk, [mailbox], CHANGE, change_message="x", single_object=True)
     PolicyVersion.objects.create(reason="bo tak", changed_by=anna)
     User.objects.create_user("inny@firma.example")
     with pytest.raises(IntegrityError, match="only added to"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
     PolicyVersion.objects.update(changed_by=None)  # whom it names may be forgotten
-    assert LogEntry.objects.get().change_message == "address: a → b"
+    assert LogLine.objects.get().words == "address: a → b"
+    assert LogEntry.objects.get().change_message == "x"
 
 
 def test_whoever_stands_in_the_log_is_not_deleted_with_it(
@@ -78,7 +86,7 @@ def test_whoever_stands_in_the_log_is_not_deleted_with_it(
     chosen = {"action": "delete_selected", "_selected_action": [anna.pk], "post": "yes"}
     page = client.post(reverse("admin:mailboxes_user_changelist"), chosen, follow=True)
     assert "stands in the log" in page.text
-    assert LogEntry.objects.filter(user=anna).exists()
+    assert LogLine.objects.filter(actor=anna).exists()
 
 
 def test_it_may_forget_whom_it_names(event: ResponderEvent, standing_reply: Responder, anna: User) -> None:

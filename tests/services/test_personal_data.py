@@ -98,7 +98,7 @@ def test_what_is_no_address_is_one_line(db: None, address: str) -> None:
     assert len(str(told.value).strip().splitlines()) <= 2
 
 
-def test_an_administrator_does_it_in_the_administration(traces: Responder) -> None:
+def test_an_administrator_does_it_in_the_administration(traces: Responder, plain_static_files: None) -> None:
     boss = User.objects.create_superuser("szef@hosting.example")
     client = Client()
     client.force_login(boss)
@@ -107,6 +107,11 @@ def test_an_administrator_does_it_in_the_administration(traces: Responder) -> No
     assert list(told.json()) == [JAN]
     assert len(told.json()[JAN]["decisions"]) == len(person("export", JAN)["decisions"])
     assert "attachment" in told["Content-Disposition"]
-    client.post("/admin/responders/decision/", {"action": "erase_senders", "_selected_action": chosen})
+    asked = client.post("/admin/responders/decision/", {"action": "erase_senders", "_selected_action": chosen})
+    assert "is forgotten for good" in asked.text
+    assert Decision.objects.filter(reverse_path__startswith="jan").exists()
+    client.post(
+        "/admin/responders/decision/", {"action": "erase_senders", "_selected_action": chosen, "confirmed": "yes"}
+    )
     assert not Decision.objects.filter(reverse_path__startswith="jan").exists()
     assert Decision.objects.filter(reverse_path=OLA).exists()

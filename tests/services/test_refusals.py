@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from mailboxes.models import Mailbox, User
+from mailboxes.models import LogLine, Mailbox, User
 from responders import explanation, services, tasks
 from responders.models import Refusal, ReplyCount, Responder
 from tests.lmtp.name_server import NameServer
@@ -62,15 +62,20 @@ def test_an_administrator_lifts_the_chosen_ones(client: Client, plain_static_fil
     address = reverse("admin:responders_refusal_changelist")
     assert "550 5.1.1 No such user" in client.get(address, {"q": "a@x"}).text
     typed = {"action": "lift", "_selected_action": [row.pk for row in chosen]}
-    assert client.post(address, typed, follow=True).status_code == 200
+    assert "may get one again" in client.post(address, typed).text
+    assert Refusal.objects.count() == 3
+    assert client.post(address, typed | {"confirmed": "yes"}, follow=True).status_code == 200
     assert Refusal.objects.get().address == "c@x.example"
+    assert set(LogLine.objects.values_list("name", "words", "way")) == {
+        ("a@x.example", "lifted: 1", "administration"), ("b@x.example", "lifted: 1", "administration"),
+    }  # fmt: skip
 
 
 def test_staff_without_the_right_lifts_nothing(client: Client, plain_static_files: None) -> None:
     row = refuse("a@x.example")
     client.force_login(User.objects.create_user("pomoc@hosting.example", is_staff=True))
     typed = {"action": "lift", "_selected_action": [row.pk]}
-    client.post(reverse("admin:responders_refusal_changelist"), typed)
+    client.post(reverse("admin:responders_refusal_changelist"), typed | {"confirmed": "yes"})
     assert Refusal.objects.exists()
 
 

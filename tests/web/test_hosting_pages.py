@@ -5,14 +5,13 @@ from datetime import timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
-from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 
 from mailboxes import hosting, services, tasks
-from mailboxes.models import Alias, AppPassword, Customer, Domain, Mailbox, User
+from mailboxes.models import Alias, AppPassword, Customer, Domain, LogLine, Mailbox, User
 from responders.services import database_now
 from tests.conftest import PASSWORD
 from tests.web.test_company import as_boss, boss, company
@@ -47,7 +46,7 @@ def test_she_makes_changes_and_deletes_an_alias(as_boss: Client, boss: User, dom
     assert alias.targets.get(mailbox__isnull=False).is_own_address  # what the owner said stays
     as_boss.post(page, {"delete": "1"})
     assert not Alias.objects.exists()
-    assert LogEntry.objects.filter(user=boss).count() == 4
+    assert LogLine.objects.filter(actor=boss).count() == 4
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ def test_she_chooses_that_replies_have_a_bounce_address(as_boss: Client, boss: U
     assert not Domain.objects.get(name="firma.example").has_bounce_address
     as_boss.post(domain, {"catch_all": "", "has_bounce_address": "on"})
     assert Domain.objects.get(name="firma.example").has_bounce_address
-    assert LogEntry.objects.get(user=boss).change_message == "has_bounce_address: False → True"
+    assert LogLine.objects.get(actor=boss).words == "has_bounce_address: False → True"
     assert re.search(r'name="has_bounce_address"[^>]*checked', as_boss.get(domain).text)
     as_boss.post(domain, {"catch_all": ""})
     assert not Domain.objects.get(name="firma.example").has_bounce_address

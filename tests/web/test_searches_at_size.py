@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.contrib import admin
 from django.db import connection
+from django.db.models import Model
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -12,10 +13,28 @@ from django.urls import reverse
 from bench.scale.filling import Size, fill
 from bench.scale.lookups import large_tables, plan_of
 from mailboxes import access
-from mailboxes.models import Domain, Mailbox, User
+from mailboxes.models import Domain, LogLine, Mailbox, User
+from responders import personal_data
+from responders.models import NumberedCase, PreviousResponse, Refusal, Responder, ResponderEvent
 from tests.committed import begin_with_new_tables
 
 pytestmark = pytest.mark.django_db
+
+
+MANY_MORE = """
+INSERT INTO responders_previousresponse
+    (responder_id, text_revision, activation, reverse_path_key, queue_id, state, claimed_at, lease_until)
+SELECT (SELECT min(id) FROM responders_responder), 1, 1, 'jan@example' || n || '.com', 'q', 'claimed', now(), now()
+FROM generate_series(1, 5000) n;
+INSERT INTO responders_numberedcase (mailbox_id, number, opened_at, opened_by, reverse_path, reverse_path_key, subject)
+SELECT (SELECT min(id) FROM mailboxes_mailbox) + n % 5000, 'N' || n, now(), '<' || n || '@x>',
+    'jan@example' || n || '.com', 'jan@example' || n || '.com', 'x' FROM generate_series(1, 20000) n;
+INSERT INTO responders_refusal (address, refused_at, words)
+SELECT 'jan@example' || n || '.com', now(), 'no' FROM generate_series(1, 30000) n;
+INSERT INTO mailboxes_logline (at, model, key, name, words)
+SELECT now(), 'mailboxes.mailbox', n::text, 'jan@example' || n || '.com', 'made' FROM generate_series(1, 5000) n;
+ANALYZE;
+"""
 
 
 @pytest.fixture
@@ -81,6 +100,31 @@ def test_the_administration_finds_by_parts_of_words_and_sorts_by_what_is_indexed
     sortable = admin.site._registry[Mailbox].get_sortable_by(None)  # type: ignore[arg-type]  # it asks nothing of it
     assert sortable == ["address", "deleted_at"]
     assert page.count("?o=") >= 1
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    "model", [Mailbox, Domain, User, Responder, PreviousResponse, ResponderEvent, NumberedCase, LogLine, Refusal]
+)
+def test_a_search_of_the_administration_reads_no_large_table_from_end_to_end(
+    admin_user: User, model: type[Model]
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(MANY_MORE)
+    site = admin.site._registry[model]
+    request = RequestFactory().get("/")
+    request.user = admin_user
+    for words in ("anna.nowak7@", "jan@example7.com"):
+        ask = lambda words=words: list(site.get_search_results(request, site.get_queryset(request), words)[0][:51])  # noqa: E731
+        assert whole_tables(ask) == set(), words
+
+
+@pytest.mark.usefixtures("many")
+def test_forgetting_one_person_reads_no_large_table_from_end_to_end(admin_user: User) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(MANY_MORE)
+    assert whole_tables(lambda: personal_data.export("jan@example7.com")) == set()
+    assert len(personal_data.export("jan@example7.com")["previous_responses"]) == 1
 
 
 def test_no_form_of_the_administration_lists_every_mailbox_or_person_to_choose_from() -> None:

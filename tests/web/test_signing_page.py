@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
 from mailboxes import dkim, dkim_records
-from mailboxes.models import DkimKey, Domain, Mailbox, User
+from mailboxes.models import DkimKey, Domain, LogLine, Mailbox, User
 from tests.lmtp.name_server import NameServer
 from tests.web.test_company import as_boss, boss, company
 
@@ -64,7 +63,7 @@ def test_she_makes_a_key_publishes_it_and_it_signs(
     assert as_boss.post(page, {"sign": key.pk}).status_code == 302
     assert DkimKey.objects.get().signs
     assert "is not signed yet" not in as_boss.get(page).text
-    words = [entry.change_message for entry in LogEntry.objects.filter(user=boss).order_by("pk")]
+    words = [entry.words for entry in LogLine.objects.filter(actor=boss).order_by("pk")]
     assert words == [f"DKIM key made: {key.selector} (ed25519)", f"DKIM key signs: {key.selector}"]
 
 

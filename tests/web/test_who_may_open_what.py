@@ -20,12 +20,15 @@ from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
 from mailboxes import profiles
-from mailboxes.models import Alias, Customer, Delegation, Domain, DomainClaim, Mailbox, User
+from mailboxes.models import Alias, Customer, Delegation, Domain, DomainClaim, DomainHealth, Mailbox, SendingStop, User
 from responders import calendars, notices
 from responders.models import (
     Batch,
+    ChangeNotice,
     Decision,
     DrawnBrake,
+    HelpVote,
+    HookSign,
     HouseText,
     NumberedCase,
     PolicyVersion,
@@ -160,13 +163,18 @@ MODELS = {
     "mailboxes": {
         "user": (LEADS, ADMINS), "customer": (LEADS, ADMINS), "domain": (LEADS, ADMINS), "mailbox": (LEADS, ADMINS),
         "delegation": (LEADS, ADMINS), "dkimkey": (LEADS, NONE), "alias": (LEADS, ADMINS),
-        "aliastarget": (LEADS, ADMINS),
+        "aliastarget": (LEADS, ADMINS), "logline": (LEADS, NONE), "domainclaim": (LEADS, NONE),
+        "domainhealth": (LEADS, NONE), "domainrecord": (LEADS, NONE), "domainrecordchange": (LEADS, NONE),
+        "apppassword": (LEADS, NONE), "sendingstop": (LEADS, NONE),
     },
     "responders": {
         "responder": (LEADS, ADMINS), "decision": (LEADS, NONE), "drawnbrake": (LEADS, NONE), "refusal": (LEADS, NONE),
         "numberedcase": (LEADS, NONE), "previousresponse": (LEADS, NONE), "responderevent": (LEADS, NONE),
         "quarantinedmessage": (ADMINS, NONE), "batch": (LEADS, NONE), "staffnote": (LEADS, NONE),
-        "housetext": (LEADS, ADMINS), "policyversion": (LEADS, ADMINS),
+        "housetext": (LEADS, ADMINS), "policyversion": (LEADS, ADMINS), "caseseries": (LEADS, NONE),
+        "casemessage": (LEADS, NONE), "notice": (LEADS, NONE), "changenotice": (LEADS, NONE),
+        "calendarfeed": (LEADS, NONE), "helpvote": (LEADS, NONE), "batchitem": (LEADS, NONE),
+        "hooksign": (LEADS, NONE),
     },
     "auth": {"group": (ADMINS, NONE)},
 }  # fmt: skip
@@ -293,8 +301,20 @@ def write_what_the_hook_writes(responder: Responder) -> None:
     DrawnBrake.objects.create(
         key="m1", mailbox=mailbox, is_of_domain=False, replies_per_hour=1, drawn_at=now, last_at=now
     )
-    NumberedCase.objects.create(mailbox=mailbox, number="1", opened_at=now, opened_by="x", reverse_path=sender)
-    Batch.objects.create(kind="set", scope="x", created_at=now)
+    case = NumberedCase.objects.create(mailbox=mailbox, number="1", opened_at=now, opened_by="x", reverse_path=sender)
+    case.messages.create(message_id="<x@y>")
+    mailbox.case_series.create(head="2026/")
+    Batch.objects.create(kind="set", scope="x", created_at=now).items.create(number=1, address="x", state="waiting")
+    mailbox.app_passwords.create(name="x", digest="x")
+    SendingStop.objects.create(mailbox=mailbox, recipients=1, hours=1, stopped_at=now, last_at=now)
+    health = DomainHealth.objects.create(domain=mailbox.domain, next_check_at=now)
+    health.records.create(item="mx", place=1, last_state="ok", state="ok", reason="ok", wanted="x")
+    health.changes.create(item="mx", state="ok", reason="ok", at=now)
+    responder.notices.create(kind="started", about=now, sent_at=now)
+    ChangeNotice.objects.create(event=ResponderEvent.objects.get(), sent_at=now)
+    HookSign.objects.create(host="mail.example.org", at=now)
+    HelpVote.objects.create(user=User.objects.get(email="anna@firma.example"), slug="dates", is_helpful=True)
+    calendars.make_feed(User.objects.get(email="anna@firma.example"))
     StaffNote.objects.create(mailbox=mailbox, text="x")
     HouseText.objects.create(language="pl", title="x", subject="x", text_body="x")
     PolicyVersion.objects.create(reason="x")

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mailboxes import addresses
+from mailboxes import addresses, hosting
+from mailboxes.log import COMMAND
 from mailboxes.models import Alias
 from mailboxes.services import MailboxesError, add_alias, set_targets, targets_of
 
@@ -33,19 +34,21 @@ class Command(BaseCommand):
     def _set(self, options: dict[str, Any]) -> None:
         alias = _alias(options["alias"])
         try:
-            set_targets(alias, options["target"], actor=None)
+            set_targets(alias, options["target"], actor=COMMAND)
         except MailboxesError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{alias.address} leads to {' '.join(targets_of(alias))}")
 
     def _delete(self, options: dict[str, Any]) -> None:
         alias = _alias(options["alias"])
-        alias.delete()
+        hosting.end_alias(alias, actor=COMMAND)
         self.stdout.write(f"{alias.address} deleted")
 
     def _add(self, options: dict[str, Any]) -> None:
         try:
-            alias = add_alias(options["alias"], options["target"], create_domain=options["create_domain"])
+            alias = add_alias(
+                options["alias"], options["target"], create_domain=options["create_domain"], actor=COMMAND
+            )
         except MailboxesError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{alias.address} added")

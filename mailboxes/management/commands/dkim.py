@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from mailboxes import addresses, dkim, dkim_records, dkim_rotation, dkim_signer
 from mailboxes.dkim_records import State
+from mailboxes.log import COMMAND
 from mailboxes.models import DkimKey, Domain
 from mailboxes.services import MailboxesError
 
@@ -44,7 +45,7 @@ class Command(BaseCommand):
     def _make(self, domains: list[Domain], options: dict[str, Any]) -> None:
         for domain in domains:
             try:
-                key = dkim.make_key(domain, options["algorithm"], now=timezone.now(), actor=None)
+                key = dkim.make_key(domain, options["algorithm"], now=timezone.now(), actor=COMMAND)
             except MailboxesError as error:
                 raise CommandError(f"{domain.name}: {error}") from error
             self._show(key, as_json=options["json"])
@@ -56,16 +57,16 @@ class Command(BaseCommand):
 
     def _look(self, domains: list[Domain], options: dict[str, Any]) -> None:
         for domain in domains:
-            for pk, state in dkim_rotation.look_at(domain, now=timezone.now()).items():
+            for pk, state in dkim_rotation.look_at(domain, now=timezone.now(), actor=COMMAND).items():
                 self._show(DkimKey.objects.get(pk=pk), as_json=options["json"], record=str(state))
 
     def _sign(self, domains: list[Domain], options: dict[str, Any]) -> None:
         for key in _of(domains).filter(signs_since=None):
-            state = dkim_rotation.look_and_let_sign(key, now=timezone.now())
+            state = dkim_rotation.look_and_let_sign(key, now=timezone.now(), actor=COMMAND)
             if state != State.SEEN and not options["unseen"]:
                 raise CommandError(f"{key}: the record is {state}; publish it first, or --unseen")
             if state != State.SEEN:
-                dkim.let_sign(key, now=timezone.now(), actor=None)
+                dkim.let_sign(key, now=timezone.now(), actor=COMMAND)
             self.stdout.write(f"{key} signs")
 
     def _delete(self, domains: list[Domain], options: dict[str, Any]) -> None:
@@ -73,7 +74,7 @@ class Command(BaseCommand):
         if not keys:
             raise CommandError(f"no key has the selector {options['selector']}")
         for key in keys:
-            dkim.delete_key(key, actor=None)
+            dkim.delete_key(key, actor=COMMAND)
             self.stdout.write(f"{key} deleted")
 
     def _write(self) -> None:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from mailboxes import addresses, hosting
+from mailboxes.log import COMMAND
 from mailboxes.models import Mailbox
 from mailboxes.services import MailboxesError, add_mailbox
 
@@ -83,7 +84,7 @@ class Command(BaseCommand):
         password = sys.stdin.readline().rstrip("\n") if options["password_stdin"] else None
         chosen = {name: options[name] for name in ("name", "create_domain", "language", "time_zone")}
         try:
-            mailbox = add_mailbox(options["address"], password=password, **chosen)
+            mailbox = add_mailbox(options["address"], password=password, actor=COMMAND, **chosen)
         except MailboxesError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{mailbox.address} added")
@@ -110,14 +111,14 @@ class Command(BaseCommand):
 def _change(mailbox: Mailbox, options: dict[str, Any]) -> None:
     now, action = timezone.now(), options["action"]
     if action == "suspend":
-        hosting.suspend(mailbox, now=now, actor=None)
+        hosting.suspend(mailbox, now=now, actor=COMMAND)
     elif action == "resume":
-        hosting.resume(mailbox, actor=None)
+        hosting.resume(mailbox, actor=COMMAND)
     elif action == "delete":
-        hosting.delete_mailbox(mailbox, now=now, actor=None)
+        hosting.delete_mailbox(mailbox, now=now, actor=COMMAND)
     elif action == "restore":
-        hosting.restore_mailbox(mailbox, actor=None)
+        hosting.restore_mailbox(mailbox, actor=COMMAND)
     elif action == "rename":
-        hosting.rename(mailbox, options["local_part"], actor=None)
+        hosting.rename(mailbox, options["local_part"], actor=COMMAND)
     else:
-        hosting.set_quota(mailbox, options["megabytes"] or None)
+        hosting.set_quota(mailbox, options["megabytes"] or None, actor=COMMAND)

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mailboxes import addresses, second_factor
+from mailboxes.log import COMMAND
 from mailboxes.models import User
 
 
@@ -21,7 +22,7 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"{options['address']} is nobody who signs in here")
         if options["remove"]:
-            count = second_factor.remove(user)
+            count = second_factor.remove(user, actor=COMMAND)
             self.stdout.write(f"{user.email}: {count} removed; signed out everywhere")
         else:
             types = sorted(second_factor.main_factors(user).values_list("type", flat=True))

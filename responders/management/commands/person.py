@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
 from mailboxes.addresses import AddressError
+from mailboxes.log import COMMAND
 from responders import personal_data
 
 
@@ -18,9 +19,13 @@ class Command(BaseCommand):
         parser.add_argument("address", help="of somebody who wrote to a mailbox here, or who signs in")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        act = personal_data.export if options["action"] == "export" else personal_data.erase
+        address = options["address"]
         try:
-            found = act(options["address"])
+            found: dict[str, Any] = (
+                personal_data.export(address)
+                if options["action"] == "export"
+                else personal_data.erase(address, actor=COMMAND)
+            )
         except AddressError as error:
-            raise CommandError(f"{options['address']}: {error}") from error
+            raise CommandError(f"{address}: {error}") from error
         self.stdout.write(json.dumps(found, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mailboxes import addresses
+from mailboxes.log import COMMAND, record
 from responders.models import QuarantinedMessage
 
 LMTP_SECONDS = 60
@@ -60,6 +61,7 @@ class Command(BaseCommand):
             answer = _deliver(row, options["hook"])
             # A bug that is still there makes a new row of the same message: the old one goes all the same.
             if answer.startswith("250"):
+                record(row, "given to the hook again", COMMAND)
                 row.delete()
                 self.stdout.write(f"{number} taken: {answer}")
             else:

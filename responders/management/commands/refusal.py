@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mailboxes.addresses import AddressError
+from mailboxes.log import COMMAND
 from responders import refusals
 
 
@@ -34,6 +35,6 @@ class Command(BaseCommand):
 
     def _lifted(self, wanted: list[str]) -> list[dict[str, Any]]:
         try:
-            return [{"address": address, "lifted": refusals.lift(address)} for address in wanted]
+            return [{"address": address, "lifted": refusals.lift(address, actor=COMMAND)} for address in wanted]
         except AddressError as error:
             raise CommandError(str(error)) from error

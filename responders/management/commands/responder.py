@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import override
 
 from mailboxes import addresses
+from mailboxes.log import COMMAND
 from mailboxes.models import Mailbox
 from responders import sentences, services, validation
 from responders.core import schedule
@@ -98,14 +99,14 @@ class Command(BaseCommand):
         )
         try:
             with override("en"):
-                row = services.save_responder(mailbox, values, actor=None, now=now, responder=existing)
+                row = services.save_responder(mailbox, values, actor=COMMAND, now=now, responder=existing)
         except validation.ResponderInvalid as error:
             raise CommandError(str(error)) from error
         self._say(row, now)
 
     def _switch(self, mailbox: Mailbox, options: dict[str, Any], now: datetime) -> None:
         for row in _responders(mailbox, options["type"]):
-            self._say(services.switch(row, on=options["action"] == "on", actor=None, now=now), now)
+            self._say(services.switch(row, on=options["action"] == "on", actor=COMMAND, now=now), now)
 
     def _show(self, mailbox: Mailbox, options: dict[str, Any], now: datetime) -> None:
         for row in _responders(mailbox, options["type"]):

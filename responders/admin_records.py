@@ -1,0 +1,116 @@
+"""Django admin: what is written down beside responders, to look at."""
+
+from django.contrib import admin
+
+from mailboxes.models import AppPassword, SendingStop
+from mailboxes.panel_admin import ReadOnlyAdmin
+from responders.models import (
+    BatchItem,
+    CalendarFeed,
+    CaseMessage,
+    CaseSeries,
+    ChangeNotice,
+    HelpVote,
+    HookSign,
+    Notice,
+)
+
+
+@admin.register(AppPassword)
+class AppPasswordAdmin(ReadOnlyAdmin):
+    """Passwords of mail programs; what could open anything is not shown."""
+
+    list_display = ("mailbox", "name", "created_at")
+    list_select_related = ("mailbox",)
+    search_fields = ("mailbox__address", "name")
+    date_hierarchy = "created_at"
+    fields = ("mailbox", "name", "created_at")
+
+
+@admin.register(SendingStop)
+class SendingStopAdmin(ReadOnlyAdmin):
+    """Mailboxes whose mail programs sent to as many recipients as they may."""
+
+    list_display = ("mailbox", "recipients", "hours", "stopped_at", "last_at", "told_at")
+    list_select_related = ("mailbox",)
+    search_fields = ("mailbox__address",)
+    date_hierarchy = "last_at"
+
+
+@admin.register(CaseSeries)
+class CaseSeriesAdmin(ReadOnlyAdmin):
+    """How far the numbers of conversations have come."""
+
+    list_display = ("mailbox", "head", "last")
+    list_select_related = ("mailbox",)
+    search_fields = ("mailbox__address",)
+
+
+@admin.register(CaseMessage)
+class CaseMessageAdmin(ReadOnlyAdmin):
+    """By which messages a conversation is recognised."""
+
+    list_display = ("case", "message_id")
+    list_select_related = ("case",)
+    search_fields = ("=message_id", "=case__number")
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    """What owners were told of by mail."""
+
+    list_display = ("sent_at", "kind", "responder", "about")
+    list_filter = ("kind",)
+    list_select_related = ("responder",)
+    search_fields = ("responder__mailbox__address",)
+    date_hierarchy = "sent_at"
+
+
+@admin.register(ChangeNotice)
+class ChangeNoticeAdmin(ReadOnlyAdmin):
+    """That owners were told of what staff changed for them."""
+
+    list_display = ("sent_at", "event")
+    list_select_related = ("event",)
+    search_fields = ("event__mailbox__address",)
+    date_hierarchy = "sent_at"
+
+
+@admin.register(CalendarFeed)
+class CalendarFeedAdmin(ReadOnlyAdmin):
+    """Who reads absences in a calendar program. The secret is not shown."""
+
+    list_display = ("user",)
+    list_select_related = ("user",)
+    search_fields = ("user__email",)
+    fields = ("user",)
+
+
+@admin.register(HelpVote)
+class HelpVoteAdmin(ReadOnlyAdmin):
+    """Whether articles of the help were of use."""
+
+    list_display = ("at", "slug", "is_helpful", "comment", "user")
+    list_filter = ("is_helpful",)
+    list_select_related = ("user",)
+    search_fields = ("=slug", "user__email")
+    date_hierarchy = "at"
+
+
+@admin.register(BatchItem)
+class BatchItemAdmin(ReadOnlyAdmin):
+    """What changes of many mailboxes do to each."""
+
+    list_display = ("batch", "number", "address", "state", "note")
+    list_filter = ("state",)
+    list_select_related = ("batch",)
+    search_fields = ("mailbox__address",)
+
+
+@admin.register(HookSign)
+class HookSignAdmin(ReadOnlyAdmin):
+    """When each host's delivery hook was last heard of."""
+
+    list_display = ("host", "at", "oldest_copy")
+    search_fields = ("=host",)
+    date_hierarchy = "at"
