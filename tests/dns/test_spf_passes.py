@@ -14,6 +14,7 @@ from mailboxes.domain_dns.asker import asker
 from tests.dns.name_server import Nsd
 from tests.dns.test_what_is_there import FIRMA, HOSTS, look, one, published_by_the_book
 from tests.mta.stack import ROOT
+from webmail_panel.doctor import host
 
 OURS, OTHERS = ["192.0.2.1", "2001:db8::1"], ["192.0.2.99", "2001:db8::99", "203.0.113.7"]
 HELO = "mail.example"
@@ -71,6 +72,17 @@ def test_one_record_for_all_is_included(zone: Nsd, installed: Settings) -> None:
     ask = asker(zone.address)
     assert [spf_result.result(address, f"anna@{FIRMA}", HELO, ask) for address in OURS] == ["pass", "pass"]
     assert spf_result.result(OTHERS[0], f"anna@{FIRMA}", HELO, ask) == "softfail"
+
+
+def test_doctor_looks_at_the_name_in_ehlo(zone: Nsd) -> None:
+    zone.publish(HOSTS + told_for_the_server())
+    assert host.check_spf(HELO).status == "ok"
+    zone.publish(HOSTS)
+    assert host.check_spf(HELO).status == "warn"
+    zone.publish(HOSTS + told_for_the_server().replace("a -all", "ip4:192.0.2.1 -all"))
+    finding = host.check_spf(HELO)
+    assert (finding.status, "2001:db8::1: fail" in finding.seen) == ("warn", True)
+    assert host.check_spf("nowhere.example").status == "unknown"
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ PACKAGES = {
     "dovecot-pgsql": "/usr/lib/dovecot/modules/auth/libdriver_pgsql.so",
     "dovecot-sieve": "/usr/lib/dovecot/modules/lib90_sieve_plugin.so",
     "logrotate": "/usr/sbin/logrotate",
+    "rsync": "/usr/bin/rsync",
     "rspamd": "/usr/bin/rspamd",
 }
 # Postfix's master changes users on its way and so loses the wish to end with its parent, and the script behind
@@ -107,6 +108,8 @@ class Stack:
             "MAIL_HOSTNAME": HOSTNAME, "RECEIVED_BY_HOSTS": HOSTNAME, "PYTHONUNBUFFERED": "1",
             "MAIL_DATABASE_USER": role, "MAIL_DATABASE_PASSWORD": ROLE_PASSWORD,
         }  # fmt: skip
+        self.code = ROOT  # the panel's, that its commands and the hook are run from
+        self.database_hosts: list[str] = []  # that Postfix and Dovecot ask, in their order; none: the panel's own
         self.dovecot_also = ""  # settings beyond those of deploy/
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -133,7 +136,7 @@ class Stack:
         self.sink.stop()
 
     def start_hook(self) -> None:
-        manage = [sys.executable, ROOT / "manage.py"]
+        manage = [sys.executable, self.code / "manage.py"]
         listen = [f"--listen=127.0.0.1:{self.hook_port}", f"--health=127.0.0.1:{self.health_port}"]
         self._launch("hook", [*manage, "lmtpd", *listen])
         self._wait_for_port(self.hook_port)
@@ -219,8 +222,8 @@ class Stack:
     def manage(self, *arguments: str, stdin: str = "") -> str:
         """Run a command of manage.py on this stack's database and return what it wrote."""
         finished = subprocess.run(
-            [sys.executable, ROOT / "manage.py", *arguments],
-            env=self._env, cwd=ROOT, input=stdin, capture_output=True, text=True, check=False,
+            [sys.executable, self.code / "manage.py", *arguments],
+            env=self._env, cwd=self.code, input=stdin, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert finished.returncode == 0, finished.stderr
         return finished.stdout
@@ -251,7 +254,8 @@ class Stack:
             f"--dovecot-auth=unix:{self.folder}/sockets/auth", f"--dovecot-quota=unix:{self.folder}/sockets/quota",
             f"--networks={TRUSTED}/32", f"--reply-clients={TRUSTED}/32", f"--relayhost=[127.0.0.1]:{self.sink.port}",
             f"--tls-cert={self.folder}/certificate.pem", f"--tls-key={self.folder}/key.pem",
-            f"--log={self.folder}/log/mail.log", "--postmaster=postmaster@klient.example", *more,
+            f"--log={self.folder}/log/mail.log", "--postmaster=postmaster@klient.example",
+            *(f"--database-host={host}" for host in self.database_hosts), *more,
         )  # fmt: skip
         # Every client here has an address of 127.0.0.0/8 and is busier than any office.
         own = {"smtpd_client_event_limit_exceptions": "127.0.0.0/8"}
@@ -267,13 +271,14 @@ class Stack:
             f"--mail-user={MAIL_USER}", f"--mail-dir={self.folder}/mail",
             f"--run-dir={self.folder}/run", f"--state-dir={self.folder}/run", f"--log={self.folder}/log/dovecot.log",
             f"--tls-cert={self.folder}/certificate.pem", f"--tls-key={self.folder}/key.pem",
+            *(f"--database-host={host}" for host in self.database_hosts),
         )  # fmt: skip
         with (self.folder / "dovecot" / "dovecot.conf").open("a") as configuration:
             configuration.write(self.dovecot_also)
 
     def _launch(self, name: str, command: list[str | Path]) -> None:
         with (self.folder / "log" / f"{name}.out").open("ab") as output:
-            self._running[name] = start_child(command, output=output, env=self._env, cwd=ROOT)
+            self._running[name] = start_child(command, output=output, env=self._env, cwd=self.code)
 
     def _end(self, name: str) -> None:
         process = self._running.pop(name)

@@ -151,6 +151,22 @@ def test_names_in_the_dns(pointers: dict[str, list[str]], helo: str, status: str
     assert host.judge_dns("mail.example.org", helo, pointers).status == status
 
 
+@pytest.mark.parametrize(
+    ("results", "status"),
+    [
+        ({}, "unknown"),
+        ({"192.0.2.1": "pass", "2001:db8::1": "pass"}, "ok"),
+        ({"192.0.2.1": "pass", "2001:db8::1": "fail"}, "warn"),
+        ({"192.0.2.1": "none"}, "warn"),
+        ({"192.0.2.1": "temperror"}, "unknown"),
+    ],
+)
+def test_the_name_in_ehlo_passes_spf(results: dict[str, str], status: str) -> None:
+    finding = host.judge_spf("mail.example.org", results)
+    assert finding.status == status
+    assert ('mail.example.org. TXT "v=spf1 a -all"' in finding.remedy) == (status == "warn")
+
+
 def test_the_first_line_that_differs_is_told_but_no_secret() -> None:
     assert configuration.difference("main.cf", "a\nb\n", "a\nc\n") == "main.cf line 2 (“b”)"
     assert configuration.difference("main.cf", "a\n", "a\nc\n") == "main.cf line 2 (“the end”)"

@@ -12,6 +12,9 @@ import dns.reversename
 from cryptography import x509
 from django.conf import settings
 
+from mailboxes.domain_dns import spf_result
+from mailboxes.domain_dns.asker import asker
+from mailboxes.domain_dns.records import NotAnsweredError, known
 from responders.resolver import dns_server
 from webmail_panel.doctor.finding import Finding, fail, ok, unknown, warn
 from webmail_panel.doctor.panel import PATIENCE
@@ -50,6 +53,27 @@ def judge_dns(name: str, helo: str, pointers: Mapping[str, Sequence[str]]) -> Fi
         seen = f"{', '.join(astray)} does not lead back to {name}"
         return warn("dns", seen, "Ask whoever gave you the address for a PTR record: many refuse mail without it.")
     return ok("dns", f"{name} is {', '.join(pointers)}, and back")
+
+
+def check_spf(name: str) -> Finding:
+    """The name that Postfix says in EHLO: replies have no sender, so receivers go by it (RFC 7208 §2.4)."""
+    ask = asker(settings.DNS_SERVER)
+    try:
+        addresses = [*known(ask(name, "A")), *known(ask(name, "AAAA"))]
+    except NotAnsweredError as error:
+        return unknown("spf", f"no name server answers: {error}")
+    return judge_spf(name, {address: spf_result.result(address, "", name, ask) for address in addresses})
+
+
+def judge_spf(name: str, results: Mapping[str, str]) -> Finding:
+    """`results` has for each address of the name what a receiver makes of it."""
+    if not results or "temperror" in results.values():
+        return unknown("spf", f"{name} has no address" if not results else "a name server does not answer")
+    astray = [f"{address}: {result}" for address, result in results.items() if result != "pass"]
+    if astray:
+        remedy = f'Publish: {name}. TXT "v=spf1 a -all" (docs/postfix.md, “Who the server says it is”).'
+        return warn("spf", f"replies, which have no sender, do not pass by {name} ({', '.join(astray)})", remedy)
+    return ok("spf", f"replies pass by {name} from {', '.join(results)}")
 
 
 def check_certificate(path: Path, name: str, now: datetime) -> Finding:

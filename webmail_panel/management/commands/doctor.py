@@ -126,6 +126,7 @@ def _host(options: dict[str, Any]) -> Iterator[Finding]:
     dovecot = configuration.options(DOVECOT, Path(options["dovecot"]))
     helo = mail_servers.postfix_value(Path(options["postfix"]), "smtp_helo_name")
     yield host.check_dns(settings.MAIL_HOSTNAME, helo)
+    yield host.check_spf(helo or settings.MAIL_HOSTNAME)
     if certificate := postfix.get("tls_cert") or dovecot.get("tls_cert"):
         yield host.check_certificate(Path(certificate), settings.MAIL_HOSTNAME, datetime.now(UTC))
     else:
