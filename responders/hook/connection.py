@@ -76,8 +76,10 @@ def _element(value: Any) -> str:
 class Connection:
     """Made when needed and made anew after trouble; one statement at a time, each its own commit."""
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, parameters: Mapping[str, Any], **settings: str) -> None:
+        """`parameters` are libpq's, as psycopg takes them; `settings` are of this session, beyond those of all."""
         self._parameters = dict(parameters) | {"autocommit": True, "connect_timeout": CONNECT_SECONDS}
+        self._settings = SESSION | settings
         self._connection: psycopg.AsyncConnection[Row] | None = None
         self._dialogue: _Dialogue | None = None
         self._lock = asyncio.Lock()
@@ -126,7 +128,7 @@ class Connection:
             self._rests_until = now() + RETRY_SECONDS
             raise
         self._rests_until = 0.0
-        for name, value in SESSION.items():
+        for name, value in self._settings.items():
             await connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         return connection
 

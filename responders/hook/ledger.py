@@ -39,6 +39,10 @@ MAX_AGE = 10**9  # seconds; what a column can hold
 # Under load, what comes within this time shares a commit; a message that comes alone waits for nobody. Seconds.
 LINGER = 0.001
 ENOUGH = 8  # wait for no more
+# A claim is seen by everybody at once, and kept for good by the commit of its record, which follows it in the log of
+# the database and is waited for before the copy is accepted. A database that crashes in between may forget both; then
+# the copy comes again, as after any crash between the relay's 250 and the record.
+CLAIMS_ARE_KEPT = "off"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -256,8 +260,11 @@ ON CONFLICT (key) DO UPDATE SET
     told_at = CASE WHEN b.last_at < panel_now() - interval '1 hour' THEN NULL ELSE b.told_at END
 """
 
+# Of an address of ours the relay or Dovecot says so again, should it still be so.
 _REFUSAL = """
-INSERT INTO responders_refusal (address, refused_at, words) VALUES (%s, panel_now(), %s)
+INSERT INTO responders_refusal (address, refused_at, words)
+SELECT a.address, panel_now(), a.words FROM (VALUES (%s, %s)) AS a (address, words)
+WHERE NOT EXISTS (SELECT FROM mailboxes_domain d WHERE d.name = split_part(a.address, '@', -1))
 ON CONFLICT (address) DO UPDATE SET refused_at = excluded.refused_at, words = excluded.words
 """
 
@@ -339,7 +346,8 @@ class Ledger:
 
     def __init__(self, parameters: Mapping[str, Any], policy: Policy, metrics: Metrics | None = None) -> None:
         self._policy = policy
-        self._reader, self._claimer, self._recorder = (Connection(parameters) for _ in range(3))
+        self._reader, self._recorder = Connection(parameters), Connection(parameters)
+        self._claimer = Connection(parameters, synchronous_commit=CLAIMS_ARE_KEPT)
         metrics = metrics or Metrics()
         self._loads = Batcher(self._load_batch, "load", metrics)
         self._claims = Batcher(self._claim_batch, "claim", metrics)
@@ -398,7 +406,7 @@ class Ledger:
             "subject": clean(new.subject)[:500], "opened_by": clean(new.opened_by)[:998],
             "message_id": clean(new.message_id)[:998], "most": cases.MAX_CASES, "hours": cases.CASE_HOURS,
         }  # fmt: skip
-        [(number,)] = await self._claimer.run(_OPEN_CASE, values)
+        [(number,)] = await self._recorder.run(_OPEN_CASE, values)  # a number is never given twice
         return None if number is None else str(number)
 
     async def add_to_case(self, mailbox_id: int, number: str, message_id: str) -> None:

@@ -226,6 +226,7 @@ class Pipeline:
                 key = cases.memory_key(key, one.case_number)
             claim = Claim(responder.id, key, responder.activation, responder.text_revision, copy.queue_id)
             if claim in self._unrecorded:
+                await self._ledger.claim(claim)  # a database that crashed may have forgotten it
                 return await self._close(copy, self._unrecorded[claim], one, claim)
             if await self._ledger.claim(claim):
                 return await self._answer(copy, decided, one, claim)
@@ -303,8 +304,7 @@ class Pipeline:
             refusal = found
             decided = Decision(Reason.REFUSED, str(refusal), decided.misses, decided.responder)
         await self._close(copy, decided, one, claim)
-        # Of an address of ours the relay says so again at once, should it still be so.
-        if refusal and refusal.is_of_address and not one.way_back.is_ours:
+        if refusal and refusal.is_of_address:
             await self._ledger.remember_refusal(_recipient(reply), str(refusal))
 
     def _compose(self, copy: Copy, decided: Decision, one: Behind) -> Reply:

@@ -192,10 +192,12 @@ def test_a_database_that_went_and_came_back_unseen_costs_nothing(
     assert hook.deliver(message(), sender="b@nadawca.example") == [DECIDED]
 
 
+@pytest.mark.parametrize("forgot_the_claim", [False, True])
 def test_a_reply_that_could_not_be_recorded_is_not_sent_again(
     hook_with: HookBehind, relay: Relay, wire: Wire, standing_reply: Responder, decisions: Reasons,
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, *, forgot_the_claim: bool,
 ) -> None:  # fmt: skip
+    """Nor if the database crashed: a claim alone does not wait for the disk."""
     hook = hook_with(relay.url, database=through(wire))
     submit = hook.relay.submit
 
@@ -208,6 +210,8 @@ def test_a_reply_that_could_not_be_recorded_is_not_sent_again(
     assert hook.deliver(content) == [NOT_NOW]
     assert len(relay.contents) == 1
 
+    if forgot_the_claim:
+        assert PreviousResponse.objects.all().delete()[0] == 1
     wire.mend()
     assert wait_for(partial(_is_decided, hook, content))
     assert (len(relay.contents), decisions()) == (1, ["replied"])

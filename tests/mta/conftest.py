@@ -87,6 +87,16 @@ def stack(shared_stack: Stack) -> Iterator[Stack]:
     shared_stack.empty_queue()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """What the servers of a test that failed wrote lately."""
+    report = yield
+    stacks = {one for one in getattr(item, "funcargs", {}).values() if isinstance(one, Stack)}
+    if report.failed:
+        report.sections += [section for stack in stacks for section in stack.latest_logs()]
+    return report  # type: ignore[return-value]  # a wrapper hands on what it got
+
+
 @dataclass
 class Hosting:
     """Makes what a customer has: a domain of its own for each test, mailboxes, aliases, responders."""

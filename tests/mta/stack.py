@@ -376,6 +376,11 @@ class Stack:
     def log_length(self) -> int:
         return (self.folder / "log" / "mail.log").stat().st_size
 
+    def latest_logs(self, lines: int = 80) -> list[tuple[str, str]]:
+        """The end of every log, with its name."""
+        logs = sorted((self.folder / "log").glob("*.*"))
+        return [(str(log), "\n".join(log.read_text(errors="replace").splitlines()[-lines:])) for log in logs]
+
     # --- mailboxes ---
 
     def home(self, address: str) -> Path:

@@ -44,6 +44,7 @@ _SAFE = re.compile(r"[^\s\x00-\x1f\x7f\"'$#;{}\\]+")
 # key into what was written and the result into what Postfix takes for it, under both. Without the collation the
 # key has that of type name, and no index on an address would serve.
 KEY = "convert_from(convert_to('%s', current_setting('client_encoding')), 'UTF8') COLLATE \"default\""
+DOMAIN_OF_KEY = KEY.replace("%s", "%d")
 RESULT = "convert_from(convert_to(result, 'UTF8'), current_setting('client_encoding'))"
 
 SMTPD = """{listen} inet n    -       n       -       -       smtpd
@@ -332,6 +333,7 @@ def _postfix_values(options: Mapping[str, Any]) -> dict[str, str]:
         "SUBMISSION": _submission(options),
         "REPLY_LISTEN": _listener("--reply-listen", options["reply_listen"]),
         "AUTOREPLY_DOMAIN": _domain("AUTOREPLY_DOMAIN", settings.AUTOREPLY_DOMAIN),
+        "AUTOREPLY_PATTERN": settings.AUTOREPLY_DOMAIN.replace(".", r"\."),
         "RECIPIENT_DELIMITER": settings.RECIPIENT_DELIMITER,
         "MESSAGE_SIZE_LIMIT": str(settings.MESSAGE_SIZE_LIMIT),
         "TLS": _postfix_tls(options),
@@ -342,6 +344,7 @@ def _postfix_values(options: Mapping[str, Any]) -> dict[str, str]:
         "RECIPIENTS_PER_HOUR": str(settings.MAILBOX_RECIPIENTS_PER_HOUR),
         "RECIPIENTS_PER_DAY": str(settings.MAILBOX_RECIPIENTS_PER_DAY),
         "KEY": KEY,
+        "DOMAIN_OF_KEY": DOMAIN_OF_KEY,
         "RESULT": RESULT,
     }
 
