@@ -117,7 +117,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.CheckConstraint(condition=models.Q(email=Lower("email")), name="user_email_is_lower_case"),
         ]
-        indexes = [models.Index(fields=["date_joined"], name="user_joined")]
+        # For lists: few of a million may not sign in, and few are staff.
+        indexes = [
+            models.Index(fields=["date_joined"], name="user_joined"),
+            models.Index(fields=["email"], name="user_blocked", condition=models.Q(is_active=False)),
+            models.Index(fields=["email"], name="user_staff", condition=models.Q(is_staff=True)),
+            models.Index(fields=["email"], name="user_superuser", condition=models.Q(is_superuser=True)),
+        ]
 
     def __str__(self) -> str:
         return self.email
@@ -376,6 +382,7 @@ class Mailbox(_Address):
         # For lists: few of a million receive no mail.
         indexes = [
             models.Index(fields=["created_at"], name="mailbox_created"),
+            models.Index(fields=["language"], name="mailbox_language"),
             models.Index(fields=["address"], name="mailbox_closed", condition=models.Q(is_active=False)),
             models.Index(fields=["address"], name="mailbox_suspended", condition=models.Q(suspended_at__isnull=False)),
         ]

@@ -11,10 +11,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.models import Mailbox
-from responders.models import NumberedCase, Responder
+from responders.models import NumberedCase, Responder, ResponderType
 
 MAX_WORDS = 200
 FEW = 1_000  # mailboxes
+FEW_RESPONDERS = 5_000
 NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 STATES: dict[str, str | Promise] = {
@@ -47,7 +48,7 @@ def wanted_rows(mailboxes: QuerySet[Mailbox], wanted: Wanted, now: datetime) -> 
     """Those rows, in their order, after the last one that was shown."""
     rows = _with_words(mailboxes, wanted.words) if wanted.words else mailboxes
     if wanted.state:
-        rows = rows.filter(_in_state(wanted.state, now))
+        rows = _in_state(rows, wanted.state, now)
     return _after(rows, wanted.order, wanted.after)
 
 
@@ -83,16 +84,26 @@ def next_after(row: Mailbox, wanted: Wanted) -> str:
     return str(row.pk) if wanted.order in ("newest", "oldest") else str(row.address)
 
 
-def _in_state(state: str, now: datetime) -> Q:
+def _in_state(rows: QuerySet[Mailbox], state: str, now: datetime) -> QuerySet[Mailbox]:
+    """Those with a responder that does so now. Where there are few such responders, an index names them at once;
+    where there are many, whoever reads the mailboxes in order soon has a page.
+    """
     if state == "closed":
-        return Q(is_active=False)
-    theirs = Responder.objects.filter(mailbox=OuterRef("pk"))
+        return rows.filter(is_active=False)
+    if state == "none":
+        return rows.filter(~Exists(Responder.objects.filter(mailbox=OuterRef("pk"))))
+    theirs = Responder.objects.filter(_does(state, now))
+    few = list(theirs.order_by().values_list("mailbox", flat=True)[: FEW_RESPONDERS + 1])
+    if len(few) > FEW_RESPONDERS:
+        return rows.filter(Exists(theirs.filter(mailbox=OuterRef("pk"))))
+    return rows.filter(pk__in=few)
+
+
+def _does(state: str, now: datetime) -> Q:
+    """Asked as the indexes `responder_on_from` and `responder_on_until` are made."""
+    if state == "coming":
+        return Q(is_enabled=True, from_utc__gt=now)
     begun = Q(from_utc=None) | Q(from_utc__lte=now)
-    going_on = Q(to_utc=None) | Q(to_utc__gt=now)
-    on = theirs.filter(going_on, is_enabled=True)
-    return {
-        "answering": Q(Exists(on.filter(begun))),
-        "coming": Q(Exists(on.filter(from_utc__gt=now))),
-        "open-end": Q(Exists(on.filter(begun, type="absence", to_utc=None))),
-        "none": ~Q(Exists(theirs)),
-    }[state]
+    if state == "open-end":
+        return Q(begun, is_enabled=True, type="absence", to_utc=None)
+    return Q(begun, Q(to_utc=None) | Q(to_utc__gt=now), is_enabled=True, type__in=ResponderType.values)

@@ -217,6 +217,9 @@ class Responder(models.Model):
             ),
             models.Index(fields=["created_at"], name="responder_created"),
             models.Index(fields=["deputy_address"], name="responder_of_deputy", condition=~Q(deputy_address="")),
+            # What lists of mailboxes look for.
+            models.Index(fields=["from_utc"], name="responder_on_from", condition=Q(is_enabled=True)),
+            models.Index(fields=["type", "to_utc"], name="responder_on_until", condition=Q(is_enabled=True)),
             # Read by Postfix's map through the view responder_copy.
             models.Index(
                 fields=["mailbox", "from_utc", "to_utc"],

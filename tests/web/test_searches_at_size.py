@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.contrib import admin
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -98,7 +98,7 @@ def test_the_administration_finds_by_parts_of_words_and_sorts_by_what_is_indexed
     assert one.address not in admin_client.get(path, {"q": "zzqqxx"}).content.decode()
     page = admin_client.get(path).content.decode()
     sortable = admin.site._registry[Mailbox].get_sortable_by(None)  # type: ignore[arg-type]  # it asks nothing of it
-    assert sortable == ["address", "deleted_at"]
+    assert sortable == ["address"]
     assert page.count("?o=") >= 1
 
 
@@ -125,6 +125,38 @@ def test_forgetting_one_person_reads_no_large_table_from_end_to_end(admin_user: 
         cursor.execute(MANY_MORE)
     assert whole_tables(lambda: personal_data.export("jan@example7.com")) == set()
     assert len(personal_data.export("jan@example7.com")["previous_responses"]) == 1
+
+
+@pytest.mark.usefixtures("many")
+def test_what_few_mailboxes_do_is_found_without_reading_them_all(client: Client, support: User) -> None:
+    """Nobody begins, nobody is without an end: a list that is empty has no first page that is soon found."""
+    Responder.objects.filter(Q(state="scheduled") | Q(type="absence", to_utc=None)).update(is_enabled=False)
+    client.force_login(support)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE responders_responder")
+    for state in ("coming", "open-end"):
+        found = whole_tables(lambda state=state: client.get(reverse("mailbox_list"), {"state": state}))
+        assert "responders_responder" not in found, state
+
+
+@pytest.mark.usefixtures("many")
+def test_whom_few_filters_leave_is_found_by_an_index(admin_client: Client) -> None:
+    path = reverse("admin:mailboxes_user_changelist")
+    for query in ("is_active__exact=0", "is_staff__exact=1", "is_superuser__exact=1"):
+        assert whole_tables(lambda query=query: admin_client.get(f"{path}?{query}")) == set(), query
+
+
+@pytest.mark.usefixtures("many")
+def test_links_by_date_stand_where_nothing_else_narrows_a_list(admin_client: Client) -> None:
+    path = reverse("admin:mailboxes_mailbox_changelist")
+    year = Mailbox.objects.order_by("-created_at")[0].created_at.year
+    for query, is_there in (
+        ("", True),
+        (f"created_at__year={year}", True),
+        ("is_active__exact=1", False),
+        ("q=x", False),
+    ):
+        assert (b"created_at__year" in admin_client.get(f"{path}?{query}").content) == is_there, query
 
 
 def test_no_form_of_the_administration_lists_every_mailbox_or_person_to_choose_from() -> None:
