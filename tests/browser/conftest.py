@@ -5,14 +5,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from mailboxes.models import Mailbox
+from tests.committed import emptied_afterwards
 from tests.conftest import PASSWORD
 
 AGENT = "pomoc@hosting.example"
 CHROMIUM = "/usr/bin/chromium"
+PATIENCE = 30_000  # milliseconds; a slow machine is no fault of a page
 # Nothing in the background that would ask the network.
 OPTIONS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -25,11 +27,24 @@ EXPECTED = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
+def db(django_db_setup: None, django_db_blocker) -> Iterator[None]:
+    """Rows are committed, for the live server's threads have connections of their own."""
+    yield from emptied_afterwards(django_db_blocker)
+
+
+@pytest.fixture
+def transactional_db(db: None) -> None:
+    """What pytest-django asks for with `live_server`."""
+
+
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    # Playwright keeps an event loop running in this thread, which Django takes for asynchronous code.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
+    # Playwright keeps an event loop running in this thread, which Django takes for asynchronous code. Tests of other
+    # folders shall not meet it: the browser ends with this folder's.
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        expect.set_options(timeout=PATIENCE)
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         yield chromium
         chromium.close()
@@ -76,7 +91,7 @@ def open_panel(
         )  # fmt: skip
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: complain(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complain(str(error)))
         page.on(

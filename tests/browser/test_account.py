@@ -14,8 +14,6 @@ from tests.browser.axe import violations
 from tests.browser.test_main_flow import SMALL_TARGETS
 from tests.conftest import PASSWORD
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 
 @pytest.fixture
 def virtual_key() -> Callable[[Page], CDPSession]:

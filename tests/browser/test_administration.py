@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from mailboxes.models import Mailbox, User
 from responders.models import Responder, ResponderEvent
 from tests.conftest import PASSWORD
-
-pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_an_administrator_makes_a_responder(

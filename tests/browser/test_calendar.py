@@ -13,8 +13,6 @@ from responders.services import database_now
 from tests.browser.axe import violations
 from tests.services.test_calendars import ics
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 
 @pytest.fixture
 def absences(mailbox: Mailbox) -> None:

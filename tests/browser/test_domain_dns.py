@@ -10,7 +10,6 @@ from mailboxes import tasks
 from mailboxes.domain_dns import checking
 from mailboxes.models import Customer, DomainHealth, Mailbox, User
 
-pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/domains/firma.example/dns/"
 
 

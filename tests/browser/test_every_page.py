@@ -32,7 +32,6 @@ from tests.browser.test_main_flow import SMALL_TARGETS
 from tests.web.test_query_counts import MOST, grow
 from tests.web.test_who_may_open_what import addresses
 
-pytestmark = pytest.mark.django_db(transaction=True)
 # What is no page to look at: it changes something and leads elsewhere, is a file, or is for machines.
 NO_PAGE = {
     "group_address", "responder_switch", "responder_move", "responder_answer_again", "delegation_end", "set_language",
@@ -165,7 +164,8 @@ def _look_at(page: Page, paths: dict[str, str]) -> None:
         page.evaluate("document.querySelectorAll('details').forEach(folded => { folded.open = true; })")
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
-            troubles += [f"{name}, {scheme}: {trouble}" for trouble in violations(page)]
+            found = violations(page, only_colours=scheme == "dark")
+            troubles += [f"{name}, {scheme}: {trouble}" for trouble in found]
         troubles += [f"{name}: low {html}" for html in page.evaluate(SMALL_TARGETS)]
         if page.evaluate("document.documentElement.scrollWidth") > 320:
             troubles.append(f"{name}: wider than the screen")

@@ -10,8 +10,6 @@ from playwright.sync_api import Page, expect
 from mailboxes.models import Mailbox
 from responders.models import Responder
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 
 @pytest.mark.parametrize(("width", "language"), [(360, "pl-PL"), (1280, "en-GB")])
 def test_an_absence_is_set_in_a_few_clicks(

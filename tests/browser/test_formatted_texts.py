@@ -10,8 +10,6 @@ from mailboxes.models import Mailbox
 from responders.models import Responder
 from tests.browser.axe import violations
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 
 def start(page: Page, mailbox: Mailbox, text: str = "") -> None:
     page.goto(f"/mailboxes/{mailbox.pk}/responders/new/")

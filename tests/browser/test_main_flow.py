@@ -10,8 +10,6 @@ from playwright.sync_api import Page, expect
 from mailboxes.models import Mailbox
 from responders.models import Decision, Responder
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 NOW = datetime(2026, 12, 28, 9, 30, tzinfo=UTC)
 WORDS = {
     "en-GB": {

@@ -11,8 +11,6 @@ from mailboxes.models import Mailbox, User
 from responders import batches, tasks
 from responders.models import Batch, Responder
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 
 @pytest.mark.parametrize(("width", "language"), [(390, "pl-PL"), (1280, "en-GB")])
 def test_an_office_closes_in_a_minute(

@@ -8,7 +8,6 @@ from playwright.sync_api import Page, expect
 from mailboxes.models import Mailbox, User
 from responders.models import Responder
 
-pytestmark = pytest.mark.django_db(transaction=True)
 # Of what the eye can see, in parts of the window times parts of the distance: 0.1 is where web.dev calls it poor.
 MOST = 0.01
 WATCH = """

@@ -13,8 +13,6 @@ from pytest_django import Settings
 
 from mailboxes.models import Mailbox
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize(("width", "language"), [(360, "pl-PL"), (1280, "en-GB")])

@@ -2,12 +2,9 @@
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from mailboxes.models import Mailbox, User
-
-pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_mailbox_is_found_and_opened_without_a_mouse(

@@ -9,8 +9,6 @@ from playwright.sync_api import Page, expect
 from mailboxes.models import Alias, Mailbox
 from responders.models import Responder
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 
 @pytest.mark.parametrize(("width", "language", "dark"), [(360, "pl-PL", False), (1280, "en-GB", True)])
 def test_everything_about_a_responder_is_filled_in(

@@ -119,7 +119,7 @@ def test_no_pattern_can_be_made_to_try_for_long(name: str) -> None:
     pattern = PATTERNS[name]
     began = time.process_time()
     for piece in PIECES:
-        repeated = (piece * 4_000)[:4_000]
+        repeated = (piece * 2_000)[:2_000]
         for text in (f"{repeated}\x01", f"a{repeated}!", repeated):
             subject = text.encode() if isinstance(pattern.pattern, bytes) else text
             for ask in (pattern.search, pattern.match, pattern.fullmatch):

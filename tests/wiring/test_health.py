@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from django.core.cache import cache
 from django.db import connection
+from redis import Redis
 
 from webmail_panel import health
 from webmail_panel.embedded import free_port, start_redis
@@ -21,7 +22,7 @@ from webmail_panel.embedded import free_port, start_redis
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> bool:
+def wait_for(condition: Callable[[], bool], seconds: float = 90) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -148,8 +149,10 @@ def test_worker_and_beat_checks_follow_the_worker(
         assert healthcheck("worker", **urls).returncode == 1
         assert healthcheck("beat", **urls).returncode == 1
         worker = program("-m", "celery", "--app=webmail_panel", "worker", "--beat", "--concurrency=1", **urls)
-        assert wait_for(lambda: healthcheck("worker", **urls).returncode == 0)
-        assert wait_for(lambda: healthcheck("beat", **urls).returncode == 0)
+        with Redis.from_url(redis.url) as cache_of_theirs:
+            assert wait_for(lambda: bool(cache_of_theirs.keys(f"*{health.BEAT_SIGN_OF_LIFE}")))
+        assert healthcheck("worker", **urls).returncode == 0
+        assert healthcheck("beat", **urls).returncode == 0
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
         assert healthcheck("worker", **urls).returncode == 1

@@ -280,8 +280,11 @@ def test_more_than_the_panel_takes_is_refused_before_it(panel: Site) -> None:
 
 def test_a_flood_of_one_address_is_braked(panel: Site) -> None:
     with started(rendered(panel.static, panel.web_port)) as site:
-        statuses = {site.get("/sign-in/").status for _attempt in range(60)}
-    assert statuses == {200, 429}
+        statuses: list[int] = []
+        while 429 not in statuses and len(statuses) < 500:  # on a slow machine it takes more to be a flood
+            statuses.append(site.get("/sign-in/").status)
+    assert set(statuses) == {200, 429}
+    assert len(statuses) > 20
 
 
 def test_a_panel_that_is_away_says_so_kindly(site: Site) -> None:
@@ -309,7 +312,7 @@ def test_the_log_holds_no_token_and_no_query(panel: Site) -> None:
 
 def wait_for_line(log: Path, words: str) -> str:
     """nginx writes a line when it is done with a request, which may be after we have its answer."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while words not in (text := log.read_text()):
         assert time.monotonic() < deadline, text
         time.sleep(0.05)
