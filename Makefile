@@ -32,7 +32,7 @@ check: .venv/dev.stamp .venv/messages.stamp  ## Linters, types, layers, migratio
 .PHONY: test
 test: .venv/dev.stamp .venv/messages.stamp  ## Every test, on real servers (as root it installs Debian's)
 	@sh tests/install-debian-packages.sh
-	$(PYTEST) -n 3 tests
+	SCREENSHOT_DIR=$(or $(SCREENSHOT_DIR),$(VAR_DIR)/screenshots) $(PYTEST) -n 3 tests
 
 .PHONY: test-fast
 test-fast: .venv/dev.stamp .venv/messages.stamp  ## The tests that need no mail server and no browser

@@ -10,6 +10,7 @@ from responders.models import (
     CaseMessage,
     CaseSeries,
     ChangeNotice,
+    Draft,
     HelpVote,
     HookSign,
     Notice,
@@ -114,3 +115,14 @@ class HookSignAdmin(ReadOnlyAdmin):
     list_display = ("host", "at", "oldest_copy")
     search_fields = ("=host",)
     date_hierarchy = "at"
+
+
+@admin.register(Draft)
+class DraftAdmin(ReadOnlyAdmin):
+    """Who is writing something. What they write is theirs alone."""
+
+    list_display = ("changed_at", "began_at", "user", "mailbox")
+    list_select_related = ("user", "mailbox")
+    search_fields = ("user__email",)
+    fields = ("user", "mailbox", "responder", "began_at", "changed_at")
+    date_hierarchy = "changed_at"

@@ -7,7 +7,7 @@ from typing import Any
 
 from allauth.core.internal import ratelimit
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from mailboxes.addresses import display
 from mailboxes.models import Mailbox
-from responders import acting, calendars, drafts, hints, sample_letters, sentences, services, validation
+from responders import acting, calendars, drafts, hints, sample_letters, sentences, services, validation, writing
 from responders.forms import PLACEHOLDER_WORDS, ResponderForm
 from responders.models import Responder, ResponderType
 from responders.preview import previews
@@ -50,6 +50,9 @@ def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | Non
         return _posted(request, mailbox, row)
     if typed := drafts.typed_before(request):
         return _show_form(request, ResponderForm(typed, mailbox=mailbox, responder=row), was_signed_out=True)
+    if draft := writing.find(acting.person(request), mailbox, row, request.GET.get("draft", "")):
+        form = ResponderForm(QueryDict(draft.typed), mailbox=mailbox, responder=row)
+        return _show_form(request, form, taken_up=draft)
     return _opened(request, mailbox, row)
 
 
@@ -62,7 +65,8 @@ def _opened(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> Ht
         text = next(one for one in offered if one.type == ResponderType.ABSENCE)
         form = ResponderForm(mailbox=mailbox, initial={"subject": text.subject, "text_body": text.text_body})
         draft = services.unsaved(mailbox, _first_input(mailbox, text), now)
-    return _show_form(request, form, offered, **_looked_at(form, draft, now))
+    begun = writing.begun(acting.person(request), mailbox, row)
+    return _show_form(request, form, offered, begun=begun, **_looked_at(form, draft, now))
 
 
 def _first_input(mailbox: Mailbox, text: ReadyText) -> validation.ResponderInput:
@@ -84,16 +88,33 @@ def _looked_at(form: ResponderForm, draft: Responder, now: datetime) -> dict[str
 
 def _posted(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> HttpResponse:
     if "throw_away" in request.POST:
-        drafts.forget(request)
-        return redirect(request.path)
+        return _thrown_away(request, mailbox)
+    is_kept = _keep(request, mailbox, row)
+    if "keep" in request.POST:
+        return HttpResponse(status=204 if is_kept else 413)
     if request.POST.get("ready", "").isdecimal() and row is None:
         return _show_form(request, _started(request, mailbox))
     if "take_ics" in request.POST:
         return _take_dates(request, mailbox, row)
     form = ResponderForm(request.POST, mailbox=mailbox, responder=row)
     if "preview" in request.POST or "send_test" in request.POST:
-        return _show_preview(request, form)
+        return _show_preview(request, form, is_kept=is_kept)
     return _save(request, form) if form.is_valid() else _show_form(request, form)
+
+
+def _keep(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> bool:
+    """Whatever else becomes of what was sent."""
+    return writing.keep(
+        acting.person(request), mailbox, row, request.POST, session_key=request.session.session_key,
+        now=services.database_now(),
+    )  # fmt: skip
+
+
+def _thrown_away(request: HttpRequest, mailbox: Mailbox) -> HttpResponse:
+    """POST `draft`: its key, `back`: where it was said, if that is not the form's own page."""
+    drafts.forget(request)
+    writing.forget(acting.person(request), mailbox, request.POST.get("draft", ""), services.database_now())
+    return redirect("mailbox", mailbox.pk) if request.POST.get("back") == "mailbox" else redirect(request.path)
 
 
 def _take_dates(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> HttpResponse:
@@ -133,13 +154,14 @@ def _save(request: HttpRequest, form: ResponderForm) -> HttpResponse:
         form = ResponderForm(again, mailbox=form.mailbox, responder=row)
         return _show_form(request, form, conflict=shown_responder(conflict.current, now))
     drafts.forget(request)
+    writing.forget(acting.person(request), form.mailbox, form.cleaned_data["draft"], now)
     messages.success(request, _saved_sentence(saved))
     for warning in hints.about(saved, now):
         messages.warning(request, str(warning))
     return redirect("mailbox", form.mailbox.pk)
 
 
-def _show_preview(request: HttpRequest, form: ResponderForm) -> HttpResponse:
+def _show_preview(request: HttpRequest, form: ResponderForm, *, is_kept: bool) -> HttpResponse:
     """What was typed as senders would read it; that part of the page alone where htmx asks."""
     now = services.database_now()
     found: dict[str, Any] = {}
@@ -153,7 +175,7 @@ def _show_preview(request: HttpRequest, form: ResponderForm) -> HttpResponse:
             if "send_test" in request.POST:
                 _send_test(request, form.mailbox, draft, now)
     if request.headers.get("HX-Request"):
-        return render(request, "responders/preview.html", found | {"form": form})
+        return render(request, "responders/preview.html", found | {"form": form, "kept_at": is_kept and now})
     return _show_form(request, form, **found)
 
 

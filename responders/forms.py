@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailboxes.addresses import display
 from mailboxes.models import Mailbox
+from responders import writing
 from responders.core.facts import Audience, CaseForm, Text
 from responders.core.hours import HoursMode
 from responders.core.rendering import DEFAULT_SUBJECT
@@ -211,11 +212,12 @@ class ResponderForm(forms.Form):
     holidays_are_off = forms.BooleanField(label=_("Closed on public holidays"), required=False, initial=True)
     is_enabled = forms.BooleanField(label=_("Switched on"), required=False, initial=True)
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    draft = forms.CharField(required=False, widget=forms.HiddenInput, initial=writing.new_key)
     ics = forms.FileField(
         label=_("Take the dates from a calendar file (.ics)"),
         required=False,
         allow_empty_file=True,
-        widget=forms.FileInput(attrs={"accept": ".ics,text/calendar"}),
+        widget=forms.FileInput(attrs={"accept": ".ics,text/calendar", "data-drop": _("Or drop the file here.")}),
     )
 
     def __init__(self, *args: Any, mailbox: Mailbox, responder: Responder | None = None, **kwargs: Any) -> None:
@@ -269,6 +271,7 @@ class ResponderForm(forms.Form):
     def _layout(self) -> Layout:
         return Layout(
             "version",
+            "draft",
             Div(Field("type", template="responders/type_cards.html"), css_class="sheet"),
             Div(
                 Div("from_date", "to_date", css_class="dates"),
@@ -321,7 +324,7 @@ class ResponderForm(forms.Form):
 
     def as_input(self) -> ResponderInput:
         """What was typed; `clean` has run."""
-        values = {name: value for name, value in self.cleaned_data.items() if name not in {"version", "ics"}}
+        values = {name: value for name, value in self.cleaned_data.items() if name not in {"version", "draft", "ics"}}
         values["addresses"] = tuple(values.get("addresses", ()))
         values["language"] = values["language"] or self._language
         values["audience"] = values["audience"] or Audience.EVERYONE.value

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.models import Customer, Mailbox, Way, default_time_zone, validate_time_zone
@@ -512,6 +513,8 @@ class ResponderEvent(models.Model):
     responder = models.ForeignKey(
         Responder, models.SET_NULL, related_name="events", null=True, verbose_name=_("autoresponder")
     )
+    # The number that `responder` had; filled in by the database when the responder is deleted.
+    deleted_responder = models.BigIntegerField(null=True, editable=False)
     kind = models.CharField(_("event"), max_length=20, choices=Kind.choices)
     # When it took effect: for the clock's transitions the edge of the window, not the time the task ran.
     at = models.DateTimeField(_("time"))
@@ -549,6 +552,42 @@ class ResponderEvent(models.Model):
         if self.mailbox is None:
             raise Mailbox.DoesNotExist
         return self.mailbox
+
+
+class Draft(models.Model):
+    """What a person is writing into the responder form and has not saved: theirs alone (`responders/writing.py`)."""
+
+    # The constraint's index below begins with it.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="drafts", db_index=False, verbose_name=_("user")
+    )
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="drafts", verbose_name=_("mailbox"))
+    responder = models.ForeignKey(
+        Responder, models.CASCADE, related_name="drafts", null=True, verbose_name=_("autoresponder")
+    )
+    # Of the page on which it was begun: two windows write two drafts.
+    key = models.CharField(max_length=32)
+    # The form's fields as a query string. Empty: it was saved or thrown away, and nothing late brings it back.
+    typed = models.TextField(blank=True)
+    began_at = models.DateTimeField(_("begun"))
+    changed_at = models.DateTimeField(_("changed"), db_index=True)
+    # SHA-256 of the session's key, so that signing out leaves nothing of it.
+    session = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name = _("draft")
+        verbose_name_plural = _("drafts")
+        ordering = ["-changed_at"]
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="draft_key_is_one_a_person")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id}, {self.began_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def excerpt(self) -> str:
+        """How what was typed begins, … for what is filled in."""
+        typed = QueryDict(self.typed)
+        return for_reading(f"{typed.get('subject', '')}: {typed.get('text_body', '')[:200]}")[:120]
 
 
 class Notice(models.Model):

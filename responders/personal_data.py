@@ -16,6 +16,7 @@ from mailboxes.log import Actor, By, as_by
 from mailboxes.models import LogLine, Mailbox, User
 from responders.models import (
     Decision,
+    Draft,
     NumberedCase,
     PreviousResponse,
     QuarantinedMessage,
@@ -57,6 +58,7 @@ def erase(address: str, *, actor: Actor) -> dict[str, int]:
             "deputies": Responder.objects.filter(deputy_address=plain, is_enabled=False).update(
                 deputy_address=FORGOTTEN, deputy_name=FORGOTTEN, deputy_gets_copy=False
             ),
+            "drafts": Draft.objects.filter(user__email=plain).delete()[0],
             "history": _forget_in_history(plain, as_by(actor)),
         }
 
@@ -70,6 +72,7 @@ def _account(plain: str) -> dict[str, Any] | None:
         "mailboxes": list(Mailbox.objects.filter(owner=user).values("address", "name", "language", "time_zone")),
         "looks_after": list(user.delegations.values("mailbox__address", "created_at")),
         "responders": list(Responder.objects.filter(mailbox__owner=user).values("subject", "text_body", "created_at")),
+        "drafts": list(user.drafts.values("began_at", "changed_at", "mailbox__address", "typed")),
         "notes": list(StaffNote.objects.filter(mailbox__owner=user).values("at", "text", "mailbox__address")),
         "did": list(_history(plain).values("at", "kind", "address", "place", "way", "reason", "changes")),
         "log": list(LogLine.objects.filter(actor=user).values("at", "model", "name", "words", "place", "way")),

@@ -1,7 +1,7 @@
 """What a responder does and when, in plain words of the active language."""
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from math import ceil
 from typing import Any
 
@@ -44,6 +44,14 @@ def window_sentence(responder: Responder) -> str:
     if end:
         return _("until %(end)s") % {"end": end}
     return _("until you switch it off")
+
+
+def span_sentence(start: datetime | None, end: datetime | None, zone: tzinfo | None) -> str:
+    """From when to when something was or will be on, both moments in the zone; without an end “from … on”."""
+    first, last = (moment and long_time(moment.astimezone(zone)) for moment in (start, end))
+    if last is None:
+        return _("from %(start)s on") % {"start": first}
+    return _("from %(start)s until %(end)s") % {"start": first, "end": last}
 
 
 def length_sentence(responder: Responder) -> str:

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.core.cache import cache
 from django.db import connection
 
-from responders import attention, batches, decision_partitions, notices, policy, refusals, services
+from responders import attention, batches, decision_partitions, notices, policy, refusals, services, writing
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,12 @@ def tell_of_stopped_senders() -> int:
 def delete_old_refusals() -> int:
     """Delete the refusals that keep nobody from a reply any more."""
     return refusals.delete_old()
+
+
+@shared_task
+def delete_old_drafts() -> int:
+    """Delete what people began to write and never came back to."""
+    return writing.delete_old(services.database_now())
 
 
 @shared_task

@@ -17,6 +17,7 @@ from responders.fields import LocalDateTimeField
 from responders.validation import own_addresses
 
 MAX_MESSAGE_OCTETS = 1_000_000
+OUTLOOK_FILE = bytes.fromhex("d0cf11e0a1b11ae1")  # how a compound file begins (MS-CFB §2.2)
 
 
 class TryForm(forms.Form):
@@ -34,7 +35,18 @@ class TryForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4, "class": "letter"}),
         help_text=_("Its source, as mail programs show it: “show original”."),
     )
-    file = forms.FileField(label=_("Or a file (.eml)"), required=False, allow_empty_file=True)
+    file = forms.FileField(
+        label=_("Or a file (.eml)"),
+        required=False,
+        allow_empty_file=True,
+        widget=forms.FileInput(
+            attrs={
+                "accept": ".eml,message/rfc822",
+                "data-drop": _("Or drop the message here: from your mail program, or as a file."),
+                "data-drop-press": "try",
+            }
+        ),
+    )
 
     def __init__(self, *args: Any, mailbox: Mailbox, **kwargs: Any) -> None:
         self._mailbox = mailbox
@@ -64,6 +76,8 @@ class TryForm(forms.Form):
         if file.size > MAX_MESSAGE_OCTETS:
             raise forms.ValidationError(gettext("This file is larger than 1 MB."))
         content: bytes = file.read()
+        if content.startswith(OUTLOOK_FILE):
+            raise forms.ValidationError(gettext("This is a .msg file of Outlook's own: save the message as .eml."))
         return content
 
     def clean(self) -> dict[str, Any]:

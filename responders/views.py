@@ -25,7 +25,7 @@ from mailboxes import access
 from mailboxes.log import log_of
 from mailboxes.models import Mailbox
 from mailboxes.services import group_targets
-from responders import acting, history, sentences, services, statistics, timeline, undo
+from responders import acting, history, sentences, services, statistics, timeline, undo, writing
 from responders.core.facts import Reason
 from responders.models import Decision, Responder, ResponderEvent
 from responders.reasons import SENTENCES
@@ -82,7 +82,8 @@ def changes_responder(view: ResponderView) -> Callable[[HttpRequest, int], HttpR
 def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
     """State, responders, whom it answered and whom not, and the history."""
     visible = access.mailboxes_visible_to(request.user).select_related("successor", "domain__customer", "owner")
-    mailbox = get_object_or_404(visible.annotate(now=services.PanelNow()), pk=pk)
+    begun = writing.begun_anywhere(acting.person(request))
+    mailbox = get_object_or_404(visible.annotate(now=services.PanelNow(), begun=begun), pk=pk)
     now: datetime = vars(mailbox)["now"]
     responders = [shown_responder(row, now) for row in mailbox.responders.order_by("position")]
     show = request.GET.get("show", "")
@@ -93,19 +94,14 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "no_sender": _("(no sender address)"),
         "responders": responders,
         "foremost": foremost(responders),
+        "begun": writing.as_drafts(vars(mailbox)["begun"]),
         "groups": group_targets(mailbox),
         "chart": (chart := statistics.chart(mailbox, now)),
         "chart_reasons": [
             (shade, reason_sentence(reason) if reason else _("Other reasons"), count)
             for shade, reason, count in chart.reasons
         ],
-        "timeline": timeline.timeline(
-            [shown.row for shown in responders],
-            mailbox.time_zone,
-            mailbox.country,
-            (get_language() or "en")[:2],
-            now,
-        ),
+        "timeline": timeline.timeline(mailbox, [shown.row for shown in responders], (get_language() or "en")[:2], now),
         "may_delegate": access.may_delegate(request.user, mailbox),
         "may_manage": access.may_manage(request.user, mailbox),
         "has_left": mailbox.successor_from is not None and mailbox.successor_from <= now,

@@ -152,6 +152,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 1800},
     },
+    "delete-old-drafts": {
+        "task": "responders.tasks.delete_old_drafts",
+        "schedule": 3600.0,
+        "options": {"expires": 1800},
+    },
     "delete-old-refusals": {
         "task": "responders.tasks.delete_old_refusals",
         "schedule": 3600.0,

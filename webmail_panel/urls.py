@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+from responders.sign_out_views import sign_out
 from webmail_panel.health import healthz
 from webmail_panel.metrics import metrics
 
@@ -27,7 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("responders.urls")),
     path("", include("mailboxes.urls")),
     path("sign-in/", account.login, name="account_login"),
-    path("sign-out/", account.logout, name="account_logout"),
+    path("sign-out/", sign_out, name="account_logout"),
     path("sign-in/blocked/", account.account_inactive, name="account_inactive"),
     path("sign-up/", closed, name="account_signup"),
     path("reset-password/", closed, name="account_reset_password"),

@@ -44,10 +44,21 @@
   ics?.addEventListener("change", () => { if (ics.files.length) takeDates.click(); });
 
   // Leaving with something typed and not saved: the browser asks.
-  let typed = false;
-  form.addEventListener("input", () => { typed = true; });
+  let typed = false, edits = 0, sent = 0, kept = 0;
+  for (const kind of ["input", "change"]) form.addEventListener(kind, () => { typed = true; edits += 1; });
   form.addEventListener("submit", () => { typed = false; });
   window.addEventListener("beforeunload", (event) => { if (typed) event.preventDefault(); });
+
+  // Each preview keeps a draft. What was typed since the last one is kept when the page goes out of sight: a tab that
+  // is closed, a telephone that is locked, a browser that is about to be ended.
+  form.addEventListener("htmx:beforeRequest", () => { sent = edits; });
+  form.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) kept = sent; });
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState !== "hidden" || !typed || edits === kept) return;
+    const fields = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"));
+    fields.set("keep", "1");
+    if (navigator.sendBeacon(window.location.pathname, fields)) kept = edits;
+  });
 
   // A ready text goes into the form; what was typed is never thrown away without a question.
   const ready = document.getElementById("ready");

@@ -24,6 +24,7 @@ def event(standing_reply: Responder, anna: User) -> ResponderEvent:
     [
         "DELETE FROM responders_responderevent",
         "UPDATE responders_responderevent SET reason = ''",
+        "UPDATE responders_responderevent SET deleted_responder = 1",
         "UPDATE responders_responderevent SET at = at - interval '1 day'",
         "UPDATE responders_responderevent SET changes = '{}', actor_id = NULL, kind = 'created'",
         "UPDATE responders_responderevent SET actor_id = (SELECT max(id) FROM mailboxes_user)",

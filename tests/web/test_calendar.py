@@ -114,8 +114,10 @@ def test_the_mailboxs_page_draws_its_absences(as_anna: Client, mailbox: Mailbox)
     away(mailbox, datetime(2020, 1, 1), datetime(2020, 2, 1))
     assert as_anna.get(page).context["timeline"].lines == []
     away(mailbox, datetime(2026, 1, 1), None, position=1)
-    [line] = as_anna.get(page).context["timeline"].lines
-    assert (line.bar.x, line.bar.width, line.is_open, line.state) == (0, 100, True, "active")
+    picture = as_anna.get(page).context["timeline"]
+    [bar] = picture.lines[0].bars
+    assert (bar.state, bar.span.x) == ("active", pytest.approx(picture.now, abs=0.1))  # made now: not on before
+    assert bar.span.x + bar.span.width == pytest.approx(100)
     assert 'class="line-bar line-absence line-active"' in as_anna.get(page).text
 
 

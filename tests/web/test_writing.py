@@ -1,0 +1,161 @@
+"""Nothing typed is lost: what a signed-in person writes is kept as it is typed, and offered when they come back."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+
+from mailboxes.models import Delegation, Mailbox, User
+from responders import writing
+from responders.models import Draft, Responder
+from responders.services import database_now
+from tests.web.test_responder_form import TYPED, new
+
+KEY = "k" * 32
+HTMX = {"hx-request": "true"}
+
+
+def type_in(client: Client, page: str, key: str = KEY, **more: str) -> Any:
+    """What the form's script sends while somebody types."""
+    return client.post(page, TYPED | {"preview": "1", "draft": key} | more, headers=HTMX)
+
+
+def test_what_was_typed_is_offered_and_taken_up_only_if_wanted(as_anna: Client, mailbox: Mailbox) -> None:
+    answer = type_in(as_anna, new(mailbox), text_body="Wracam „w poniedziałek” & nie wcześniej.")
+    assert "Kept as a draft at" in answer.text
+    page = as_anna.get(new(mailbox))
+    assert "You began to write on" in page.text
+    assert "Auto: …: Wracam „w poniedziałek” &amp; nie wcześniej." in page.text
+    assert "Wracam" not in page.context["form"]["text_body"].value()
+    taken = as_anna.get(f"{new(mailbox)}?draft={KEY}")
+    assert taken.context["form"]["text_body"].value() == "Wracam „w poniedziałek” & nie wcześniej."
+    assert taken.context["form"]["draft"].value() == KEY
+    assert "You began to write" not in taken.text
+    assert not Responder.objects.exists()
+
+
+def test_it_is_offered_on_the_mailboxs_page_too(as_anna: Client, mailbox: Mailbox, standing_reply: Responder) -> None:
+    edit = reverse("responder_edit", args=[standing_reply.pk])
+    type_in(as_anna, new(mailbox))
+    type_in(as_anna, edit, "e" * 32, type="standing", version="1")
+    page = as_anna.get(reverse("mailbox", args=[mailbox.pk])).text
+    assert f"{new(mailbox)}?draft={KEY}" in page
+    assert f"{edit}?draft={'e' * 32}" in page
+    assert f"?draft={KEY}" not in as_anna.get(edit).text
+    thrown = as_anna.post(new(mailbox), {"throw_away": "1", "draft": KEY, "back": "mailbox"}, follow=True)
+    assert thrown.redirect_chain[-1][0] == reverse("mailbox", args=[mailbox.pk])
+    assert KEY not in thrown.text
+    assert "e" * 32 in thrown.text
+
+
+def test_saving_ends_it_and_what_comes_late_does_not_bring_it_back(as_anna: Client, mailbox: Mailbox) -> None:
+    type_in(as_anna, new(mailbox))
+    as_anna.post(new(mailbox), TYPED | {"save": "1", "draft": KEY})
+    assert Responder.objects.count() == 1
+    type_in(as_anna, new(mailbox), text_body="Spóźnione")
+    assert "You began to write" not in as_anna.get(new(mailbox)).text
+    assert writing.find(mailbox.owner, mailbox, None, KEY) is None
+
+
+def test_a_mistake_and_a_conflict_end_nothing(as_anna: Client, mailbox: Mailbox, standing_reply: Responder) -> None:
+    as_anna.post(new(mailbox), TYPED | {"save": "1", "draft": KEY, "subject": ""})
+    edit = reverse("responder_edit", args=[standing_reply.pk])
+    other = {"type": "standing", "version": "0", "text_body": "Drugie okno"}
+    assert as_anna.post(edit, TYPED | {"save": "1", "draft": "e" * 32} | other).status_code == 409
+    page = as_anna.get(reverse("mailbox", args=[mailbox.pk])).text
+    assert f"?draft={KEY}" in page
+    assert "Drugie okno" in page
+
+
+def test_two_windows_write_two_drafts(as_anna: Client, mailbox: Mailbox) -> None:
+    first, second = (as_anna.get(new(mailbox)).context["form"]["draft"].value() for _ in range(2))
+    assert first != second
+    type_in(as_anna, new(mailbox), first, text_body="Pierwsze")
+    type_in(as_anna, new(mailbox), second, text_body="Drugie")
+    type_in(as_anna, new(mailbox), first, text_body="Pierwsze okno")
+    page = as_anna.get(new(mailbox)).text
+    assert "Pierwsze okno" in page
+    assert "Drugie" in page
+
+
+def test_it_is_theirs_alone(as_anna: Client, as_support: Client, mailbox: Mailbox, somebody_elses: Mailbox) -> None:
+    type_in(as_anna, new(mailbox), text_body="Wracam nigdy")
+    as_support.post(reverse("acting", args=[mailbox.pk]), {"reason": "Telefon"})
+    for page in (new(mailbox), f"{new(mailbox)}?draft={KEY}", reverse("mailbox", args=[mailbox.pk])):
+        assert "Wracam nigdy" not in as_support.get(page).text
+    as_support.post(new(mailbox), {"throw_away": "1", "draft": KEY})
+    assert "Wracam nigdy" in as_anna.get(new(mailbox)).text
+    Delegation.objects.create(mailbox=somebody_elses, user=mailbox.owner)
+    assert "Wracam nigdy" not in as_anna.get(f"{new(somebody_elses)}?draft={KEY}").text
+
+
+def test_signing_out_leaves_nothing_of_this_session(as_anna: Client, anna: User, mailbox: Mailbox) -> None:
+    elsewhere = Client()
+    elsewhere.force_login(anna)
+    type_in(as_anna, new(mailbox), text_body="Na cudzym komputerze")
+    type_in(elsewhere, new(mailbox), "e" * 32, text_body="Na telefonie")
+    as_anna.post(reverse("account_logout"))
+    page = elsewhere.get(new(mailbox)).text
+    assert "Na cudzym komputerze" not in page
+    assert "Na telefonie" in page
+
+
+def test_a_session_that_ran_out_leaves_it(as_anna: Client, anna: User, mailbox: Mailbox) -> None:
+    type_in(as_anna, new(mailbox), text_body="Zostaje")
+    as_anna.cookies.clear()
+    as_anna.force_login(anna)
+    assert "Zostaje" in as_anna.get(new(mailbox)).text
+
+
+def test_it_is_kept_when_the_page_goes_out_of_sight(as_anna: Client, mailbox: Mailbox) -> None:
+    answer = as_anna.post(new(mailbox), TYPED | {"keep": "1", "draft": KEY})
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert "You began to write" in as_anna.get(new(mailbox)).text
+
+
+@pytest.mark.parametrize("key", ["", "x", "../" * 11, "k" * 33, "\0" * 32, "ż" * 32])
+def test_a_name_that_somebody_made_up_keeps_nothing(as_anna: Client, mailbox: Mailbox, key: str) -> None:
+    assert as_anna.post(new(mailbox), TYPED | {"keep": "1", "draft": key}).status_code == 413
+    assert as_anna.get(new(mailbox), {"draft": key}).status_code == 200
+    assert as_anna.post(new(mailbox), {"throw_away": "1", "draft": key}).status_code == 302
+    assert not Draft.objects.exists()
+
+
+def test_more_than_a_form_holds_is_not_kept(as_anna: Client, mailbox: Mailbox) -> None:
+    answer = type_in(as_anna, new(mailbox), text_body="x" * writing.MAX_CHARACTERS)
+    assert "Kept as a draft" not in answer.text
+    assert not Draft.objects.exists()
+
+
+def test_nul_and_lone_surrogates_disturb_nothing(as_anna: Client, mailbox: Mailbox) -> None:
+    typed = f"keep=1&draft={KEY}&type=absence&subject=x&text_body=a%00b%ED%A0%BD"
+    answer = as_anna.generic("POST", new(mailbox), typed, "application/x-www-form-urlencoded")
+    assert answer.status_code == 204
+    assert as_anna.get(reverse("mailbox", args=[mailbox.pk])).status_code == 200
+    assert as_anna.get(f"{new(mailbox)}?draft={KEY}").status_code == 200
+
+
+def test_nobody_keeps_more_than_a_few(as_anna: Client, mailbox: Mailbox) -> None:
+    for number in range(writing.MOST + 4):
+        type_in(as_anna, new(mailbox), f"{number:032}")
+    assert Draft.objects.count() == writing.MOST
+    assert not Draft.objects.filter(key=f"{3:032}").exists()
+
+
+def test_it_goes_after_two_weeks(as_anna: Client, mailbox: Mailbox, anna: User) -> None:
+    now = database_now()
+    type_in(as_anna, new(mailbox))
+    writing.forget(anna, mailbox, "o" * 32, now)
+    assert writing.delete_old(now + timedelta(minutes=59)) == 0
+    assert writing.delete_old(now + timedelta(minutes=61)) == 1
+    assert writing.delete_old(now + timedelta(days=15)) == 1
+
+
+def test_a_deleted_responder_takes_its_drafts_along(as_anna: Client, standing_reply: Responder) -> None:
+    type_in(as_anna, reverse("responder_edit", args=[standing_reply.pk]), type="standing", version="1")
+    with transaction.atomic():
+        standing_reply.delete()
+    assert not Draft.objects.exists()
