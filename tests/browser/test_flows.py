@@ -287,6 +287,7 @@ def test_account_colleagues_and_help(
     virtual_key(page)
     page.goto("/account/second-factor/keys/add/")
     at.button("Add a key").click()
+    at.see("The key is added. From now on, signing in asks for it.")
     page.goto("/account/second-factor/")
     expect(page.get_by_role("link", name=at.word("Rename"))).to_have_count(1)
     at.picture("factors")
