@@ -19,7 +19,7 @@ DROP FUNCTION responders_keep_the_number();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("responders", "0030_roles_of_the_log")]
+    dependencies = [("responders", "0031_indexes_of_lists")]
 
     operations = [
         migrations.AddField(

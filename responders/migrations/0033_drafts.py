@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("mailboxes", "0021_earlier_lines_of_the_log"),
-        ("responders", "0031_deleted_responders"),
+        ("responders", "0032_deleted_responders"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
