@@ -26,6 +26,7 @@ from responders.models import (
     Batch,
     ChangeNotice,
     Decision,
+    Draft,
     DrawnBrake,
     HelpVote,
     HookSign,
@@ -174,6 +175,7 @@ MODELS = {
         "housetext": (LEADS, ADMINS), "policyversion": (LEADS, ADMINS), "caseseries": (LEADS, NONE),
         "casemessage": (LEADS, NONE), "notice": (LEADS, NONE), "changenotice": (LEADS, NONE),
         "calendarfeed": (LEADS, NONE), "helpvote": (LEADS, NONE), "batchitem": (LEADS, NONE),
+        "draft": (NONE, NONE),  # theirs alone
         "hooksign": (LEADS, NONE),
     },
     "auth": {"group": (ADMINS, NONE)},
@@ -314,6 +316,7 @@ def write_what_the_hook_writes(responder: Responder) -> None:
     ChangeNotice.objects.create(event=ResponderEvent.objects.get(), sent_at=now)
     HookSign.objects.create(host="mail.example.org", at=now)
     HelpVote.objects.create(user=User.objects.get(email="anna@firma.example"), slug="dates", is_helpful=True)
+    Draft.objects.create(user=mailbox.owner, mailbox=mailbox, key="k" * 32, typed="x", began_at=now, changed_at=now)
     calendars.make_feed(User.objects.get(email="anna@firma.example"))
     StaffNote.objects.create(mailbox=mailbox, text="x")
     HouseText.objects.create(language="pl", title="x", subject="x", text_body="x")
