@@ -8,6 +8,7 @@ from allauth.account.adapter import get_adapter
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.sessions.models import Session
+from django.core.cache.backends.locmem import LocMemCache
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -15,6 +16,8 @@ from mailboxes.log import Actor, record
 from mailboxes.models import User
 
 SEEN_EVERY = timedelta(minutes=5)
+# Of this process alone: whether Redis is there plays no part in whether a page comes.
+_asked_lately = LocMemCache("devices", {"TIMEOUT": 60, "OPTIONS": {"MAX_ENTRIES": 10_000}})
 USER_AGENT_CHARACTERS = 200  # what the column holds
 # The first mark that the browser's own words hold decides: many name others as well.
 _BROWSERS = (
@@ -77,7 +80,12 @@ def forget_ended(now: datetime) -> int:
 
 
 def note_visit(request: HttpRequest, now: datetime) -> None:
-    """Keep when and from where this session was last seen, to five minutes; its row was made at sign-in."""
+    """Keep when and from where this session was last seen, to five minutes; its row was made at sign-in.
+
+    Each process asks the database once a minute and session, not at every page.
+    """
+    if not _asked_lately.add(str(request.session.session_key), True):
+        return
     rows = UserSession.objects.filter(session_key=request.session.session_key, last_seen_at__lt=now - SEEN_EVERY)
     rows.update(
         ip=get_adapter(request).get_client_ip(request),

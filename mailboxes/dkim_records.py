@@ -1,6 +1,7 @@
 """Records of DKIM keys: as they are written into a zone, and whether the DNS has them."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 
 from django.conf import settings
@@ -9,6 +10,9 @@ from mailboxes import dkim
 from mailboxes.domain_dns.asker import asker
 from mailboxes.domain_dns.records import Record
 from mailboxes.models import DkimKey
+
+TOGETHER = 5.0  # seconds
+THREADS = 16  # a domain has a handful of keys
 
 
 class State(StrEnum):
@@ -27,9 +31,20 @@ def zone_line(name: str, value: str) -> str:
 
 def look(key: DkimKey) -> State:
     """Ask the DNS for the record of the key."""
-    name, value = dkim.record_of(key)
-    answer = asker(settings.DNS_SERVER)(name, "TXT")
-    return State.UNKNOWN if answer.trouble else state_of(answer.values, value)
+    return look_for_all([key])[0]
+
+
+def look_for_all(keys: Sequence[DkimKey]) -> list[State]:
+    """Ask the DNS for the records of keys, all at once: somebody waits for the page, but TOGETHER seconds at most."""
+    ask = asker(settings.DNS_SERVER, patience=TOGETHER)
+
+    def look_for(record: tuple[str, str]) -> State:
+        name, value = record
+        answer = ask(name, "TXT")
+        return State.UNKNOWN if answer.trouble else state_of(answer.values, value)
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        return list(threads.map(look_for, [dkim.record_of(key) for key in keys]))
 
 
 def state_of(texts: Sequence[str], wanted: str) -> State:

@@ -7,7 +7,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from mailboxes import dkim
-from mailboxes.dkim_records import State, look
+from mailboxes.dkim_records import State, look, look_for_all
 from mailboxes.log import Actor
 from mailboxes.models import DkimKey, Domain
 
@@ -18,12 +18,17 @@ GIVEN_UP_AFTER = timedelta(days=60)
 
 def look_at(domain: Domain, *, now: datetime, actor: Actor = None) -> dict[int, State]:
     """Ask the DNS for the records of all keys of the domain; who waited and is seen signs from now on."""
-    return {key.pk: look_and_let_sign(key, now=now, actor=actor) for key in domain.dkim_keys.order_by("created_at")}
+    keys = list(domain.dkim_keys.order_by("created_at"))
+    states = dict(zip(keys, look_for_all(keys), strict=True))
+    return {key.pk: _learn(key, state, now, actor) for key, state in states.items()}
 
 
 def look_and_let_sign(key: DkimKey, *, now: datetime, actor: Actor = None) -> State:
     """Ask the DNS for the record; a key that waits and whose record is there signs from now on."""
-    state = look(key)
+    return _learn(key, look(key), now, actor)
+
+
+def _learn(key: DkimKey, state: State, now: datetime, actor: Actor) -> State:
     seen = {"seen_at": now} if state == State.SEEN else {}
     DkimKey.objects.filter(pk=key.pk).update(checked_at=now, **seen)
     if state == State.SEEN and key.waits:

@@ -70,5 +70,5 @@ def check_domain(pk: int) -> None:
 def look_at_claims() -> int:
     """Look for the proofs that domains wait for; return how many were found."""
     proven = claims.look_at_due(timezone.now())
-    dns_notices.tell_of_disputes()
+    dns_notices.tell_of_disputes(timezone.now())
     return proven

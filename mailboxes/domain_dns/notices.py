@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -17,11 +18,15 @@ ONE_A_DAY = timedelta(hours=20)
 
 
 def tell_of_broken(now: datetime) -> int:
-    """Tell once of everything that broke; return of how many domains. What could not be sent is tried again.
+    """Tell once of everything that broke; return of how many domains. What nobody took is tried again, ever more
+    seldom, once a day at last.
 
     A domain whose DNS comes and goes is told of once a day. Raises OSError, smtplib.SMTPException.
     """
-    waiting = DomainRecord.objects.filter(broke_at__isnull=False, told_at=None, health__domain__is_active=True)
+    waiting = DomainRecord.objects.filter(
+        Q(health__tell_after=None) | Q(health__tell_after__lte=now),
+        broke_at__isnull=False, told_at=None, health__domain__is_active=True,
+    )  # fmt: skip
     pks = list(waiting.order_by("health").distinct("health").values_list("health", flat=True)[:BATCH])
     return sum(_tell_of(pk, now) for pk in pks)
 
@@ -35,14 +40,24 @@ def _tell_of(pk: int, now: datetime) -> bool:
     rows = list(health.records.filter(broke_at__isnull=False, told_at=None))
     if not rows:
         return False  # another worker was faster
-    health.told_at = now
-    health.save(update_fields=["told_at"])
-    health.records.filter(pk__in=[row.pk for row in rows]).update(told_at=now)
     told = [_tell(health.domain, rows, address, language) for address, language in _whom(health.domain)]
     if told and not any(told):
-        transaction.set_rollback(True)  # nobody could be told: again at the next call
+        _later(health, now)
         return False
+    health.told_at, health.tell_after, health.tell_tries = now, None, 0
+    health.save(update_fields=["told_at", "tell_after", "tell_tries"])
+    health.records.filter(pk__in=[row.pk for row in rows]).update(told_at=now)
     return True
+
+
+def waits(tries: int) -> timedelta:
+    """How long a notice waits that nobody took so many times before: an hour, two, four … a day."""
+    return timedelta(hours=min(1 << min(tries, 10), 24))
+
+
+def _later(row: DomainHealth | DomainClaim, now: datetime) -> None:
+    row.tell_after, row.tell_tries = now + waits(row.tell_tries), min(row.tell_tries + 1, 100)
+    row.save(update_fields=["tell_after", "tell_tries"])
 
 
 def _tell(domain: Domain, rows: list[DomainRecord], address: str, language: str) -> bool:
@@ -74,26 +89,36 @@ def _text(domain: Domain, rows: list[DomainRecord]) -> str:
     return "\n\n".join([*parts, _("All of it, to copy, and to check again: %(page)s") % {"page": page}]) + "\n"
 
 
-def tell_of_disputes() -> int:
+def tell_of_disputes(now: datetime) -> int:
     """Tell staff once of each proven claim to a domain that is another customer's; return how many."""
-    told = 0
-    for pk in DomainClaim.objects.filter(disputed_at__isnull=False, told_at=None).values_list("pk", flat=True)[:BATCH]:
-        told += _tell_of_dispute(pk)
-    return told
+    waiting = DomainClaim.objects.filter(
+        Q(tell_after=None) | Q(tell_after__lte=now), disputed_at__isnull=False, told_at=None
+    )
+    return sum(_tell_of_dispute(pk, now) for pk in list(waiting.values_list("pk", flat=True)[:BATCH]))
 
 
 @transaction.atomic
-def _tell_of_dispute(pk: int) -> bool:
+def _tell_of_dispute(pk: int, now: datetime) -> bool:
     claims = DomainClaim.objects.select_for_update(skip_locked=True, of=("self",)).select_related("customer")
     claim = claims.filter(pk=pk, told_at=None).first()
     if claim is None:
         return False
-    DomainClaim.objects.filter(pk=pk).update(told_at=claim.disputed_at)
     text = (
         f"{claim.customer} proved by the DNS that {claim.name} is theirs, but the panel has it for another customer.\n"
         "Nothing was changed. If the domain changed hands, set its customer in the administration, and see to the "
         "mailboxes in it first.\n"
     )
-    for address in settings.STAFF_NOTICES:
-        send(f"Two customers want {claim.name}", text, [address])
+    told = [_send_to(address, f"Two customers want {claim.name}", text) for address in settings.STAFF_NOTICES]
+    if told and not any(told):
+        _later(claim, now)
+        return False
+    DomainClaim.objects.filter(pk=pk).update(told_at=claim.disputed_at)
     return True
+
+
+def _send_to(address: str, subject: str, text: str) -> bool:
+    """Whether the mail server took it."""
+    with others_go_on():
+        send(subject, text, [address])
+        return True
+    return False

@@ -171,9 +171,30 @@ def test_an_administrator_whose_mailbox_is_full_keeps_nobody_from_hearing_of_it_
     assert [one.to for one in mail.outbox] == [["staff@hosting.example"]]
     assert domain.customer is not None
     domain.customer.administrators.add(User.objects.create_user("adam@firma.example", language="pl"))
-    assert [notices.tell_of_broken(now), notices.tell_of_broken(now)] == [1, 0]
+    assert notices.tell_of_broken(now + HOUR / 2) == 0
+    later = now + HOUR
+    assert [notices.tell_of_broken(later), notices.tell_of_broken(later)] == [1, 0]
     assert [one.to for one in mail.outbox[1:]] == [["adam@firma.example"]]
     refusing_mail.full.clear()
+
+
+def test_a_notice_that_nobody_takes_is_tried_ever_more_seldom(
+    domain: Domain, boss: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EMAIL_BACKEND = refusing_mail.BACKEND
+    refusing_mail.full.add(boss.email)
+    see(domain, GOOD, BAD, BAD)
+    tried: list[timedelta] = []
+    monkeypatch.setattr(notices, "_tell", lambda *_what: tried.append(after) or False)
+    for minutes in range(0, 3 * 24 * 60, 5):  # the task runs every five minutes
+        after = timedelta(minutes=minutes)
+        assert notices.tell_of_broken(NOW + 3 * DAY + after) == 0
+    hours = [int(one.total_seconds() // 3600) for one in tried]
+    assert hours == [0, 1, 3, 7, 15, 31, 55]
+    monkeypatch.undo()
+    refusing_mail.full.clear()
+    assert notices.tell_of_broken(NOW + 9 * DAY) == 1
+    assert health().tell_tries == 0
 
 
 class Broken:

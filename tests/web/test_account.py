@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -295,7 +297,11 @@ def test_a_device_was_last_seen_when_it_last_asked_for_a_page(anna: User) -> Non
     client = sign_in(anna)
     long_ago = timezone.now() - timedelta(hours=3)
     UserSession.objects.update(last_seen_at=long_ago, ip="192.0.2.1")
+    devices._asked_lately.clear()  # a minute later
     client.get("/")
     row = UserSession.objects.get()
     assert row.last_seen_at > long_ago + timedelta(hours=2)
+    with CaptureQueriesContext(connection) as asked:
+        client.get("/")
+    assert not [one for one in asked if "UPDATE" in one["sql"]]
     assert row.ip == "127.0.0.1"

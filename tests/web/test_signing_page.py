@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 from django.test import Client
@@ -82,6 +83,19 @@ def test_looking_starts_what_is_there_and_says_what_is_not(as_boss: Client, page
     assert DkimKey.objects.get().signs
     name_server.zone[str(key)] = "SERVFAIL"
     assert "The DNS gave no answer" in as_boss.post(page, {"look": "1"}, follow=True).text
+
+
+def test_a_name_server_that_says_nothing_does_not_hold_the_page_for_every_key(
+    as_boss: Client, page: str, name_server: NameServer, mailbox: Mailbox
+) -> None:
+    for _number in range(8):
+        key = make(as_boss, page)
+        DkimKey.objects.filter(pk=key.pk).update(signs_since=timezone.now(), retired_at=timezone.now())
+        name_server.zone[str(key)] = "silence"
+    began = monotonic()
+    assert "The DNS gave no answer" in as_boss.post(page, {"look": "1"}, follow=True).text
+    assert monotonic() - began < 2 * dkim_records.TOGETHER  # one after the other they would take 32 s
+    assert DkimKey.objects.filter(checked_at__isnull=False).count() == 8
 
 
 def test_a_new_key_takes_over_and_the_old_record_is_to_stay(
