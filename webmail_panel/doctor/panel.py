@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from mailboxes import log_owner
 from webmail_panel import health
 from webmail_panel.celery import app
 from webmail_panel.doctor.finding import Finding, fail, ok, unknown, warn
@@ -68,6 +69,34 @@ def check_database() -> Iterator[Finding]:
     yield judge_database(answer)
     yield judge_clock(answer.seconds_ahead)
     yield judge_migrations(*_migrations())
+
+
+def check_log() -> Finding:
+    """Whether the panel's role could change what the log tells of its deeds."""
+    parameters = connection.get_connection_params() | {"connect_timeout": PATIENCE}
+    try:
+        with psycopg.connect(**parameters, autocommit=True) as asked:
+            return judge_log(log_owner.wall(asked))
+    except psycopg.Error as error:
+        return unknown("log", f"the database does not say whose the log is: {str(error).partition(chr(10))[0]}")
+
+
+def judge_log(wall: log_owner.Wall) -> Finding:
+    """The triggers hold for everybody but the tables' owner and superusers."""
+    if wall.is_superuser:
+        return warn(
+            "log", "the panel is a superuser of the database (as in the demo): it could change its own log",
+            "Give it a role of its own, then `webmail-panel logrole`: docs/operate.md, “The log”.",
+        )  # fmt: skip
+    if wall.owns or wall.owns_around:
+        what = "the log" if wall.owns else "the log's schema or database"
+        return warn("log", f"the panel's role owns {what} and could change it", "webmail-panel logrole")
+    if wall.may_join:
+        return warn(
+            "log", "the panel's role may make itself a member of the log's owner",
+            "PostgreSQL 15: ALTER ROLE webmail_panel NOCREATEROLE. Else revoke its ADMIN OPTION on webmail_panel_log.",
+        )  # fmt: skip
+    return ok("log", "only added to, by the panel's role too")
 
 
 def known() -> Known:

@@ -61,6 +61,8 @@ def findings(options: dict[str, Any]) -> Iterator[Finding]:
     for finding in panel.check_database():
         has_database |= finding.check == "migrations" and finding.status is Status.OK
         yield finding
+    if has_database:
+        yield panel.check_log()
     something = panel.known_or_nothing() if has_database else panel.UNKNOWN_TO_US
     yield from _services(options)
     yield mail_servers.check_relay(something)
