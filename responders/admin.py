@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -308,7 +309,9 @@ class PreviousResponseAdmin(ReadOnlyAdmin):
         plain = addresses.normal_form_or_none(asked) or asked
         keys = {addresses.memory_key(plain), asked} if plain != asked or "@" in asked else {asked}
         theirs = list(Responder.objects.filter(mailbox__address=plain).values_list("pk", flat=True))
-        return queryset.filter(Q(reverse_path_key__in=keys) | Q(responder_id__in=theirs)), False
+        in_memory = queryset.alias(person=Lower("reverse_path_key"))
+        of_senders = Q(person__in=[key.lower() for key in keys], reverse_path_key__in=keys)
+        return in_memory.filter(of_senders | Q(responder_id__in=theirs)), False
 
     @admin.action(description=_("Forget that they were answered"), permissions=["purge"])
     @asks_first(_("These senders count as never answered by these autoresponders: their next message gets a reply."))

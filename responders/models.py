@@ -1,8 +1,9 @@
 """Responders, whom they answered, and why they were silent."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -10,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
@@ -278,6 +280,17 @@ class Responder(models.Model):
         return next_transition(is_enabled=self.is_enabled, window=self.window, after=after)
 
 
+class PreviousResponses(models.QuerySet["PreviousResponse"]):
+    """What the hook remembers."""
+
+    def of_senders(self, keys: Iterable[str]) -> Self:
+        """Whomever they wrote to; `keys` are those of the memory."""
+        keys = list(keys)
+        return self.alias(person=Lower("reverse_path_key")).filter(
+            person__in=[key.lower() for key in keys], reverse_path_key__in=keys
+        )
+
+
 class PreviousResponse(models.Model):
     """That a sender was answered, or is being answered (RFC 3834 §2, RFC 5230 §4.2).
 
@@ -300,6 +313,8 @@ class PreviousResponse(models.Model):
     lease_until = models.DateTimeField()
     replied_at = models.DateTimeField(_("answered"), null=True)
 
+    objects = PreviousResponses.as_manager()
+
     class Meta:
         verbose_name = _("previous response")
         verbose_name_plural = _("previous responses")
@@ -309,8 +324,9 @@ class PreviousResponse(models.Model):
                 name="previous_response_is_claimed_once",
             ),
         ]
-        # Of one person, whomever they wrote to: to tell or to forget all of it.
-        indexes = [models.Index(fields=["reverse_path_key"], name="previous_response_of_person")]
+        # Of one person, whomever they wrote to: to tell or to forget all of it. Not the key itself, lest the plan
+        # of the hook goes this way: a robot may have written to everybody.
+        indexes = [models.Index(Lower("reverse_path_key"), name="previous_response_of_person")]
 
     def __str__(self) -> str:
         return self.reverse_path_key

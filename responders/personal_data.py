@@ -101,7 +101,7 @@ def _of_sender(model: type[Any], plain: str) -> QuerySet[Any]:
 
 
 def _remembered(plain: str) -> QuerySet[PreviousResponse]:
-    return PreviousResponse.objects.filter(reverse_path_key=addresses.memory_key(plain))
+    return PreviousResponse.objects.of_senders([addresses.memory_key(plain)])
 
 
 def _history(plain: str) -> QuerySet[ResponderEvent]:

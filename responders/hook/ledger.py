@@ -125,12 +125,14 @@ class Record:
 
 
 # The mailboxes behind an address; behind the address without its subaddress where nobody has it as it is written.
-_BEHIND = """
-    SELECT v.mailbox_id FROM mail_recipients v WHERE v.address = a.address
+# To make a plan ready for its run costs more than the run: what no item of a batch needs is left out of its statement.
+_EXACTLY = "SELECT v.mailbox_id FROM mail_recipients v WHERE v.address = a.address"
+_BEHIND = f"""
+    {_EXACTLY}
     UNION ALL
     SELECT v.mailbox_id FROM mail_recipients v WHERE v.address = a.base AND a.base <> a.address
         AND NOT EXISTS (SELECT FROM mail_recipients e WHERE e.address = a.address)
-"""
+"""  # noqa: S608 (put together from constants)
 
 # Replies begun within the last hour: seven buckets of ten minutes, so that no hour holds more than the brake allows.
 _BUCKET = "date_bin('10 minutes', panel_now(), 'epoch')"
@@ -140,7 +142,7 @@ _COUNTED = """(SELECT coalesce(sum(t.replies), 0)::int FROM responders_replycoun
 # A claim of this very copy is no previous response: the copy came back after a crash, or is being answered now.
 # A reply to this very copy counts as given now: however late it comes again, it is never answered twice.
 # Texts that cannot be needed stay where they are: old absence messages add up.
-_LOAD = Statement(f"""
+_LOADED_BEHIND = f"""
 SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     ARRAY(SELECT o.address::text FROM mail_recipients o WHERE o.mailbox_id = m.id AND o.is_own),
     ARRAY(SELECT s.name::text FROM mailboxes_domain s JOIN mailboxes_domain d ON d.name = m.domain_id
@@ -160,7 +162,7 @@ SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     r.country, r.holidays_are_off, p.replied_at
 FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(sender)s::text[], %(sender_domain)s::text[],
     %(queue_id)s::text[]) WITH ORDINALITY AS a (address, base, key, sender, sender_domain, queue_id, place)
-CROSS JOIN LATERAL ({_BEHIND}) b
+CROSS JOIN LATERAL (%s) b
 JOIN mailboxes_mailbox m ON m.id = b.mailbox_id
 LEFT JOIN responders_refusal f ON f.address = a.sender
 LEFT JOIN responders_responder r ON r.mailbox_id = m.id
@@ -174,7 +176,9 @@ LEFT JOIN LATERAL (
     LIMIT 1  -- there is one at most; this makes the whole key one look into the index, whatever the statistics say
 ) p ON true
 ORDER BY a.place, m.id, r.position, r.id
-""")  # noqa: S608 (put together from constants)
+"""  # noqa: S608 (put together from constants)
+_LOAD = Statement(_LOADED_BEHIND.replace("(%s)", f"({_BEHIND})"))
+_LOAD_EXACTLY = Statement(_LOADED_BEHIND.replace("(%s)", f"({_EXACTLY})"))
 
 # A stale cache or a switch thrown meanwhile never replies: the join looks once more. What is wanted is counted for its
 # mailbox and its domain, which other processes wait for, and passes as far as the brakes allow. Of the rows that exist,
@@ -223,13 +227,14 @@ WHERE (p.state = 'claimed' AND p.queue_id = excluded.queue_id AND p.lease_until 
 RETURNING responder_id, reverse_path_key, activation, text_revision
 """)  # noqa: S608 (put together from constants)
 
-_RECORD = Statement(f"""
+_DECIDED = """
 WITH decided AS (
     SELECT * FROM unnest(%(address)s::text[], %(base)s::text[], %(reverse_path)s::text[], %(reason)s::text[],
         %(evidence)s::text[], %(misses)s::text[], %(message_id)s::text[], %(queue_id)s::text[],
         %(mailbox_id)s::bigint[], %(responder_id)s::bigint[])
     AS a (address, base, reverse_path, reason, evidence, misses, message_id, queue_id, mailbox_id, responder_id)
-), closed AS (
+)"""
+_CLOSED = """, closed AS (
     UPDATE responders_previousresponse p SET state = c.state,
         replied_at = CASE WHEN c.state = 'replied' THEN panel_now() END
     FROM unnest(%(c_responder_id)s::bigint[], %(c_key)s::text[], %(c_activation)s::int[], %(c_text_revision)s::int[],
@@ -237,16 +242,25 @@ WITH decided AS (
         AS c (responder_id, key, activation, text_revision, queue_id, state)
     WHERE p.responder_id = c.responder_id AND p.reverse_path_key = c.key AND p.activation = c.activation
         AND p.text_revision = c.text_revision AND p.queue_id = c.queue_id
-)
+)"""
+
+
+def _record(*, closes: bool, finds: bool) -> Statement:
+    """Decisions kept. `closes`: with claims among them; `finds`: some do not know their mailbox."""
+    return Statement(f"""
+{_DECIDED}{_CLOSED if closes else ""}
 INSERT INTO responders_decision
     (mailbox_id, responder_id, decided_at, reverse_path, forward_path, reason, evidence, misses, message_id, queue_id)
-SELECT coalesce(m.id, b.mailbox_id), r.id, panel_now(), a.reverse_path, a.address, a.reason, a.evidence,
-    to_jsonb(string_to_array(a.misses, ',')), a.message_id, a.queue_id
+SELECT {"coalesce(m.id, b.mailbox_id)" if finds else "m.id"}, r.id, panel_now(), a.reverse_path, a.address, a.reason,
+    a.evidence, to_jsonb(string_to_array(a.misses, ',')), a.message_id, a.queue_id
 FROM decided a
 LEFT JOIN mailboxes_mailbox m ON m.id = a.mailbox_id
 LEFT JOIN responders_responder r ON r.id = a.responder_id
-LEFT JOIN LATERAL ({_BEHIND}) b ON a.mailbox_id IS NULL
+{f"LEFT JOIN LATERAL ({_BEHIND}) b ON a.mailbox_id IS NULL" if finds else ""}
 """)  # noqa: S608 (put together from constants)
+
+
+_RECORD = {(closes, finds): _record(closes=closes, finds=finds) for closes in (False, True) for finds in (False, True)}
 
 # A new drawing after an hour without one: then somebody is to be told again.
 _DRAW = """
@@ -446,7 +460,7 @@ class Ledger:
 
     async def _load_batch(self, queries: Sequence[Query]) -> list[list[Behind]]:
         rows = await self._reader.run(
-            _LOAD,
+            _LOAD_EXACTLY if all(query.address == query.base for query in queries) else _LOAD,
             {
                 "address": [clean(query.address) for query in queries],
                 "base": [clean(query.base) for query in queries],
@@ -495,7 +509,8 @@ class Ledger:
         decision_columns = ["address", "base", "reverse_path", "reason", "evidence", "misses", "message_id"]
         decision_columns += ["queue_id", "mailbox_id", "responder_id"]
         claim_columns = ["c_responder_id", "c_key", "c_activation", "c_text_revision", "c_queue_id", "c_state"]
-        await self._recorder.run(_RECORD, _columns(decision_columns, rows) | _columns(claim_columns, claims))
+        statement = _RECORD[bool(claims), any(record.mailbox_id is None for record in records)]
+        await self._recorder.run(statement, _columns(decision_columns, rows) | _columns(claim_columns, claims))
         return [None] * len(records)
 
 
