@@ -54,6 +54,7 @@ trap 'kill -TERM $master' TERM
 /usr/lib/postfix/sbin/master -c "$1" -s & master=$!
 wait $master; wait $master
 """
+WORKERS = {"smtpd", "cleanup", "qmgr", "trivial-rewrite", "lmtp", "smtp", "bounce", "postlogd"}
 # What rspamd takes for spam here.
 SPAM = "Buy cheap watches"
 # Modules of rspamd that ask the outside world, or learn.
@@ -91,6 +92,13 @@ def message(sender: str = "", to: str = "", subject: str = "Pytanie", text: str 
     made["Message-ID"] = f"<{time.time_ns()}@klient.example>"
     made.set_content(text)
     return made
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    except OSError:  # it has ended
+        return []
 
 
 class Stack:
@@ -312,8 +320,31 @@ class Stack:
         self._postconf(dict(settings))
 
     def reload_postfix(self) -> None:
-        subprocess.run(["postfix", "-c", self.config, "reload"], check=True, capture_output=True)
+        with self.reloading():
+            subprocess.run(["postfix", "-c", self.config, "reload"], check=True, capture_output=True)
         self._wait_for_port(self.smtp_port)
+
+    @contextlib.contextmanager
+    def reloading(self) -> Iterator[None]:
+        """What happens in it reloads Postfix; at its end nobody works by the old files any more.
+
+        `postfix reload` ends before the master has heard of it, and who is idle may still take a message.
+        """
+        before = self._workers()
+        yield
+        until(lambda: not before & self._workers(), "Postfix's workers replaced", 60)
+
+    def _workers(self) -> set[tuple[int, str]]:
+        """Postfix's processes, but for those that the hook keeps a connection to."""
+        found: set[tuple[int, str]] = set()
+        for master in _children(self._running["postfix"].pid):
+            for pid in _children(master):
+                with contextlib.suppress(OSError):  # it has ended
+                    name, *arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+                    started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+                    if name in WORKERS and not any(argument.endswith(f":{self.reply_port}") for argument in arguments):
+                        found.add((pid, started))
+        return found
 
     @contextlib.contextmanager
     def postfix_with(self, **settings: str) -> Iterator[None]:

@@ -17,10 +17,11 @@ def rotate(stack: Stack, folder: Path) -> None:
     configuration = folder / "logrotate.conf"
     configuration.write_text(text)
     configuration.chmod(0o644)
-    subprocess.run(
-        ["/usr/sbin/logrotate", f"--state={folder}/state", "--force", configuration],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
+    with stack.reloading():
+        subprocess.run(
+            ["/usr/sbin/logrotate", f"--state={folder}/state", "--force", configuration],
+            check=True, capture_output=True, timeout=60,
+        )  # fmt: skip
 
 
 def rotated(stack: Stack, name: str) -> list[Path]:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('responders', '0031_indexes_of_lists'),
+        ('responders', '0033_drafts'),
     ]
 
     operations = [
