@@ -67,7 +67,16 @@ class Folded(Div):
 
     def _is_unusual(self, name: str) -> bool:
         value, usual = self._form[name].value(), self._form.fields[name].initial
-        return bool(value) != bool(usual) if isinstance(usual, bool) else (value or usual) != usual
+        if isinstance(usual, bool):
+            return bool(value) != usual
+        return bool(value) and _as_typed(value) != _as_typed(usual)
+
+
+def _as_typed(value: Any) -> str:
+    """A stored value as a browser sends it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return f"{value:%H:%M}" if isinstance(value, time) else str(value)
 
 
 def _clock() -> forms.TimeInput:

@@ -284,3 +284,15 @@ def test_the_owner_says_which_group_addresses_are_answered(
         assert as_anna.post(address, {"target": target, "on": "1"}).status_code == 404
     assert as_anna.get(address).status_code == 302
     assert as_anna.post(reverse("group_address", args=[somebody_elses.pk]), {"target": other.pk}).status_code == 404
+
+
+def test_what_is_as_usual_stays_folded(as_anna: Client, standing_reply: Responder) -> None:
+    """When a stored reply is opened, and when a mistake brings the page again."""
+    page = reverse("responder_edit", args=[standing_reply.pk])
+    days = {"office_days": ["0", "1", "2", "3", "4"], "office_opens": "08:00", "office_closes": "16:00"}
+    typed = TYPED | days | {"type": "standing", "subject": "", "version": "1", "holidays_are_off": "on"}
+    for shown in (as_anna.get(page), as_anna.post(page, typed)):
+        assert '<details class="sheet only-standing">' in shown.text
+        assert '<details class="sheet only-standing" open>' not in shown.text
+    shown = as_anna.post(page, typed | {"office_closes": "17:00"})
+    assert '<details class="sheet only-standing" open>' in shown.text
