@@ -22,6 +22,7 @@ from responders.models import Decision, HelpVote, Responder
 from responders.services import database_now
 from responders.validation import as_input
 from tests import second_factor
+from tests.browser import pictures
 from tests.browser.test_account import virtual_key as virtual_key  # noqa: PLC0414 (a fixture)
 from tests.conftest import PASSWORD
 from tests.services.test_calendars import ics
@@ -39,7 +40,7 @@ class Walk:
     page: Page
     width: int
     language: str
-    pictures: Path
+    folder: Path
 
     def word(self, english: str, **filled: object) -> str:
         """The panel's own words for it in the person's language."""
@@ -60,7 +61,7 @@ class Walk:
 
     def picture(self, name: str) -> None:
         """Kept, and nothing of it is wider than the screen."""
-        self.page.screenshot(path=self.pictures / f"flow-{name}-{self.width}-{self.language}.png", full_page=True)
+        pictures.keep(self.page, self.folder / f"flow-{name}-{self.width}-{self.language}.png")
         assert self.page.evaluate("document.documentElement.scrollWidth") <= self.width, name
 
 
@@ -119,7 +120,7 @@ def test_writing_a_responder_and_ending_it(
 
     page.close()  # as a tab that is closed, a browser that is killed
     page = page.context.new_page()
-    at = Walk(page, width, language, at.pictures)
+    at = Walk(page, width, language, at.folder)
     page.goto(f"/mailboxes/{mailbox.pk}/")
     at.picture("draft")
     at.link("Take it up").click()

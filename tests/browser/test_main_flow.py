@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from mailboxes.models import Mailbox
 from responders.models import Decision, Responder
+from tests.browser import pictures
 
 NOW = datetime(2026, 12, 28, 9, 30, tzinfo=UTC)
 WORDS = {
@@ -56,7 +57,7 @@ def test_an_absence_message_is_written_and_ended(
     page.fill("[name=subject]", words["subject"])
     page.fill("[name=text_body]", words["text"])
     expect(page.locator("#preview .letter-text")).to_contain_text("firma.example")
-    page.screenshot(path=screenshots / f"form-{width}-{language}.png", full_page=True)
+    pictures.keep(page, screenshots / f"form-{width}-{language}.png")
     page.get_by_role("button", name=words["save"]).click()
     expect(page.get_by_role("status")).to_contain_text(words["saved"])
     expect(page.locator("article .state")).to_contain_text(words["answers"])
