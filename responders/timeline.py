@@ -9,7 +9,7 @@ from mailboxes.models import Mailbox
 from responders import sentences, windows
 from responders.core.days import holiday_name, is_weekend
 from responders.core.schedule import State, Window, state_at
-from responders.models import Responder
+from responders.models import Responder, ResponderEvent
 
 DAYS_BEHIND, DAYS_AHEAD = 21, 70
 DAYS = DAYS_BEHIND + DAYS_AHEAD
@@ -61,13 +61,24 @@ class Timeline:
     height: int
 
 
-def timeline(mailbox: Mailbox, rows: Iterable[Responder], language: str, now: datetime) -> Timeline:
-    """The weeks around `now` in the mailbox's zone. Of many responders those that are on or coming stand first."""
+def begins(mailbox: Mailbox, now: datetime) -> datetime:
+    """With which moment the picture does: a midnight of the mailbox's zone."""
+    tz = ZoneInfo(mailbox.time_zone)
+    return datetime.combine(now.astimezone(tz).date() - timedelta(days=DAYS_BEHIND), time(), tz)
+
+
+def timeline(
+    mailbox: Mailbox, rows: Iterable[Responder], read: list[ResponderEvent], language: str, now: datetime
+) -> Timeline:
+    """The weeks around `now` in the mailbox's zone. Of many responders those that are on or coming stand first.
+
+    `read`: what `windows.events` found since `begins`.
+    """
     tz = ZoneInfo(mailbox.time_zone)
     first = now.astimezone(tz).date() - timedelta(days=DAYS_BEHIND)
     start, end = (datetime.combine(first + timedelta(days=days), time(), tz) for days in (0, DAYS))
     days = [first + timedelta(days=number) for number in range(DAYS)]
-    wanted = [course for course in windows.courses(mailbox, rows, start) if _inside(course, start, end)]
+    wanted = [course for course in windows.courses(read, rows, start) if _inside(course, start, end)]
     wanted.sort(key=lambda course: not any(window.end is None or window.end > now for window in course.windows))
     lines = [_line(course, place, start, end, now) for place, course in enumerate(wanted[:LINES])]
     holidays = [(day, _day(day, first, name)) for day in days if (name := holiday_name(day, mailbox.country, language))]

@@ -12,7 +12,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -25,9 +24,9 @@ from mailboxes import access
 from mailboxes.log import log_of
 from mailboxes.models import Mailbox
 from mailboxes.services import group_targets
-from responders import acting, history, sentences, services, statistics, timeline, undo, writing
+from responders import acting, history, sentences, services, statistics, timeline, undo, windows, writing
 from responders.core.facts import Reason
-from responders.models import Decision, Responder, ResponderEvent
+from responders.models import Decision, Responder
 from responders.reasons import SENTENCES
 
 PAGE_SIZE = 30
@@ -88,6 +87,7 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
     responders = [shown_responder(row, now) for row in mailbox.responders.order_by("position")]
     show = request.GET.get("show", "")
     decisions, before = _decisions(mailbox, show, request.GET.get("before", ""))
+    events = windows.events(mailbox, timeline.begins(mailbox, now), EVENTS_SHOWN)
     context: dict[str, Any] = {
         "mailbox": mailbox,
         "is_support": access.is_support(request.user),
@@ -101,7 +101,9 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
             (shade, reason_sentence(reason) if reason else _("Other reasons"), count)
             for shade, reason, count in chart.reasons
         ],
-        "timeline": timeline.timeline(mailbox, [shown.row for shown in responders], (get_language() or "en")[:2], now),
+        "timeline": timeline.timeline(
+            mailbox, [shown.row for shown in responders], events, (get_language() or "en")[:2], now
+        ),
         "may_delegate": access.may_delegate(request.user, mailbox),
         "may_manage": access.may_manage(request.user, mailbox),
         "has_left": mailbox.successor_from is not None and mailbox.successor_from <= now,
@@ -111,7 +113,7 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
         "is_later_page": bool(request.GET.get("before")),
         "events": [
             (event, history.subject(event), history.changes(event), undo.may_be_undone(event, now))
-            for event in _events(mailbox)
+            for event in events[:EVENTS_SHOWN]
         ],
         "reason_given": acting.reason_given(request, mailbox),
         "acts_for_owner": access.acts_for_owner(request.user, mailbox),
@@ -200,10 +202,6 @@ def foremost(responders: list[Shown]) -> Shown | None:
     over = [shown for shown in in_order if shown.state == "ended"]
     over.sort(key=lambda shown: shown.row.to_utc or NEVER, reverse=True)
     return next(iter(active + coming + over + in_order), None)
-
-
-def _events(mailbox: Mailbox) -> QuerySet[ResponderEvent]:
-    return mailbox.responder_events.select_related("actor", "responder", "undone_by")[:EVENTS_SHOWN]
 
 
 def read_letter(content: bytes) -> Letter:

@@ -47,23 +47,29 @@ class _Setting:
 _FIELDS = set(_Setting.__dataclass_fields__)
 
 
-def courses(mailbox: Mailbox, rows: Iterable[Responder], since: datetime) -> list[Course]:
-    """Of each responder that is stored, in the order given, then of those deleted since; from `since` on (UTC)."""
-    events = _events(mailbox, since)
-    known_since = max(since, events[-1].at) if len(events) == EVENTS_READ else since
+def events(mailbox: Mailbox, since: datetime, latest: int) -> list[ResponderEvent]:
+    """What changed since, when each responder was made, and so many of the latest events; newest first, a bounded list.
+
+    One question for the windows and for the history that the page shows.
+    """
+    rows = mailbox.responder_events.order_by("-at", "-id")
+    wanted = Q(kind__in=CHANGES, at__gte=since) | Q(kind=Kind.CREATED, responder__isnull=False)
+    wanted |= Q(pk__in=rows.values("pk")[:latest])
+    return list(rows.filter(wanted).select_related("actor", "responder", "undone_by")[:EVENTS_READ])
+
+
+def courses(read: list[ResponderEvent], rows: Iterable[Responder], since: datetime) -> list[Course]:
+    """Of each responder that is stored, in the order given, then of those deleted since; from `since` on (UTC).
+
+    `read` is what `events` found.
+    """
+    known_since = max(since, read[-1].at) if len(read) == EVENTS_READ else since
     by_number: dict[int | None, list[ResponderEvent]] = {}
-    for event in events:
+    for event in (event for event in read if event.kind in CHANGES):
         by_number.setdefault(event.responder_id or event.deleted_responder, []).append(event)
     found = [_of_row(row, by_number.get(row.pk, []), known_since) for row in rows]
     deleted = [own for number, own in by_number.items() if number and own[0].kind == Kind.DELETED]
     return found + [_of_deleted(own, known_since) for own in deleted]
-
-
-def _events(mailbox: Mailbox, since: datetime) -> list[ResponderEvent]:
-    """What changed since, and when each responder was made; newest first, never more than so many."""
-    wanted = Q(kind__in=CHANGES, at__gte=since) | Q(kind=Kind.CREATED, responder__isnull=False)
-    columns = ("mailbox_id", "kind", "at", "changes", "responder_id", "deleted_responder")
-    return list(mailbox.responder_events.filter(wanted).only(*columns).order_by("-at", "-id")[:EVENTS_READ])
 
 
 def _of_row(row: Responder, events: list[ResponderEvent], since: datetime) -> Course:

@@ -44,7 +44,11 @@ def save(mailbox: Mailbox, anna: User) -> Save:
 
 
 def told(mailbox: Mailbox, since: datetime = SINCE) -> list[Course]:
-    return windows.courses(mailbox, mailbox.responders.order_by("position"), since)
+    return windows.courses(windows.events(mailbox, since, 3), mailbox.responders.order_by("position"), since)
+
+
+def drawn(mailbox: Mailbox, rows: list[Responder]) -> timeline.Timeline:
+    return timeline.timeline(mailbox, rows, windows.events(mailbox, timeline.begins(mailbox, NOW), 3), "en", NOW)
 
 
 def times(course: Course) -> list[tuple[datetime | None, datetime | None]]:
@@ -124,7 +128,7 @@ def test_the_picture_shows_a_bar_for_each_and_what_goes_on_before_what_is_over(
     over = save(utc(11, 19), subject="Miniony")
     on = save(utc(11, 19), subject="Trwa")
     on = save(utc(11, 30), on, from_date=datetime(2026, 11, 30, 8), to_date=datetime(2026, 12, 30, 8))
-    picture = timeline.timeline(mailbox, [over, on], "en", NOW)
+    picture = drawn(mailbox, [over, on])
     assert [(line.title, line.is_deleted, [bar.state for bar in line.bars]) for line in picture.lines] == [
         ("Trwa", False, ["ended", "active"]), ("Miniony", False, ["ended"]), ("Był", True, ["ended"]),
     ]  # fmt: skip
@@ -134,7 +138,7 @@ def test_the_picture_shows_a_bar_for_each_and_what_goes_on_before_what_is_over(
 
 def test_of_very_many_the_picture_says_how_many_it_leaves_out(mailbox: Mailbox, save: Save) -> None:
     rows = [save(utc(11, 19), subject=f"Urlop {number}") for number in range(timeline.LINES + 2)]
-    picture = timeline.timeline(mailbox, rows, "en", NOW)
+    picture = drawn(mailbox, rows)
     assert (len(picture.lines), picture.left_out) == (timeline.LINES, 2)
 
 
@@ -143,5 +147,14 @@ def test_the_history_is_one_question(mailbox: Mailbox, save: Save) -> None:
         save(utc(11, day))
     rows = list(mailbox.responders.all())
     with CaptureQueriesContext(connection) as asked:
-        windows.courses(mailbox, rows, SINCE)
+        windows.courses(windows.events(mailbox, SINCE, 3), rows, SINCE)
     assert len(asked) == 1
+
+
+def test_the_latest_events_are_read_however_old(mailbox: Mailbox, save: Save, anna: User) -> None:
+    row = save(utc(9, 1))
+    for day in range(2, 9):
+        services.switch(row, on=day % 2 == 1, actor=anna, now=utc(9, day))
+    found = windows.events(mailbox, SINCE, 3)
+    assert [event.at for event in found] == [utc(9, 8), utc(9, 7), utc(9, 6), utc(9, 1)]
+    assert told(mailbox)[0].windows == ()

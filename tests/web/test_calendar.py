@@ -86,6 +86,7 @@ def test_it_asks_as_many_questions_for_many_as_for_one(as_anna: Client, mailbox:
         return len(asked)
 
     away(mailbox, datetime(2026, 12, 1), datetime(2026, 12, 3))
+    days(as_anna)  # the first visit notes that there was one
     few = questions()
     for number in range(60):
         away(mailbox, datetime(2026, 12, 1 + number % 28), None, position=number + 1)
