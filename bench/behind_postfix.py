@@ -44,8 +44,7 @@ class _Behind:
         is_ours = side == "hook"
         self.postgres.run(f"UPDATE responders_responder SET is_enabled = {is_ours}")
         self._script.write_text(_DISCARD if is_ours else SIEVE)
-        config = self.stack.folder / "dovecot" / "dovecot.conf"
-        subprocess.run(["sievec", "-c", config, self._script], check=True)
+        subprocess.run(["sievec", "-c", self.stack.dovecot_conf, self._script], check=True)
         for memory in self.stack.folder.glob("mail/**/.dovecot.lda-dupes"):
             memory.unlink()
 

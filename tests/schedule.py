@@ -1,16 +1,21 @@
 """Loaded by pytest (`-p tests.schedule`): what each worker of pytest-xdist gets, and in which order.
 
-All tests of a file run in one worker, as with `--dist loadfile`. Those of `tests/mta` do together: they share running
-mail servers, and wait more than they work. What takes long begins first, so that no worker has the last of it alone.
+All tests of a file run in one worker, as with `--dist loadfile`. Those of `tests/mta` are two pieces, for their files
+share running mail servers. What takes long begins first, so that no worker has the last of it alone.
 """
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+MAIL, MAIL_IN_TROUBLE = "tests/mta", "tests/mta, in trouble"
+IN_TROUBLE = {f"tests/mta/test_{name}.py" for name in (
+    "a_replica", "doctor", "everything_at_once", "the_database_away", "trouble", "upgrade",
+)}  # fmt: skip
 # Seconds, on two cores that have nothing else to do. What is not named takes less.
 LONG = {
-    "tests/mta": 300,
+    MAIL: 200,
+    MAIL_IN_TROUBLE: 200,
     "tests/browser/test_every_page.py": 60,
     "tests/wiring/test_run.py": 50,
     "tests/wiring/test_backup.py": 40,
@@ -18,12 +23,13 @@ LONG = {
     "tests/wiring/test_health.py": 30,
     "tests/web/test_who_may_open_what.py": 25,
 }
-MAIL_SERVERS = "tests/mta"
 
 
 def piece_of_work(nodeid: str) -> str:
     file, _colons, _test = nodeid.partition("::")
-    return MAIL_SERVERS if file.startswith(f"{MAIL_SERVERS}/") else file
+    if file in IN_TROUBLE:
+        return MAIL_IN_TROUBLE
+    return MAIL if file.startswith(f"{MAIL}/") else file
 
 
 class ByPieces(LoadScopeScheduling):

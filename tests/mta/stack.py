@@ -33,7 +33,8 @@ TRUSTED, STRANGER, OURS = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 HOSTNAME = "mail.panel.example"
 ROLE_PASSWORD = "only-for-tests!*()%=~:@/?&"
 MAIL_USER = "mail"
-# As short as a test's patience.
+PATIENCE = 60  # seconds; what takes longer than usual on a busy machine is not what is tried
+# As short as may be.
 QUICK_QUEUE = {"queue_run_delay": "1s", "minimal_backoff_time": "1s", "maximal_backoff_time": "2s"}
 PACKAGES = {
     "postfix": "/usr/sbin/postfix",
@@ -47,6 +48,16 @@ PACKAGES = {
     "rsync": "/usr/bin/rsync",
     "rspamd": "/usr/bin/rspamd",
 }
+# Against guessing, Dovecot answers a wrong password late, and whoever comes from there next waits longer still. Here
+# everybody comes from one address.
+NO_PENALTY = """
+auth_failure_delay = 0
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+"""
 # Postfix's master changes users on its way and so loses the wish to end with its parent, and the script behind
 # `postfix start-fg` ends without it.
 POSTFIX_IN_THE_FOREGROUND = """
@@ -71,7 +82,7 @@ def require_mail_servers() -> None:
         pytest.fail("tests/mta need root: Postfix and Dovecot change to users of their own", pytrace=False)
 
 
-def until(question: Callable[[], Answer], what: str, seconds: float = 20) -> Answer:
+def until(question: Callable[[], Answer], what: str, seconds: float = PATIENCE) -> Answer:
     """Ask until the answer is true, and return it."""
     deadline = time.monotonic() + seconds
     while not (answer := question()):
@@ -131,7 +142,7 @@ class Stack:
         self.configure_postfix()
         self._configure_dovecot()
         self.sink.start()
-        self._launch("dovecot", ["/usr/sbin/dovecot", "-F", "-c", self.folder / "dovecot" / "dovecot.conf"])
+        self._launch("dovecot", ["/usr/sbin/dovecot", "-F", "-c", self.dovecot_conf])
         subprocess.run(["postfix", "-c", self.config, "check"], check=True)
         self._start_postfix()
         self.start_hook()
@@ -227,6 +238,11 @@ class Stack:
     def config(self) -> Path:
         return self.folder / "postfix"
 
+    @property
+    def dovecot_conf(self) -> Path:
+        """The panel's file for Dovecot, and what is set beyond it."""
+        return self.folder / "dovecot-here.conf"
+
     def manage(self, *arguments: str, stdin: str = "") -> str:
         """Run a command of manage.py on this stack's database and return what it wrote."""
         finished = subprocess.run(
@@ -281,8 +297,8 @@ class Stack:
             f"--tls-cert={self.folder}/certificate.pem", f"--tls-key={self.folder}/key.pem",
             *(f"--database-host={host}" for host in self.database_hosts),
         )  # fmt: skip
-        with (self.folder / "dovecot" / "dovecot.conf").open("a") as configuration:
-            configuration.write(self.dovecot_also)
+        # A file of its own: those of the panel stay as `mailconfig` made them.
+        self.dovecot_conf.write_text(f"!include {self.folder}/dovecot/dovecot.conf\n{NO_PENALTY}{self.dovecot_also}")
 
     def _launch(self, name: str, command: list[str | Path]) -> None:
         with (self.folder / "log" / f"{name}.out").open("ab") as output:
@@ -293,7 +309,7 @@ class Stack:
         process.terminate()
         process.wait(30)
 
-    def _wait_for_port(self, port: int, seconds: float = 30) -> None:
+    def _wait_for_port(self, port: int, seconds: float = PATIENCE) -> None:
         def is_open() -> bool:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
                 return True
@@ -390,7 +406,7 @@ class Stack:
         """Throw away whatever waits."""
         subprocess.run(["postsuper", "-c", self.config, "-d", "ALL"], check=True, capture_output=True)
 
-    def wait_for_empty_queue(self, seconds: float = 20) -> None:
+    def wait_for_empty_queue(self, seconds: float = PATIENCE) -> None:
         until(lambda: not self.queue(), "an empty queue", seconds)
 
     def look_up(self, file: str, key: str) -> str:
@@ -426,7 +442,7 @@ class Stack:
         return [message_from_bytes(file.read_bytes(), policy=default_policy) for file in files]  # type: ignore[misc]
 
     def wait_until_stored(
-        self, address: str, count: int = 1, seconds: float = 20, folder_name: str = ""
+        self, address: str, count: int = 1, seconds: float = PATIENCE, folder_name: str = ""
     ) -> list[EmailMessage]:
         what = f"{count} messages in {address}"
         return until(lambda: found if len(found := self.stored(address, folder_name)) >= count else [], what, seconds)

@@ -118,6 +118,7 @@ def addresses(redis: Redis, shared_stack: Stack) -> Iterator[dict[str, str]]:
             cwd=ROOT, env=shared_stack.environment | env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
+            until(lambda: Doctor(shared_stack, env)()["beat"] == "ok", "a worker", 120)
             yield env
         finally:
             worker.terminate()
@@ -127,9 +128,7 @@ def addresses(redis: Redis, shared_stack: Stack) -> Iterator[dict[str, str]]:
 @pytest.fixture
 def doctor(stack: Stack, hosting: Hosting, addresses: dict[str, str]) -> Doctor:
     hosting.away("anna")
-    made = Doctor(stack, addresses)
-    until(lambda: made()["beat"] == "ok", "a worker", 60)
-    return made
+    return Doctor(stack, addresses)
 
 
 def test_where_all_is_well_nothing_must_be_mended(doctor: Doctor, hosting: Hosting) -> None:

@@ -9,7 +9,7 @@ from tests.mta.stack import Stack, until
 
 ANNA = "anna@firma.example"
 # Postfix stays away for a minute from a database that did not answer.
-SECONDS_UNTIL_POSTFIX_ASKS_AGAIN = 70
+SECONDS_UNTIL_POSTFIX_ASKS_AGAIN = 120
 
 
 @pytest.fixture(autouse=True)

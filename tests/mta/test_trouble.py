@@ -16,7 +16,7 @@ def test_with_the_hook_down_mail_is_stored_at_once_and_answered_later(stack: Sta
     anna, sender = hosting.away("anna"), f"jan@klient-{hosting.domain}"
     stack.stop_hook()
     stack.send(sender, anna)
-    stack.wait_until_stored(anna, seconds=10)
+    stack.wait_until_stored(anna)
     until(lambda: waits_for_hook(stack), "the copy in the queue")
     stack.start_hook()
     stack.flush()
@@ -40,9 +40,9 @@ def test_a_copy_that_outlives_the_queue_ends_without_a_word(stack: Stack, hostin
             smtp.mail(sender, ["RET=HDRS"])
             smtp.rcpt(anna, ["NOTIFY=FAILURE,DELAY"])
             smtp.data(message(sender, anna).as_bytes())
-        stack.wait_until_stored(anna, seconds=10)
+        stack.wait_until_stored(anna)
         until(lambda: waits_for_hook(stack), "the copy in the queue")
-        stack.wait_for_empty_queue(seconds=30)
+        stack.wait_for_empty_queue()
         time.sleep(1)
     assert "status=expired" in stack.log()
     assert stack.sink.mail_for(sender) == []
@@ -96,8 +96,8 @@ def test_a_hook_that_accepts_and_hangs_stops_nobody(
         for number in range(30):
             stack.send(f"jan{number}@klient-{hosting.domain}", anna)
         stack.send("ewa@klient.example", bob)
-        stack.wait_until_stored(bob, seconds=20)
-        stack.wait_until_stored(anna, 30, seconds=10)
+        stack.wait_until_stored(bob)
+        stack.wait_until_stored(anna, 30)
     stack.start_hook()
     stack.flush()
     until(lambda: len(hosting.decisions(anna)) == 30, "thirty decisions")

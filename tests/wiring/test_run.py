@@ -49,7 +49,7 @@ class Panel:
             )  # fmt: skip
         while "Webmail Panel is ready" not in self.output:
             assert self.process.poll() is None, self.output
-            assert time.monotonic() < began + 90, self.output
+            assert time.monotonic() < began + 180, self.output
             time.sleep(0.05)
         return time.monotonic() - began
 
@@ -82,15 +82,35 @@ class Panel:
         return left
 
 
-@pytest.fixture
-def panel() -> Iterator[Panel]:
+@pytest.fixture(scope="module")
+def var_dir() -> Iterator[Path]:
+    """Made by the first test that starts a panel; the others find what it left, as on anybody's machine."""
+    yield from _new_folder()
+
+
+def _new_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="panel-run-"))
     folder.chmod(0o755)
-    panel = Panel(folder / "var")
+    yield folder / "var"
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def panel(var_dir: Path) -> Iterator[Panel]:
+    yield from _panel_in(var_dir)
+
+
+@pytest.fixture
+def panel_of_its_own() -> Iterator[Panel]:
+    for folder in _new_folder():
+        yield from _panel_in(folder)
+
+
+def _panel_in(var_dir: Path) -> Iterator[Panel]:
+    panel = Panel(var_dir)
     yield panel
     if panel.process is not None and panel.process.poll() is None:
         panel.end(signal.SIGTERM)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def sign_in(panel: Panel, email: str) -> str:
@@ -179,7 +199,8 @@ def test_when_the_database_dies_everything_ends_with_a_line(panel: Panel) -> Non
     assert panel.wait_until_nothing_runs() == {}
 
 
-def test_what_was_given_is_used_and_nothing_embedded_is_started(panel: Panel) -> None:
+def test_what_was_given_is_used_and_nothing_embedded_is_started(panel_of_its_own: Panel) -> None:
+    panel = panel_of_its_own
     name = f"given_{os.getpid()}"
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
