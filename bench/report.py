@@ -77,13 +77,16 @@ def memory(row: Row) -> None:
 
 
 def through_postfix(row: Row) -> None:
-    hook, other = row["hook"], row["pigeonhole"]
-    assert isinstance(hook, dict)
+    other, ratios = row["pigeonhole"], row["ratios"]
     assert isinstance(other, dict)
-    for name, least in (("fed", 1.1), ("drained", 1.5)):
-        rate = _number(row, name)
-        print(f"{'through Postfix: ' + name:<22}{hook[name]:>10.0f}/s{other[name]:>8.0f}/s{rate:>6.2f}×"
-              f"  {_verdict(f'≥ {least}', rate >= least)}", flush=True)  # fmt: skip
+    assert isinstance(ratios, dict)
+    for side, words in (("hook", "through Postfix"), ("hook alone", "answering alone")):
+        hook = row[side]
+        assert isinstance(hook, dict)
+        for name, least in (("fed", 1.1), ("drained", 1.5)):
+            rate = ratios[side][name]
+            print(f"{f'{words}: {name}':<24}{hook[name]:>10.0f}/s{other[name]:>8.0f}/s{rate:>6.2f}×"
+                  f"  {_verdict(f'≥ {least}', rate >= least)}", flush=True)  # fmt: skip
 
 
 def _verdict(wanted: str, is_reached: bool) -> str:
