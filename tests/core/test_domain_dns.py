@@ -38,6 +38,7 @@ VALUES = {
     "MX": st.builds("{} {}".format, st.integers(0, 65535), NAMES),
     "SRV": st.builds("0 1 {} {}".format, st.integers(0, 65535), NAMES),
     "CNAME": NAMES,
+    "PTR": NAMES,
     "A": st.sampled_from(["192.0.2.1", "0.0.0.0"]),
     "AAAA": st.sampled_from(["2001:db8::1", "::"]),
 }

@@ -119,6 +119,15 @@ def test_what_is_no_name_is_no_address(stack: Stack, hosting: Hosting, sender: s
             stack.send(sender, f"bounces={name}@{hosting.domain}")
 
 
+def test_an_address_that_looks_so_elsewhere_gets_its_mail(stack: Stack, hosting: Hosting) -> None:
+    """Another panel's, maybe: what a person here writes to it goes there."""
+    anna, elsewhere = hosting.mailbox("anna", password=PASSWORD), f"bounces={'a' * 40}@elsewhere.example"
+    with submission(stack, anna) as smtp:
+        smtp.send_message(message(anna, elsewhere), anna, [elsewhere])
+    [sent] = stack.sink.wait_for(elsewhere)
+    assert sent.reverse_path == anna
+
+
 def test_a_letter_to_a_bounce_address_is_answered_by_nobody(stack: Stack, hosting: Hosting, sender: str) -> None:
     """Another responder, or a person; even where a mailbox called `bounces` answers."""
     bounces = hosting.away("bounces")

@@ -2,6 +2,7 @@
 
 import re
 import stat
+import subprocess
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from tests.mta.stack import ROOT
 
 FILES = {
     "postfix": {
-        "bounces.cf", "main.cf", "master.cf", "pgsql-aliases.cf", "pgsql-copies.cf", "pgsql-domains.cf",
-        "pgsql-mailboxes.cf", "pgsql-refused.cf", "pgsql-senders.cf", "pgsql-sending.cf",
+        "bounces.cf", "copies.cf", "main.cf", "master.cf", "pgsql-aliases.cf", "pgsql-bounces.cf", "pgsql-copies.cf",
+        "pgsql-domains.cf", "pgsql-mailboxes.cf", "pgsql-refused.cf", "pgsql-senders.cf", "pgsql-sending.cf",
+        "pgsql-there.cf",
     },
     "dovecot": {"dovecot.conf", "dovecot-sql.conf.ext", "spam-to-junk.sieve"},
     "rspamd": {
@@ -141,6 +143,24 @@ def test_options_and_settings_come_into_the_files(tmp_path: Path, settings: Any)
         in texts["pgsql-copies.cf"]
     )
     assert "\nuser = reader\n" in texts["pgsql-copies.cf"]
+
+
+def test_block_lists_are_postscreens_and_postfix_reads_them(tmp_path: Path) -> None:
+    render("postfix", tmp_path, "--postscreen", "--dnsbl=zen.example*3", "--dnsbl=BL.example", "--dnsbl=ok.example*-2")
+    asked = ["postconf", "-c", str(tmp_path), "-h", "postscreen_dnsbl_sites", "postscreen_dnsbl_threshold"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines() == ["zen.example*3, BL.example, ok.example*-2", "3"]
+    assert told.stderr == ""
+    master = (tmp_path / "master.cf").read_text()
+    assert re.search(r"^smtp inet n .* 1 +postscreen$", master, re.MULTILINE)
+    assert re.search(r"^dnsblog +unix .* dnsblog$", master, re.MULTILINE)
+
+
+@pytest.mark.parametrize("site", ["zen.example*much", "zen.example*9999", "zen example", "zen.example;x", "*3"])
+def test_a_block_list_that_is_none_is_refused(tmp_path: Path, site: str) -> None:
+    with pytest.raises(CommandError, match="--dnsbl"):
+        render("postfix", tmp_path, "--postscreen", f"--dnsbl={site}")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """The database is the one part that mail waits for: away, the sender is told to come again."""
 
 import smtplib
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.mta.conftest import Hosting, OwnPostgres
-from tests.mta.stack import Stack, until
+from tests.mta.conftest import PASSWORD, Hosting, OwnPostgres
+from tests.mta.stack import Stack, message, until
+from tests.mta.test_who_may_send_what import submission
 
 ANNA = "anna@firma.example"
 # Postfix stays away for a minute from a database that did not answer.
@@ -47,6 +49,45 @@ def test_with_the_database_down_the_sender_comes_again_and_nothing_is_lost(
     stack.wait_for_empty_queue()
     assert len(stack.stored(ANNA)) == stored + 1
     assert len(stack.sink.mail_for(sender)) == 1
+
+
+@pytest.fixture
+def stopped(own_postgres: OwnPostgres) -> Iterator[Callable[[], None]]:
+    """Stops the database; afterwards it is there again, whatever happened."""
+    yield own_postgres.stop
+    if own_postgres.server.process is None or own_postgres.server.process.poll() is not None:
+        own_postgres.start()
+
+
+def test_who_signs_in_to_send_is_told_to_come_again_and_never_that_the_password_is_wrong(
+    own_stack: Stack, own_hosting: Hosting, own_postgres: OwnPostgres, stopped: Callable[[], None]
+) -> None:
+    """Before signing in and after it; a mail program that hears 535 asks its owner for another password."""
+    stack, ewa, customer = own_stack, own_hosting.mailbox("ewa", password=PASSWORD), "klient@klient.example"
+    until(lambda: sends(stack, ewa, customer), "the first letter is taken", SECONDS_UNTIL_POSTFIX_ASKS_AGAIN)
+    with submission(stack, ewa) as signed_in:
+        stopped()
+        with pytest.raises(smtplib.SMTPConnectError) as refused:
+            submission(stack, ewa)
+        assert refused.value.smtp_code == 451
+        signed_in.mail(ewa)
+        assert signed_in.rcpt(customer)[0] == 451
+    own_postgres.start()
+    until(lambda: sends(stack, ewa, customer), "the letter is taken", SECONDS_UNTIL_POSTFIX_ASKS_AGAIN)
+    assert [one.reverse_path for one in stack.sink.wait_for(customer, 2)] == [ewa, ewa]
+
+
+def sends(stack: Stack, address: str, to: str) -> bool:
+    """Whether it was taken; nobody is refused for good."""
+    try:
+        with submission(stack, address) as smtp:
+            return smtp.sendmail(address, [to], message(address, to).as_bytes()) == {}
+    except smtplib.SMTPRecipientsRefused as refused:
+        code = refused.recipients[to][0]
+    except smtplib.SMTPResponseException as refused:
+        code = refused.smtp_code
+    assert 400 <= code < 500
+    return False
 
 
 def answer_to(stack: Stack, sender: str) -> int:

@@ -48,10 +48,12 @@ DOMAIN_OF_KEY = KEY.replace("%s", "%d")
 RESULT = "convert_from(convert_to(result, 'UTF8'), current_setting('client_encoding'))"
 
 SMTPD = """{listen} inet n    -       n       -       -       smtpd
+    -o smtpd_client_restrictions=
     -o {filter}"""
 # In front of smtpd: who talks before being spoken to, or is on a block list, gets no further (postscreen(8)).
 POSTSCREEN = """{listen} inet n    -       n       -       1       postscreen
 smtpd     pass  -       -       n       -       -       smtpd
+    -o smtpd_client_restrictions=
     -o {filter}
 dnsblog   unix  -       -       n       -       0       dnsblog
 tlsproxy  unix  -       -       n       -       0       tlsproxy"""
@@ -66,14 +68,19 @@ postscreen_dnsbl_threshold = 3
 postscreen_dnsbl_sites = {sites}"""
 
 SUBMISSION = """
-# Mail programs of mailbox owners: encrypted ({how}), signed in, under their own addresses.
+# Mail programs of mailbox owners: encrypted ({how}), signed in, under their own addresses. Without
+# a database to ask, they are told so before they sign in: see smtpd_client_restrictions in main.cf.
+# SMTPUTF8 is not offered (RFC 6531): a letter that came with it and goes to a colleague too would
+# be sent back, for Dovecot does not offer it, and so would the report about that.
 {listen} inet n - n - - smtpd
     -o syslog_name=postfix/{name}
     -o smtpd_tls_security_level=encrypt{wrapper}
     -o smtpd_sasl_auth_enable=yes
-    -o {{ smtpd_client_restrictions = permit_sasl_authenticated, reject }}
-    -o {{ smtpd_sender_restrictions = reject_sender_login_mismatch }}
-    -o {{ smtpd_relay_restrictions = $refuse_copies, permit_sasl_authenticated, reject }}"""
+    -o smtpd_discard_ehlo_keywords=smtputf8
+    -o strict_smtputf8=yes
+    -o smtpd_delay_reject=no
+    -o {{ smtpd_relay_restrictions = $refuse_copies, reject_sender_login_mismatch,
+        permit_sasl_authenticated, reject }}"""
 
 
 class Command(BaseCommand):
