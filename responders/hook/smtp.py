@@ -45,8 +45,8 @@ class Wire(asyncio.Protocol):
         return self._trouble is None and self._transport is not None and not self._transport.is_closing()
 
     def write(self, octets: bytes) -> None:
-        """Send; what the other side does not take yet is kept."""
-        if self._transport is not None:
+        """Send; what the other side does not take yet is kept. Nothing where it hung up: `answers` says so."""
+        if self._transport is not None and self.is_open:  # uvloop raises RuntimeError for a closed one
             self._transport.write(octets)
 
     async def answers(self, count: int, until: float) -> list[Answer]:

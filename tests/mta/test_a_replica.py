@@ -50,7 +50,7 @@ class Servers:
 
     def wait_until_in_step(self) -> None:
         with psycopg.connect(self.primary.url()) as asked:
-            [there] = asked.execute("SELECT pg_current_wal_lsn()").fetchone() or [None]
+            [there] = asked.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or [None]
 
         def has_come() -> bool:
             with psycopg.connect(self.replica.url()) as asked:

@@ -78,7 +78,7 @@ def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URL
 
 
 def is_of_the_account(pattern: URLPattern) -> bool:
-    modules = ("allauth.", "mailboxes.", "django.views.i18n")
+    modules = ("allauth.", "mailboxes.", "django.views.i18n", "responders.sign_out_views")
     return pattern.callback is closed or pattern.callback.__module__.startswith(modules)
 
 

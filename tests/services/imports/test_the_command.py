@@ -228,10 +228,7 @@ class EndsTheConnection(io.StringIO):
             names = ("host", "port", "user", "password", "dbname")
             parameters = {name: value for name, value in connection.get_connection_params().items() if name in names}
             with psycopg.connect(**parameters, autocommit=True) as other:
-                other.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
+                other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
         return super().write(text)
 
 
