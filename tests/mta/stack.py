@@ -335,30 +335,37 @@ class Stack:
     def set_postfix(self, **settings: str) -> None:
         self._postconf(dict(settings))
 
-    def reload_postfix(self) -> None:
-        with self.reloading():
+    def reload_postfix(self, *also: str) -> None:
+        with self.reloading(*also):
             subprocess.run(["postfix", "-c", self.config, "reload"], check=True, capture_output=True)
         self._wait_for_port(self.smtp_port)
 
+    def forget_databases_that_went(self) -> None:
+        """Postfix asks one that went away again after a minute only, and proxymap remembers it for all others."""
+        self.stop_hook()  # its connections to Postfix keep a proxymap busy
+        self.reload_postfix("proxymap")
+        self.start_hook()
+
     @contextlib.contextmanager
-    def reloading(self) -> Iterator[None]:
+    def reloading(self, *also: str) -> Iterator[None]:
         """What happens in it reloads Postfix; at its end nobody works by the old files any more.
 
         `postfix reload` ends before the master has heard of it, and who is idle may still take a message.
         """
-        before = self._workers()
+        names = WORKERS.union(also)
+        before = self._workers(names)
         yield
-        until(lambda: not before & self._workers(), "Postfix's workers replaced", 60)
+        until(lambda: not before & self._workers(names), "Postfix's workers replaced", 60)
 
-    def _workers(self) -> set[tuple[int, str]]:
-        """Postfix's processes, but for those that the hook keeps a connection to."""
+    def _workers(self, names: set[str]) -> set[tuple[int, str]]:
+        """Postfix's processes of those names, but for those that the hook keeps a connection to."""
         found: set[tuple[int, str]] = set()
         for master in _children(self._running["postfix"].pid):
             for pid in _children(master):
                 with contextlib.suppress(OSError):  # it has ended
                     name, *arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
                     started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-                    if name in WORKERS and not any(argument.endswith(f":{self.reply_port}") for argument in arguments):
+                    if name in names and not any(argument.endswith(f":{self.reply_port}") for argument in arguments):
                         found.add((pid, started))
         return found
 

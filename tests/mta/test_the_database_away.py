@@ -24,7 +24,7 @@ def anna(own_hosting: Hosting) -> None:
 def test_a_restart_of_the_database_refuses_nobody(own_stack: Stack, own_postgres: OwnPostgres) -> None:
     """Connections that died meanwhile are made anew within the same question."""
     stack = own_stack
-    stack.restart_postfix()  # what it remembers of a database that went within the last minute is another test's
+    stack.forget_databases_that_went()
     stack.send("adam@klient.example", ANNA)
     stack.sink.wait_for("adam@klient.example")
     own_postgres.stop()
