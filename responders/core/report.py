@@ -1,5 +1,6 @@
 """Delivery reports about our own replies (RFC 3464): which addresses refused them for good."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -26,17 +27,22 @@ class Failure:
     envelope_id: str
 
 
+# A status with UTF-8 in it (RFC 6533 §4): the standard library takes it for a message and does not read its blocks.
+_GLOBAL = re.compile(rb"^(content-type:[ \t]*message/)global-(delivery-status)", re.IGNORECASE | re.MULTILINE)
+
+
 def failures(content: bytes) -> list[Failure]:
     """The permanent failures that a delivery report tells of; none where it is no report. Never raises."""
     try:
-        return list(islice(_failures(message_from_bytes(content)), MAX_RECIPIENTS))
+        report = message_from_bytes(_GLOBAL.sub(rb"\1\2", content))
+        return list(islice(_failures(report), MAX_RECIPIENTS))
     except (RecursionError, ValueError, LookupError, AttributeError, TypeError, AssertionError):
         return []
 
 
 def _failures(report: Part) -> Iterator[Failure]:
     for part in islice(report.walk(), MAX_PARTS):
-        if part.get_content_type() in {"message/delivery-status", "message/global-delivery-status"}:
+        if part.get_content_type() == "message/delivery-status":
             blocks = part.get_payload()
             if isinstance(blocks, list) and blocks:
                 about, *recipients = blocks

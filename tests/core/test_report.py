@@ -109,3 +109,34 @@ def test_whatever_the_bytes_it_does_not_raise(noise: bytes, place: int) -> None:
 def test_nesting_a_thousand_deep_does_no_harm() -> None:
     deep = b"".join(b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (n, n) for n in range(1000))
     assert failures(b"MIME-Version: 1.0\r\n" + deep + REPORT) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"message/delivery-status", b"message/global-delivery-status"),  # RFC 6533 §4
+        (b"Status: 5.1.1", b"STATUS: 5.1.1 (bad destination)"),
+        (b"Action: failed", b"action: Failed"),
+        (b"Original-Envelope-Id", b"ORIGINAL-ENVELOPE-ID"),
+    ],
+)
+def test_it_is_read_however_it_is_written(old: bytes, new: bytes) -> None:
+    assert failures(REPORT.replace(old, new, 1)) == [REFUSED]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"no; such; user", "no; such; user"),
+        (b"no \xff user", "no \ufffd user"),
+        ("nie ma żółwia".encode(), "nie ma żółwia"),
+    ],
+)
+def test_what_was_said_is_kept_whole(said: bytes, words: str) -> None:
+    [found] = failures(REPORT.replace(b"No such\r\n    user", said, 1))
+    assert found.words == f"550 5.1.1 {words}"
+
+
+def test_a_report_without_the_name_of_a_message_has_none() -> None:
+    [found] = failures(REPORT.replace(b"Original-Envelope-Id", b"X-Other", 1))
+    assert found.envelope_id == ""
