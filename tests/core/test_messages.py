@@ -11,7 +11,7 @@ import pytest
 
 from responders.core.decision import RULES, Policy, Previous, Reason, decide, decide_by_message
 from responders.core.facts import Audience, Conditions
-from responders.core.message import Message, read_message
+from responders.core.message import Message, header_block, read_message
 from responders.core.rendering import render
 from responders.core.reply import compose
 from responders.core.schedule import Window
@@ -133,3 +133,20 @@ def test_every_reason_has_a_message_a_sentence_and_a_line_in_the_documentation(r
     assert shown
     assert str(SENTENCES[reason])
     assert f"`{reason.value}`" in DECISIONS.read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "header"),
+    [
+        (b"A: 1\r\nB: 2\r\n\r\nbody\n\nmore\r\n\r\n", b"A: 1\r\nB: 2"),
+        (b"A: 1\nB: 2\n\nbody\r\n\r\nmore\n\n", b"A: 1\nB: 2"),
+        (b"A: 1\r\n\r\n", b"A: 1"),
+        (b"A: 1\n\n", b"A: 1"),
+        (b"A: 1\r\nB: 2", b"A: 1\r\nB: 2"),
+        (b"\r\nbody\r\n\r\n", b""),
+        (b"\nbody\n\n", b""),
+        (b"", b""),
+    ],
+)
+def test_the_header_ends_at_the_first_empty_line_of_either_kind(content: bytes, header: bytes) -> None:
+    assert header_block(content) == header
