@@ -562,6 +562,8 @@ class DomainHealth(models.Model):
     silent_since = models.DateTimeField(_("does not answer since"), null=True, blank=True)
     wanted_at = models.DateTimeField(_("asked for"), null=True, blank=True)
     next_check_at = models.DateTimeField(_("next check"), db_index=True)
+    # A worker looks at the domain, and no other one does until then (domain_dns/turns.py).
+    taken_until = models.DateTimeField(null=True, blank=True, editable=False)
     # Since when something that worked is broken; None: nothing is.
     broken_since = models.DateTimeField(_("broken since"), null=True, blank=True, db_index=True)
     told_at = models.DateTimeField(null=True, blank=True, editable=False)

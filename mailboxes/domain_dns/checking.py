@@ -1,8 +1,6 @@
-"""Look at the DNS of hosted domains and keep what was seen: on demand, and every day."""
+"""Look at the DNS of a hosted domain and keep what was seen; turns.py says when."""
 
-import logging
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -20,14 +18,6 @@ from mailboxes.domain_dns.fetcher import fetch
 from mailboxes.domain_dns.records import Answer, Finding, Record, State
 from mailboxes.models import Domain, DomainHealth, DomainRecord, DomainRecordChange
 
-log = logging.getLogger(__name__)
-
-THREADS = 10
-BATCH = 50
-RUNS_A_DAY = 288  # of the task: every five minutes
-LEAST_A_RUN = 20
-# A worker that was killed in the middle leaves its domains to the next one after so long.
-LEASE = timedelta(minutes=15)
 ASKED_LATELY = timedelta(seconds=30)
 HISTORY_KEPT = timedelta(days=400)
 
@@ -92,7 +82,7 @@ def check(domain: Domain, *, now: datetime) -> list[Finding]:
 
 @transaction.atomic
 def record(domain: Domain, seen: list[Finding], now: datetime) -> DomainHealth | None:
-    """Keep what a check saw at `now`. Two at once wait for each other; None: the domain is gone."""
+    """Keep what a check saw that began at `now`. Two at once wait for each other; None: the domain is gone."""
     if not Domain.objects.filter(pk=domain.pk).exists():
         return None
     DomainHealth.objects.get_or_create(domain=domain, defaults={"next_check_at": now})
@@ -104,10 +94,17 @@ def record(domain: Domain, seen: list[Finding], now: datetime) -> DomainHealth |
     all_silent = bool(asked) and all(one.state is State.UNKNOWN for one in asked)
     health.checked_at = now
     health.silent_since = (health.silent_since or now) if all_silent else None
-    health.next_check_at = changes.next_check([known_of(row) for row in rows], now)
+    health.next_check_at = _next_check(health, rows, now)
     health.broken_since = min((row.broke_at for row in rows if row.broke_at), default=None)
     health.save(update_fields=["checked_at", "silent_since", "next_check_at", "broken_since"])
     return health
+
+
+def _next_check(health: DomainHealth, rows: list[DomainRecord], now: datetime) -> datetime:
+    """At once where somebody asked for it after this check had begun: they changed something, and wait."""
+    if health.wanted_at is not None and health.wanted_at > now:
+        return health.wanted_at
+    return changes.next_check([known_of(row) for row in rows], now)
 
 
 def _learnt(health: DomainHealth, row: DomainRecord | None, place: int, seen: Finding, now: datetime) -> DomainRecord:
@@ -148,55 +145,6 @@ def want(domain: Domain, now: datetime) -> bool:
     health, _is_new = DomainHealth.objects.get_or_create(domain=domain, defaults={"next_check_at": now})
     asked_long_ago = Q(wanted_at=None) | Q(wanted_at__lt=now - ASKED_LATELY)
     return bool(DomainHealth.objects.filter(asked_long_ago, pk=health.pk).update(wanted_at=now, next_check_at=now))
-
-
-@dataclass(frozen=True)
-class Done:
-    """How many domains were looked at, and how many of them have something that worked and is broken now."""
-
-    checked: int
-    broken: int
-
-
-def check_due(now: datetime) -> Done:
-    """Look at the domains whose time has come, so many that all have their turn within a day."""
-    _begin_with_new(now)
-    due = _take_due(now, _share())
-    with ThreadPoolExecutor(THREADS) as threads:
-        keys = {domain.pk: keys_of(domain) for domain in due}
-        looked = threads.map(lambda domain: (domain, _look_or_log(domain.name, keys[domain.pk])), due)
-        kept = [record(domain, seen, now) for domain, seen in looked if seen]
-    return Done(len(due), sum(health is not None and health.broken_since is not None for health in kept))
-
-
-def _look_or_log(name: str, keys: tuple[DkimKey, ...]) -> list[Finding]:
-    """Nothing where a zone shows a bug of ours: the other domains have their turn, this one when its lease ends."""
-    try:
-        return look(name, keys)
-    except Exception:
-        log.exception("the DNS of %s could not be examined", name)
-        return []
-
-
-def _share() -> int:
-    """A day's runs reach every domain, with a quarter to spare; a first run does not ask for all at once."""
-    total = Domain.objects.filter(is_active=True).count()
-    return min(BATCH * 10, max(LEAST_A_RUN, total * 5 // (4 * RUNS_A_DAY) + 1))
-
-
-def _begin_with_new(now: datetime) -> None:
-    new = Domain.objects.filter(is_active=True, health=None).order_by("pk")[: BATCH * 10]
-    rows = [DomainHealth(domain=domain, next_check_at=now) for domain in new]
-    DomainHealth.objects.bulk_create(rows, ignore_conflicts=True)
-
-
-@transaction.atomic
-def _take_due(now: datetime, most: int) -> list[Domain]:
-    """Domains for this worker alone, until the lease ends."""
-    rows = DomainHealth.objects.select_for_update(skip_locked=True, of=("self",)).select_related("domain")
-    due = list(rows.filter(next_check_at__lte=now, domain__is_active=True).order_by("next_check_at")[:most])
-    DomainHealth.objects.filter(pk__in=[row.pk for row in due]).update(next_check_at=now + LEASE)
-    return [row.domain for row in due]
 
 
 def forget_old_history(now: datetime) -> int:

@@ -5,6 +5,7 @@ The token is the claim's own: one that another customer published, or that an ea
 
 import hmac
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -16,7 +17,8 @@ from django.utils.translation import gettext as _
 
 from mailboxes import addresses
 from mailboxes.domain_dns.asker import asker
-from mailboxes.domain_dns.records import Ask, Record
+from mailboxes.domain_dns.records import Answer, Ask, Record
+from mailboxes.domain_dns.side_by_side import LEASE, Clock, busy_customers, work_off
 from mailboxes.log import Actor, By, as_by, record
 from mailboxes.models import Customer, Domain, DomainClaim, DomainHealth, validate_domain_name
 from mailboxes.services import MailboxesError
@@ -25,9 +27,8 @@ LABEL, PREFIX = "_webmail-panel", "panel-verify="
 MAX_CLAIMS = 20  # of one customer at a time
 LASTS = timedelta(days=30)
 EAGER, EAGER_AGAIN, LATER = timedelta(days=2), timedelta(hours=1), timedelta(hours=12)
-LEASE = timedelta(minutes=15)
+RUN_LASTS = timedelta(minutes=1)
 ASKED_LATELY = timedelta(seconds=10)
-BATCH = 50
 
 
 class Outcome(Enum):
@@ -106,8 +107,16 @@ def look_again(row: DomainClaim, *, now: datetime) -> Outcome:
 
 def look(row: DomainClaim, *, now: datetime, ask: Ask | None = None) -> Outcome:
     """Look for the proof in the DNS, and do what follows from it."""
+    return _settle(row, _ask_about(row, ask), now)
+
+
+def _ask_about(row: DomainClaim, ask: Ask | None = None) -> Answer:
     wanted = record_of(row)
-    answer = (ask or asker(settings.DNS_SERVER))(wanted.name, wanted.type)
+    return (ask or asker(settings.DNS_SERVER))(wanted.name, wanted.type)
+
+
+def _settle(row: DomainClaim, answer: Answer, now: datetime) -> Outcome:
+    wanted = record_of(row)
     young = now - row.created_at < EAGER
     DomainClaim.objects.filter(pk=row.pk).update(asked_at=now, next_check_at=now + (EAGER_AGAIN if young else LATER))
     if answer.trouble:
@@ -147,16 +156,30 @@ def give_up(row: DomainClaim, *, actor: Actor) -> None:
     row.delete()
 
 
-def look_at_due(now: datetime) -> int:
+def look_at_due(clock: Clock) -> int:
     """Delete claims that nobody proved in 30 days, look at those whose time has come; return how many were proven."""
-    DomainClaim.objects.filter(created_at__lt=now - LASTS, disputed_at=None).delete()
-    return sum(look(row, now=now) is Outcome.PROVEN for row in _take_due(now))
+    begun = clock()
+    DomainClaim.objects.filter(created_at__lt=begun - LASTS, disputed_at=None).delete()
+    proven: list[DomainClaim] = []
+
+    def take(underway: Sequence[DomainClaim]) -> DomainClaim | None:
+        now = clock()
+        return _take_due(now, underway) if now - begun < RUN_LASTS else None
+
+    def keep(row: DomainClaim, answer: Answer) -> None:
+        if _settle(row, answer, clock()) is Outcome.PROVEN:
+            proven.append(row)
+
+    work_off(take, _ask_about, keep)
+    return len(proven)
 
 
 @transaction.atomic
-def _take_due(now: datetime) -> list[DomainClaim]:
-    """Claims for this worker alone, until the lease ends."""
-    rows = DomainClaim.objects.select_for_update(skip_locked=True).filter(next_check_at__lte=now)
-    due = list(rows.order_by("next_check_at")[:BATCH])
-    DomainClaim.objects.filter(pk__in=[row.pk for row in due]).update(next_check_at=now + LEASE)
-    return due
+def _take_due(now: datetime, underway: Sequence[DomainClaim]) -> DomainClaim | None:
+    """A claim for this worker alone, until the lease ends."""
+    due = DomainClaim.objects.select_for_update(skip_locked=True).filter(next_check_at__lte=now)
+    due = due.exclude(customer__in=busy_customers([claim.customer_id for claim in underway]))
+    row = due.order_by("next_check_at", "pk").first()
+    if row is not None:
+        DomainClaim.objects.filter(pk=row.pk).update(next_check_at=now + LEASE)
+    return row

@@ -1,4 +1,4 @@
-"""Looked at again and again: what is kept, when it counts as broken, who is told, and how the turns are spread."""
+"""Looked at again and again: what is kept, when it counts as broken, and who is told."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -228,64 +228,6 @@ def test_it_lists_domains_that_are_silent_for_days_if_they_ever_spoke(domain: Do
 def test_a_name_server_that_does_not_answer_is_noted_as_silent(domain: Domain) -> None:
     checking.check(domain, now=NOW)
     assert health().silent_since == NOW
-
-
-# --- Turns ---
-
-
-@pytest.fixture
-def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Which domains were looked at; no question leaves."""
-    names: list[str] = []
-
-    def look(name: str, keys: object) -> list[Finding]:
-        names.append(name)
-        return [GOOD]
-
-    monkeypatch.setattr(checking, "look", look)
-    return names
-
-
-def test_every_domain_has_its_turn_within_a_day_and_no_run_takes_all(
-    looked: list[str], db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(checking, "LEAST_A_RUN", 1)
-    Domain.objects.bulk_create(Domain(name=f"d{number}.example") for number in range(400))
-    now, most = NOW, 0
-    for _run in range(checking.RUNS_A_DAY):
-        most = max(most, checking.check_due(now).checked)
-        now += timedelta(minutes=5)
-    assert len(set(looked)) == len(looked) == 400
-    assert most == 2
-    checking.check_due(now)
-    assert len(looked) <= 402  # the next day's turns come when the first day's did
-
-
-def test_a_zone_that_shows_a_bug_harms_no_other(looked: list[str], db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    good = checking.look
-
-    def look(name: str, keys: object) -> list[Finding]:
-        if name == "a.example":
-            raise RuntimeError
-        return good(name, keys)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(checking, "look", look)
-    Domain.objects.bulk_create(Domain(name=f"{name}.example") for name in "abc")
-    checking.check_due(NOW)
-    assert looked == ["b.example", "c.example"]
-    assert sorted(DomainRecord.objects.values_list("health__domain__name", flat=True)) == looked
-
-
-def test_who_is_suspended_is_not_looked_at(looked: list[str], domain: Domain) -> None:
-    Domain.objects.update(is_active=False)
-    assert checking.check_due(NOW).checked == 0
-
-
-def test_a_worker_that_was_killed_leaves_its_domains_to_the_next(looked: list[str], domain: Domain) -> None:
-    checking._begin_with_new(NOW)
-    assert len(checking._take_due(NOW, 10)) == 1  # and then nothing more is heard of it
-    assert checking.check_due(NOW + timedelta(minutes=5)).checked == 0
-    assert checking.check_due(NOW + timedelta(minutes=16)).checked == 1
 
 
 def test_a_domain_that_is_deleted_meanwhile_harms_nobody(domain: Domain) -> None:
