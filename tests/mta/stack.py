@@ -261,7 +261,7 @@ class Stack:
             "mail": MAIL_USER,
             "log": "root",
         }.items():
-            (self.folder / name).mkdir()
+            (self.folder / name).mkdir(exist_ok=True)  # the mail may have come from a backup
             shutil.chown(self.folder / name, owner)
         subject, key, certificate = f"/CN={HOSTNAME}", self.folder / "key.pem", self.folder / "certificate.pem"
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", subject]
