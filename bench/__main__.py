@@ -47,8 +47,9 @@ def _rows(options: argparse.Namespace, wanted: set[str]) -> Iterator[Row]:
     with servers.database() as postgres:
         yield from _against_pigeonhole(options, wanted, postgres)
         if "processes" in wanted:
-            yield (row := alone.processes(postgres, count, connections, rounds))
-            report.processes(row)
+            for row in alone.processes(postgres, count, connections, rounds):
+                report.processes(row)
+                yield row
         if "remembered" in wanted:
             yield (row := alone.remembered(postgres, options.senders, count, connections, rounds))
             report.remembered(row)

@@ -35,23 +35,27 @@ def remembered(postgres: Database, senders: int, count: int, connections: int, r
     }  # fmt: skip
 
 
-def processes(postgres: Database, count: int, connections: int, rounds: int) -> Row:
-    """The same messages through one hook, then shared by two: CPU per message."""
+def processes(postgres: Database, count: int, connections: int, rounds: int) -> list[Row]:
+    """One hook against two: that share its connections, and that have as many each. CPU per message."""
+    sides = {"one": (1, connections), "shared": (2, connections), "each": (2, 2 * connections)}
+    found: dict[str, list[Figures]] = {name: [] for name in sides}
     with hooks(2) as (pids, ports, _relay):
         for port in ports:
             load.send(port, connections, messages.letters(f"p{port}r", count))
-        found: dict[str, list[Figures]] = {"one": [], "two": []}
         for number in range(rounds):
-            for name in ("one", "two") if number % 2 else ("two", "one"):
+            for name in sides if number % 2 else reversed(sides):
                 settled((*pids, postgres.pid))
+                processes, among = sides[name]
                 letters = messages.letters(f"q{number}{name}r", count)
-                used = ports[:1] if name == "one" else ports
-                found[name].append(_measured((*pids, postgres.pid), used, connections, letters))
-    one, two = found["one"], found["two"]
-    return {
-        "case": "two processes", "one": medians(one), "two": medians(two),
-        "rate": ratio(two, one, "per_second"), "cpu": ratio(two, one, "cpu_ms"),
-    }  # fmt: skip
+                found[name].append(_measured((*pids, postgres.pid), ports[:processes], among, letters))
+    names = {"shared": f"two, {connections} in all", "each": f"two, {connections} each"}
+    return [
+        {
+            "case": case, "one": medians(found["one"]), "two": medians(found[name]),
+            "rate": ratio(found[name], found["one"], "per_second"), "cpu": ratio(found[name], found["one"], "cpu_ms"),
+        }
+        for name, case in names.items()
+    ]  # fmt: skip
 
 
 def _measured(pids: tuple[int, ...], ports: list[int], connections: int, letters: list[Letter]) -> Figures:

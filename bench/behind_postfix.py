@@ -5,8 +5,8 @@ side a responder is on, so that Postfix makes a copy for the hook; on the other 
 answers. There the letter's own way and the answering are one delivery, here they are two; so it is measured once with
 the letter going to Dovecot all the same, and once with Postfix dropping it (*answering alone*).
 
-*Fed* is how fast Postfix takes the messages, *drained* how fast, from the first message on, all their replies reach
-the sink.
+*Fed* is how fast Postfix takes the messages while they are delivered, *answered* how fast, from the first message on,
+all their replies reach the sink. *Drained* is how fast that goes from a full queue, as after an outage: nothing comes in.
 """
 
 import os
@@ -22,11 +22,12 @@ from bench import load, messages, sink
 from bench.measure import Figures, cpu_of_tree, medians, ratio
 from bench.servers import ANNA, SIEVE, Database
 from bench.servers import sink as running_sink
-from tests.mta.stack import Stack
+from tests.mta.stack import Stack, until
 
 SIDES = ("hook", "hook alone", "pigeonhole")
 PATIENCE = 120.0  # seconds for the last reply
 _DISCARD = "discard;\n"
+_PATIENT = {"queue_run_delay": "300s", "minimal_backoff_time": "300s", "maximal_backoff_time": "300s"}
 _DOVECOT = """
 submission_host = 127.0.0.1:{replies}
 plugin {{
@@ -59,12 +60,33 @@ class _Behind:
         """Messages a second that Postfix takes, and replies a second until the last of them is at the sink."""
         used, before = self._cpu(), sink.counted(self.sink_port)[0]
         began = time.perf_counter()
-        run = load.send(self.stack.smtp_port, 10, self._letters(count), smtp=True)
+        run = self._feed(count)
         self._wait_for(before + count)
         seconds = time.perf_counter() - began
         return {
-            "fed": count / run.seconds, "drained": count / seconds, "cpu_ms": (self._cpu() - used) * 1000 / count,
+            "fed": count / run.seconds, "answered": count / seconds, "cpu_ms": (self._cpu() - used) * 1000 / count,
+            "drained": count / self._seconds_to_drain(count),
         }  # fmt: skip
+
+    def _seconds_to_drain(self, count: int) -> float:
+        """From a queue with so many letters, until the last reply is at the sink."""
+        self.stack.set_postfix(defer_transports="dovecot discard autoreply", **_PATIENT)
+        self.stack.reload_postfix()
+        before = sink.counted(self.sink_port)[0]
+        self._feed(count)
+        until(lambda: self._deferred() == count, "a full queue", PATIENCE)
+        self.stack.set_postfix(defer_transports="")
+        self.stack.reload_postfix()
+        began = time.perf_counter()
+        self.stack.flush()
+        self._wait_for(before + count)
+        return time.perf_counter() - began
+
+    def _deferred(self) -> int:
+        return sum(len(files) for _folder, _folders, files in os.walk(self.stack.folder / "queue" / "deferred"))
+
+    def _feed(self, count: int) -> load.Run:
+        return load.send(self.stack.smtp_port, 10, self._letters(count), smtp=True)
 
     def _letters(self, count: int) -> list[messages.Letter]:
         self._round += 1
@@ -93,7 +115,7 @@ def through_postfix(postgres: Database, rounds: int, count: int) -> dict[str, ob
                     found[side].append(figures)
     theirs = found["pigeonhole"]
     ratios = {
-        side: {name: ratio(found[side], theirs, name) for name in ("fed", "drained", "cpu_ms")} for side in SIDES[:2]
+        side: {name: ratio(found[side], theirs, name) for name in ("fed", "answered", "drained", "cpu_ms")} for side in SIDES[:2]
     }
     return {"case": "through Postfix"} | {side: medians(found[side]) for side in SIDES} | {
         "ratios": ratios, "rounds": found,

@@ -87,6 +87,8 @@ def through_postfix(row: Row) -> None:
             rate = ratios[side][name]
             print(f"{f'{words}: {name}':<24}{hook[name]:>10.0f}/s{other[name]:>8.0f}/s{rate:>6.2f}×"
                   f"  {_verdict(f'≥ {least}', rate >= least)}", flush=True)  # fmt: skip
+        print(f"{f'{words}: answered':<24}{hook['answered']:>10.0f}/s{other['answered']:>8.0f}/s"
+              f"{ratios[side]['answered']:>6.2f}×", flush=True)  # fmt: skip
 
 
 def _verdict(wanted: str, is_reached: bool) -> str:

@@ -17,7 +17,9 @@ import dns.rrset
 import uvloop
 
 _OK, _GO, _KEPT, _BYE = b"250 ok\r\n", b"354 go\r\n", b"250 kept\r\n", b"221 bye\r\n"
-_HELLO = b"250-sink\r\n250-PIPELINING\r\n250-SIZE 100000000\r\n250-DSN\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"
+_HELLO = (
+    b"250-sink\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-SIZE 100000000\r\n250-DSN\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"
+)
 
 
 class Counts:
@@ -35,6 +37,7 @@ class _Client(asyncio.Protocol):
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
         self.buffer, self.is_content = b"", False
+        self.chunks, self.chunk_size, self.is_last = b"", 0, False  # RFC 3030
         self.mail = self.rcpt = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -45,6 +48,11 @@ class _Client(asyncio.Protocol):
         self.buffer += data
         answers = []
         while True:
+            if self.chunk_size:
+                if len(self.buffer) < self.chunk_size:
+                    break
+                answers.append(self._chunk())
+                continue
             line, end, rest = self.buffer.partition(b"\r\n.\r\n" if self.is_content else b"\r\n")
             if not end:
                 break
@@ -54,6 +62,15 @@ class _Client(asyncio.Protocol):
             self.transport.write(b"".join(answers))
         if answers[-1:] == [_BYE]:
             self.transport.close()
+
+    def _chunk(self) -> bytes:
+        self.chunks += self.buffer[: self.chunk_size]
+        self.buffer, self.chunk_size = self.buffer[self.chunk_size :], 0
+        return self._chunks_end() if self.is_last else _OK
+
+    def _chunks_end(self) -> bytes:
+        content, self.chunks = self.chunks, b""
+        return self._keep(content)
 
     def _keep(self, content: bytes) -> bytes:
         self.is_content = False
@@ -68,6 +85,12 @@ class _Client(asyncio.Protocol):
             self.mail = line
         elif line.startswith(b"RCPT"):
             self.rcpt = line.partition(b">")[0]
+        elif line.startswith(b"BDAT "):
+            size, _space, last = line[5:].partition(b" ")
+            self.chunk_size, self.is_last = int(size), last == b"LAST"
+            if self.chunk_size:
+                return b""
+            return self._chunks_end() if self.is_last else _OK
         elif line == b"DATA":
             self.is_content = True
             return _GO

@@ -76,14 +76,18 @@ def _element(value: Any) -> str:
 class Connection:
     """Made when needed and made anew after trouble; one statement at a time, each its own commit."""
 
-    def __init__(self, parameters: Mapping[str, Any], **settings: str) -> None:
-        """`parameters` are libpq's, as psycopg takes them; `settings` are of this session, beyond those of all."""
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        """`parameters` are libpq's, as psycopg takes them."""
         self._parameters = dict(parameters) | {"autocommit": True, "connect_timeout": CONNECT_SECONDS}
-        self._settings = SESSION | settings
         self._connection: psycopg.AsyncConnection[Row] | None = None
         self._dialogue: _Dialogue | None = None
         self._lock = asyncio.Lock()
         self._rests_until = 0.0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a statement runs."""
+        return self._lock.locked()
 
     async def run(self, statement: Statement | str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[Row]:
         """Run a statement and return its rows. Raises Outage; DataError and IntegrityError for its values."""
@@ -128,7 +132,7 @@ class Connection:
             self._rests_until = now() + RETRY_SECONDS
             raise
         self._rests_until = 0.0
-        for name, value in self._settings.items():
+        for name, value in SESSION.items():
             await connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         return connection
 
@@ -151,6 +155,24 @@ class Connection:
             dialogue.pause()
         if connection is not None:
             await connection.close()
+
+
+class Connections:
+    """Several, of which a statement takes the first that is free: in quiet times one server process does everything,
+    which has all it needs at hand; under load the steps do not wait for each other.
+    """
+
+    def __init__(self, parameters: Mapping[str, Any], count: int) -> None:
+        self._all = [Connection(parameters) for _number in range(count)]
+
+    async def run(self, statement: Statement | str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[Row]:
+        """As `Connection.run`."""
+        free = next((one for one in self._all if not one.is_busy), self._all[0])
+        return await free.run(statement, parameters)
+
+    async def close(self) -> None:
+        for one in self._all:
+            await one.close()
 
 
 class _Dialogue:

@@ -1,7 +1,7 @@
 """The hook's only SQL: load, claim, record, release, quarantine.
 
-Three connections, one for each of load, claim and record; whatever waits at a moment shares one statement and one
-commit. Times are the database's own (`panel_now()`). Every text is cleaned of NUL and lone surrogates here, at the
+Load, claim and record are a step each, and have a connection each if they need it; whatever waits for a step at a
+moment shares one statement and one commit. Times are the database's own (`panel_now()`). Every text is cleaned of NUL and lone surrogates here, at the
 edge. Raises `Outage` where the database cannot do its work: time mends that, Postfix keeps the copy.
 """
 
@@ -30,7 +30,7 @@ from responders.core.facts import (
 from responders.core.hours import HoursMode, OfficeHours
 from responders.core.message import Message
 from responders.core.schedule import Window
-from responders.hook.connection import Connection, Outage, Row, Statement
+from responders.hook.connection import Connections, Outage, Row, Statement
 from responders.hook.metrics import Metrics
 
 LEASE_SECONDS = 600  # longer than all time-outs of a submission together
@@ -42,7 +42,8 @@ ENOUGH = 8  # wait for no more
 # A claim is seen by everybody at once, and kept for good by the commit of its record, which follows it in the log of
 # the database and is waited for before the copy is accepted. A database that crashes in between may forget both; then
 # the copy comes again, as after any crash between the relay's 250 and the record.
-CLAIMS_ARE_KEPT = "off"
+_KEPT_LATER = "(SELECT set_config('synchronous_commit', 'off', true)) AS kept_later"  # of this transaction alone
+STEPS = 3
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -126,6 +127,7 @@ class Record:
 
 # The mailboxes behind an address; behind the address without its subaddress where nobody has it as it is written.
 # To make a plan ready for its run costs more than the run: what no item of a batch needs is left out of its statement.
+# OFFSET 0 keeps it a question for each address: joined with the rest it could read all mailboxes while there are few.
 _EXACTLY = "SELECT v.mailbox_id FROM mail_recipients v WHERE v.address = a.address"
 _BEHIND = f"""
     {_EXACTLY}
@@ -145,13 +147,9 @@ _COUNTED = """(SELECT coalesce(sum(t.replies), 0)::int FROM responders_replycoun
 _LOADED_BEHIND = f"""
 SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     ARRAY(SELECT o.address::text FROM mail_recipients o WHERE o.mailbox_id = m.id AND o.is_own),
-    ARRAY(SELECT s.name::text FROM mailboxes_domain s JOIN mailboxes_domain d ON d.name = m.domain_id
-        WHERE s.name = a.sender_domain AND (s.name = d.name OR s.customer_id = d.customer_id)),
-    {_COUNTED.format(key="'m' || m.id", until="'infinity'")}, m.replies_per_hour,
-    {_COUNTED.format(key="'d' || m.domain_id", until="'infinity'")},
-    (SELECT replies_per_hour FROM mailboxes_domain WHERE name = m.domain_id),
-    f.refused_at, f.words, EXISTS (SELECT FROM mailboxes_domain WHERE name = a.sender_domain),
-    (SELECT has_bounce_address FROM mailboxes_domain WHERE name = m.domain_id),
+    CASE WHEN s.name = d.name OR s.customer_id = d.customer_id THEN ARRAY[s.name::text] ELSE '{{}}' END,
+    c.of_mailbox, m.replies_per_hour, c.of_domain, d.replies_per_hour,
+    f.refused_at, f.words, s.name IS NOT NULL, d.has_bounce_address,
     r.id, r.type, r.is_enabled, r.from_utc, r.to_utc, r.time_zone, r.from_date, r.to_date,
     CASE WHEN t.may_answer THEN r.subject ELSE '' END, CASE WHEN t.may_answer THEN r.text_body ELSE '' END,
     CASE WHEN t.may_answer THEN r.html_body ELSE '' END, r.text_revision, r.activation, r.interval_days,
@@ -164,6 +162,14 @@ FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(sender)s::
     %(queue_id)s::text[]) WITH ORDINALITY AS a (address, base, key, sender, sender_domain, queue_id, place)
 CROSS JOIN LATERAL (%s) b
 JOIN mailboxes_mailbox m ON m.id = b.mailbox_id
+JOIN mailboxes_domain d ON d.name = m.domain_id
+LEFT JOIN mailboxes_domain s ON s.name = a.sender_domain
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(t.replies) FILTER (WHERE t.key = 'm' || m.id), 0)::int AS of_mailbox,
+        coalesce(sum(t.replies) FILTER (WHERE t.key = 'd' || d.name), 0)::int AS of_domain
+    FROM responders_replycount t
+    WHERE t.key IN ('m' || m.id, 'd' || d.name) AND t.bucket > panel_now() - interval '70 minutes'
+) c
 LEFT JOIN responders_refusal f ON f.address = a.sender
 LEFT JOIN responders_responder r ON r.mailbox_id = m.id
 CROSS JOIN LATERAL (SELECT r.is_enabled AND (r.to_utc IS NULL OR panel_now() < r.to_utc) AS may_answer) t
@@ -177,8 +183,8 @@ LEFT JOIN LATERAL (
 ) p ON true
 ORDER BY a.place, m.id, r.position, r.id
 """  # noqa: S608 (put together from constants)
-_LOAD = Statement(_LOADED_BEHIND.replace("(%s)", f"({_BEHIND})"))
-_LOAD_EXACTLY = Statement(_LOADED_BEHIND.replace("(%s)", f"({_EXACTLY})"))
+_LOAD = Statement(_LOADED_BEHIND.replace("(%s)", f"({_BEHIND} OFFSET 0)"))
+_LOAD_EXACTLY = Statement(_LOADED_BEHIND.replace("(%s)", f"({_EXACTLY} OFFSET 0)"))
 
 # A stale cache or a switch thrown meanwhile never replies: the join looks once more. What is wanted is counted for its
 # mailbox and its domain, which other processes wait for, and passes as far as the brakes allow. Of the rows that exist,
@@ -192,6 +198,7 @@ WITH wanted AS (
         row_number() OVER (PARTITION BY m.domain_id ORDER BY c.responder_id, c.key) AS domain_place
     FROM unnest(%(responder_id)s::bigint[], %(key)s::text[], %(activation)s::int[], %(text_revision)s::int[],
         %(queue_id)s::text[]) AS c (responder_id, key, activation, text_revision, queue_id)
+    CROSS JOIN {_KEPT_LATER}
     JOIN responders_responder r ON r.id = c.responder_id AND r.is_enabled
         AND r.activation = c.activation AND r.text_revision = c.text_revision
         AND (r.from_utc IS NULL OR r.from_utc <= panel_now()) AND (r.to_utc IS NULL OR panel_now() < r.to_utc)
@@ -360,8 +367,7 @@ class Ledger:
 
     def __init__(self, parameters: Mapping[str, Any], policy: Policy, metrics: Metrics | None = None) -> None:
         self._policy = policy
-        self._reader, self._recorder = Connection(parameters), Connection(parameters)
-        self._claimer = Connection(parameters, synchronous_commit=CLAIMS_ARE_KEPT)
+        self._database = Connections(parameters, STEPS)
         metrics = metrics or Metrics()
         self._loads = Batcher(self._load_batch, "load", metrics)
         self._claims = Batcher(self._claim_batch, "claim", metrics)
@@ -371,13 +377,12 @@ class Ledger:
         """Close every connection; what waits for a batch has been answered before."""
         for batcher in (self._loads, self._claims, self._records):
             batcher.stop()
-        for connection in (self._reader, self._claimer, self._recorder):
-            await connection.close()
+        await self._database.close()
 
     async def is_ready(self) -> bool:
         """Whether the database answers."""
         try:
-            await self._reader.run("SELECT panel_now()")
+            await self._database.run("SELECT panel_now()")
         except Outage:
             return False
         return True
@@ -388,12 +393,12 @@ class Ledger:
 
     async def policy_changes(self) -> Mapping[str, Any]:
         """What the administration says otherwise than the environment, by `Policy`'s names; None says nothing."""
-        rows = await self._reader.run(_POLICY)
+        rows = await self._database.run(_POLICY)
         return dict(zip(_POLICY_NAMES, rows[0], strict=True)) if rows else {}
 
     async def sign(self, host: str, oldest_copy: float) -> None:
         """Say that this host's hook is alive; the age in seconds of the oldest copy that came lately."""
-        await self._recorder.run(_SIGN, (clean(host)[:253], min(int(oldest_copy), MAX_AGE)))
+        await self._database.run(_SIGN, (clean(host)[:253], min(int(oldest_copy), MAX_AGE)))
 
     async def load(self, query: Query) -> list[Behind]:
         """The mailboxes behind the address, each with all that a decision needs; all queries that wait in one."""
@@ -407,7 +412,7 @@ class Ledger:
             "numbers": cases.numbers_named(message), "hours": cases.CASE_HOURS,
             "case_key": cases.memory_key(clean(reverse_path_key), ""),
         }  # fmt: skip
-        rows = await self._reader.run(_CONVERSATION, values)
+        rows = await self._database.run(_CONVERSATION, values)
         previous = dict(one.previous) | {row[0]: Previous(row[3], row[2]) for row in rows}
         number = next((row[1] for row in rows if row[1]), "")
         return one._replace(previous=previous, case_number=number)
@@ -420,17 +425,17 @@ class Ledger:
             "subject": clean(new.subject)[:500], "opened_by": clean(new.opened_by)[:998],
             "message_id": clean(new.message_id)[:998], "most": cases.MAX_CASES, "hours": cases.CASE_HOURS,
         }  # fmt: skip
-        [(number,)] = await self._recorder.run(_OPEN_CASE, values)  # a number is never given twice
+        [(number,)] = await self._database.run(_OPEN_CASE, values)  # a number is never given twice
         return None if number is None else str(number)
 
     async def add_to_case(self, mailbox_id: int, number: str, message_id: str) -> None:
         """Later messages that refer to this one belong to the case."""
         values = {"mailbox_id": mailbox_id, "number": number, "message_id": message_id}
-        await self._recorder.run(_ADD_TO_CASE, values)
+        await self._database.run(_ADD_TO_CASE, values)
 
-    async def claim(self, claim: Claim) -> bool:
+    def claim(self, claim: Claim) -> "asyncio.Future[bool]":
         """Whether this copy may answer now. All claims that wait at this moment share a commit."""
-        return await self._claims.submit(claim)
+        return self._claims.submit(claim)
 
     async def record(self, record: Record) -> None:
         """Keep a decision, and close its claim, in a commit shared with all that wait."""
@@ -438,28 +443,28 @@ class Ledger:
 
     async def draw_brake(self, mailbox_id: int, *, is_of_domain: bool, per_hour: int) -> None:
         """Keep that a brake is drawn, for those who tell owner and staff."""
-        await self._recorder.run(_DRAW, {"mailbox": mailbox_id, "is_of_domain": is_of_domain, "per_hour": per_hour})
+        await self._database.run(_DRAW, {"mailbox": mailbox_id, "is_of_domain": is_of_domain, "per_hour": per_hour})
 
     async def remember_refusal(self, address: str, words: str) -> None:
         """Keep that an address (in normal form) refused a reply for good."""
-        await self._recorder.run(_REFUSAL, (clean(address)[:320], clean(words)[:500]))
+        await self._database.run(_REFUSAL, (clean(address)[:320], clean(words)[:500]))
 
     async def release(self, claim: Claim) -> None:
         """Let the same copy claim again at once: the relay could not take the reply for now."""
-        await self._claimer.run(_RELEASE, _of_claim(claim))
+        await self._database.run(_RELEASE, _of_claim(claim))
 
     async def forget(self, claim: Claim) -> None:
         """Give a claim back as if it had not been made: no reply was tried."""
-        await self._claimer.run(_FORGET, _of_claim(claim))
+        await self._database.run(_FORGET, _of_claim(claim))
 
     async def quarantine(self, record: Record, traceback: str, content: bytes) -> None:
         """Keep the decision, and what the hook failed on for the operator."""
         path, reverse_path = clean(record.address)[:320], clean(record.reverse_path)[:320]
-        await self._recorder.run(_QUARANTINE, (reverse_path, path, clean(traceback), content))
+        await self._database.run(_QUARANTINE, (reverse_path, path, clean(traceback), content))
         await self.record(record)
 
     async def _load_batch(self, queries: Sequence[Query]) -> list[list[Behind]]:
-        rows = await self._reader.run(
+        rows = await self._database.run(
             _LOAD_EXACTLY if all(query.address == query.base for query in queries) else _LOAD,
             {
                 "address": [clean(query.address) for query in queries],
@@ -482,7 +487,7 @@ class Ledger:
             first.setdefault(_clean_key(claim), place)
         tried = sorted(first.items())
         keys = [key for key, _place in tried]
-        rows = await self._claimer.run(
+        rows = await self._database.run(
             _CLAIM,
             {
                 "responder_id": [key[0] for key in keys],
@@ -510,7 +515,7 @@ class Ledger:
         decision_columns += ["queue_id", "mailbox_id", "responder_id"]
         claim_columns = ["c_responder_id", "c_key", "c_activation", "c_text_revision", "c_queue_id", "c_state"]
         statement = _RECORD[bool(claims), any(record.mailbox_id is None for record in records)]
-        await self._recorder.run(statement, _columns(decision_columns, rows) | _columns(claim_columns, claims))
+        await self._database.run(statement, _columns(decision_columns, rows) | _columns(claim_columns, claims))
         return [None] * len(records)
 
 
@@ -531,15 +536,17 @@ class Batcher(Generic[Item, Result]):
         self._latest = 0  # how many shared the latest commit
         self._enough: asyncio.Future[None] | None = None  # that so many wait, while the worker waits for them
 
-    async def submit(self, item: Item) -> Result:
-        """Wait for the item's result. Raises what `commit` raised for it."""
+    def submit(self, item: Item) -> "asyncio.Future[Result]":
+        """The item's result to come, or what `commit` raised for it. Its statement is on its way one turn of the loop
+        later.
+        """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
         elif len(self._waiting) >= ENOUGH:
             _go_on(self._enough)
-        return await future
+        return future
 
     def stop(self) -> None:
         """Give up what still waits."""

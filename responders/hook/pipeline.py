@@ -228,8 +228,11 @@ class Pipeline:
             if claim in self._unrecorded:
                 await self._ledger.claim(claim)  # a database that crashed may have forgotten it
                 return await self._close(copy, self._unrecorded[claim], one, claim)
-            if await self._ledger.claim(claim):
-                return await self._answer(copy, decided, one, claim)
+            claimed = self._ledger.claim(claim)
+            await asyncio.sleep(0)  # the database has the claim while the reply is composed
+            composed = self._composed(copy, decided, one)
+            if await claimed:
+                return await self._answer(copy, decided, one, claim, composed)
             # Lost to another copy, or the responder changed meanwhile: look at what is there now.
             await asyncio.sleep(pause)
             fresh = [other for other in await self._load(copy) if other.mailbox.id == one.mailbox.id]
@@ -285,12 +288,17 @@ class Pipeline:
         await self._ledger.draw_brake(one.mailbox.id, is_of_domain=is_of_domain, per_hour=per_hour)
         self._drawn[one.mailbox.id, is_of_domain] = now
 
-    async def _answer(self, copy: Copy, decided: Decision, one: Behind, claim: Claim) -> None:
+    def _composed(self, copy: Copy, decided: Decision, one: Behind) -> Reply | Exception:
+        """The reply, or the bug that there was."""
         try:
-            reply = self._compose(copy, decided, one)
-        except Exception:
+            return self._compose(copy, decided, one)
+        except Exception as bug:  # noqa: BLE001 (raised again when the claim has been given back)
+            return bug
+
+    async def _answer(self, copy: Copy, decided: Decision, one: Behind, claim: Claim, reply: Reply | Exception) -> None:
+        if isinstance(reply, Exception):
             await self._ledger.forget(claim)  # nothing was tried: the sender's next message may fare better
-            raise
+            raise reply
         if decided.responder and decided.responder.gives_case_numbers:
             await self._ledger.add_to_case(one.mailbox.id, one.case_number, reply.message_id)
         refusal: Refused | None = None

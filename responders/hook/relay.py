@@ -45,7 +45,17 @@ class RelayUnavailable(RelayError):
 
 
 class _Died(RelayUnavailable):
-    """The connection ended before the relay can have accepted anything: another one may be tried at once."""
+    """The connection ended, and the relay said nothing that speaks of acceptance: another one may be tried at once."""
+
+
+def _refused(answer: Answer, *, is_recipients: bool = False) -> Refused:
+    """What an answer means; one to the content is of the address only if its status says so."""
+    tells = is_recipients or bool(_STATUS.match(answer.text))
+    return Refused(str(answer), is_of_address=tells and _is_of_address(answer))
+
+
+def _whole_lines(content: bytes) -> bytes:
+    return content if content.endswith(b"\r\n") or not content else content + b"\r\n"
 
 
 def _is_of_address(answer: Answer) -> bool:
@@ -163,7 +173,34 @@ class _Connection:
 
     async def submit(self, reply: Reply, envelope_id: str) -> None:
         """One transaction. Raises Refused with the connection fit for another one; else RelayUnavailable."""
-        mail, rcpt, data = await self._envelope(reply, envelope_id)
+        if {"PIPELINING", "CHUNKING"} <= self._extensions:
+            await self._submit_at_once(reply, envelope_id)
+        else:
+            await self._submit_in_turns(reply, envelope_id)
+
+    async def _submit_at_once(self, reply: Reply, envelope_id: str) -> None:
+        """Envelope and content in one packet: RFC 3030 §2 together with RFC 2920."""
+        content = _whole_lines(reply.content)
+        chunk = b"BDAT %d LAST\r\n%b" % (len(content), content)
+        try:
+            mail, rcpt, final = await self._transaction([*self._envelope(reply, envelope_id), chunk], DATA_TIMEOUT)
+        except _Died as death:
+            if self._wire.has_answers:  # it began to work on it, and may have got further than it could say
+                raise RelayUnavailable(str(death)) from death
+            raise
+        if mail.code >= 400:
+            raise RelayUnavailable(str(mail))
+        if rcpt.code < 400 and final.code == 250:
+            return
+        refusal = rcpt if rcpt.code >= 400 else final
+        if not refusal.is_permanent:
+            raise RelayUnavailable(str(refusal))
+        await self._reset()  # RFC 3030 §2: after a chunk that was not taken nothing else is possible
+        raise _refused(refusal, is_recipients=refusal is rcpt)
+
+    async def _submit_in_turns(self, reply: Reply, envelope_id: str) -> None:
+        """Content after the answer to the envelope (RFC 5321 §3.3)."""
+        mail, rcpt, data = await self._transaction([*self._envelope(reply, envelope_id), b"DATA\r\n"], COMMAND_TIMEOUT)
         if mail.code >= 400:
             raise RelayUnavailable(str(mail))
         if refusal := next((answer for answer in (rcpt, data) if answer.code >= 400), None):
@@ -171,10 +208,10 @@ class _Connection:
                 raise RelayUnavailable(str(refusal))
             # Some refuse the recipient and yet wait for content: give them none. Otherwise the sender still stands.
             await (self._finish(b"") if data.code == 354 else self._reset())
-            raise Refused(str(refusal), is_of_address=refusal is rcpt and _is_of_address(rcpt))
+            raise _refused(refusal, is_recipients=refusal is rcpt)
         final = await self._finish(reply.content)
         if final.is_permanent:
-            raise Refused(str(final), is_of_address=bool(_STATUS.match(final.text)) and _is_of_address(final))
+            raise _refused(final)
         if final.code != 250:
             raise RelayUnavailable(str(final))
 
@@ -199,14 +236,15 @@ class _Connection:
             raise RelayUnavailable(str(hello))
         self._extensions = frozenset(line.split(" ")[0].upper() for line in hello.text.split("\n")[1:])
 
-    async def _envelope(self, reply: Reply, envelope_id: str) -> list[Answer]:
-        """MAIL, RCPT and DATA, in one packet where the relay offers PIPELINING (RFC 2920)."""
-        answers = await self._ask(self._commands(reply, envelope_id), COMMAND_TIMEOUT, lost=_Died)
+    async def _transaction(self, commands: list[bytes], seconds: float) -> list[Answer]:
+        """From MAIL on, in one packet where the relay offers PIPELINING (RFC 2920)."""
+        answers = await self._ask(commands, seconds, lost=_Died)
         if died := next((answer for answer in answers if answer.code == 421), None):
             raise _Died(str(died))
         return answers
 
-    def _commands(self, reply: Reply, envelope_id: str) -> list[bytes]:
+    def _envelope(self, reply: Reply, envelope_id: str) -> list[bytes]:
+        """MAIL and RCPT."""
         needs_8bit = not reply.content.isascii()
         mail = f"MAIL FROM:<{reply.reverse_path}>"
         if "SIZE" in self._extensions:
@@ -222,15 +260,13 @@ class _Connection:
         # A reply that cannot be delivered is nobody's business: no report about it (RFC 3461 §4.1). That Postfix
         # tells its own postmaster all the same is how refusals are learnt; or by the report to a bounce address.
         notify = f" NOTIFY={'FAILURE' if reply.reverse_path else 'NEVER'}" if "DSN" in self._extensions else ""
-        return [f"{mail}\r\n".encode(), f"RCPT TO:<{reply.forward_path}>{notify}\r\n".encode(), b"DATA\r\n"]
+        return [f"{mail}\r\n".encode(), f"RCPT TO:<{reply.forward_path}>{notify}\r\n".encode()]
 
     async def _finish(self, content: bytes) -> Answer:
         """The content, dots stuffed (RFC 5321 §4.5.2), and the answer that decides."""
-        stuffed = content.replace(b"\r\n.", b"\r\n..")
+        stuffed = _whole_lines(content).replace(b"\r\n.", b"\r\n..")
         if stuffed.startswith(b"."):
             stuffed = b"." + stuffed
-        if not stuffed.endswith(b"\r\n") and stuffed:
-            stuffed += b"\r\n"
         [final] = await self._ask([stuffed + _FINAL_DOT], DATA_TIMEOUT)
         return final
 

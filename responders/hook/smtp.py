@@ -44,6 +44,11 @@ class Wire(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._trouble is None and self._transport is not None and not self._transport.is_closing()
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether something was answered that nobody has heard yet."""
+        return bool(self._answers)
+
     def write(self, octets: bytes) -> None:
         """Send; what the other side does not take yet is kept. Nothing where it hung up: `answers` says so."""
         if self._transport is not None and self.is_open:  # uvloop raises RuntimeError for a closed one

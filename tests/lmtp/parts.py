@@ -262,7 +262,7 @@ class Wire:
 class ScriptedRelay:
     """A relay that answers from a list, a list per connection, and then hangs up; an empty answer says nothing.
 
-    The content of a message counts as one command.
+    The content of a message counts as one command; a chunk (RFC 3030) as part of its own.
     """
 
     def __init__(self, *connections: Sequence[str]) -> None:
@@ -287,6 +287,8 @@ class ScriptedRelay:
                 if number:
                     self.heard.append((await reader.readuntil(end)).decode().removesuffix("\r\n"))
                     end = b"\r\n.\r\n" if self.heard[-1] == "DATA" else b"\r\n"
+                    if self.heard[-1].startswith("BDAT "):
+                        self.heard.append((await reader.readexactly(int(self.heard[-1].split()[1]))).decode())
                 writer.write(answer.replace("\n", "\r\n").encode() + b"\r\n" if answer else b"")
         except (OSError, asyncio.IncompleteReadError):
             pass

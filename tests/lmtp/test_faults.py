@@ -352,7 +352,7 @@ def test_a_responder_switched_off_between_decision_and_claim_is_silent(
     claim = hook.ledger.claim
 
     async def switch_off_first(wanted: ledger.Claim) -> bool:
-        await hook.ledger._recorder.run("UPDATE responders_responder SET is_enabled = false")
+        await hook.ledger._database.run("UPDATE responders_responder SET is_enabled = false")
         return await claim(wanted)
 
     monkeypatch.setattr(hook.ledger, "claim", switch_off_first)
