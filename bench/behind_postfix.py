@@ -6,7 +6,8 @@ answers. There the letter's own way and the answering are one delivery, here the
 the letter going to Dovecot all the same, and once with Postfix dropping it (*answering alone*).
 
 *Fed* is how fast Postfix takes the messages while they are delivered, *answered* how fast, from the first message on,
-all their replies reach the sink. *Drained* is how fast that goes from a full queue, as after an outage: nothing comes in.
+all their replies reach the sink. *Drained* is how fast that goes from a full queue, as after an outage, with nothing
+coming in.
 """
 
 import os
@@ -24,6 +25,7 @@ from bench.servers import ANNA, SIEVE, Database
 from bench.servers import sink as running_sink
 from tests.mta.stack import Stack, until
 
+MEASURED = ("fed", "answered", "drained", "cpu_ms")
 SIDES = ("hook", "hook alone", "pigeonhole")
 PATIENCE = 120.0  # seconds for the last reply
 _DISCARD = "discard;\n"
@@ -114,9 +116,7 @@ def through_postfix(postgres: Database, rounds: int, count: int) -> dict[str, ob
                 if number >= 0:
                     found[side].append(figures)
     theirs = found["pigeonhole"]
-    ratios = {
-        side: {name: ratio(found[side], theirs, name) for name in ("fed", "answered", "drained", "cpu_ms")} for side in SIDES[:2]
-    }
+    ratios = {side: {name: ratio(found[side], theirs, name) for name in MEASURED} for side in SIDES[:2]}
     return {"case": "through Postfix"} | {side: medians(found[side]) for side in SIDES} | {
         "ratios": ratios, "rounds": found,
     }  # fmt: skip

@@ -1,8 +1,9 @@
 """The hook's only SQL: load, claim, record, release, quarantine.
 
 Load, claim and record are a step each, and have a connection each if they need it; whatever waits for a step at a
-moment shares one statement and one commit. Times are the database's own (`panel_now()`). Every text is cleaned of NUL and lone surrogates here, at the
-edge. Raises `Outage` where the database cannot do its work: time mends that, Postfix keeps the copy.
+moment shares one statement and one commit. Times are the database's own (`panel_now()`). Every text is cleaned of NUL
+and lone surrogates here, at the edge. Raises `Outage` where the database cannot do its work: time mends that, Postfix
+keeps the copy.
 """
 
 import asyncio
@@ -144,10 +145,10 @@ _COUNTED = """(SELECT coalesce(sum(t.replies), 0)::int FROM responders_replycoun
 # A claim of this very copy is no previous response: the copy came back after a crash, or is being answered now.
 # A reply to this very copy counts as given now: however late it comes again, it is never answered twice.
 # Texts that cannot be needed stay where they are: old absence messages add up.
-_LOADED_BEHIND = f"""
+_LOADED_BEHIND = """
 SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     ARRAY(SELECT o.address::text FROM mail_recipients o WHERE o.mailbox_id = m.id AND o.is_own),
-    CASE WHEN s.name = d.name OR s.customer_id = d.customer_id THEN ARRAY[s.name::text] ELSE '{{}}' END,
+    CASE WHEN s.name = d.name OR s.customer_id = d.customer_id THEN ARRAY[s.name::text] ELSE '{}' END,
     c.of_mailbox, m.replies_per_hour, c.of_domain, d.replies_per_hour,
     f.refused_at, f.words, s.name IS NOT NULL, d.has_bounce_address,
     r.id, r.type, r.is_enabled, r.from_utc, r.to_utc, r.time_zone, r.from_date, r.to_date,
@@ -182,7 +183,7 @@ LEFT JOIN LATERAL (
     LIMIT 1  -- there is one at most; this makes the whole key one look into the index, whatever the statistics say
 ) p ON true
 ORDER BY a.place, m.id, r.position, r.id
-"""  # noqa: S608 (put together from constants)
+"""
 _LOAD = Statement(_LOADED_BEHIND.replace("(%s)", f"({_BEHIND} OFFSET 0)"))
 _LOAD_EXACTLY = Statement(_LOADED_BEHIND.replace("(%s)", f"({_EXACTLY} OFFSET 0)"))
 

@@ -53,7 +53,8 @@ def test_the_content_goes_as_it_is_with_its_size(scripted: Scripted) -> None:
     assert submitted(relay.url, "jan@nadawca.example") == [None]
     whole = CONTENT + "\r\n"
     assert relay.heard == [
-        "EHLO panel.example", "MAIL FROM:<>", "RCPT TO:<jan@nadawca.example>", f"BDAT {len(whole.encode())} LAST", whole,
+        "EHLO panel.example", "MAIL FROM:<>", "RCPT TO:<jan@nadawca.example>",
+        f"BDAT {len(whole.encode())} LAST", whole,
     ]  # fmt: skip
 
 
