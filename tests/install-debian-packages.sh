@@ -4,7 +4,7 @@
 set -eu
 
 PACKAGES="postfix postfix-pgsql dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pgsql dovecot-sieve rspamd \
-    mariadb-server-core nsd nginx-light logrotate rsync systemd chromium gettext"
+    mariadb-server-core nsd nginx-light logrotate rsync systemd chromium gettext iproute2"
 
 missing=
 for package in $PACKAGES; do

@@ -1,4 +1,4 @@
-"""A real authoritative name server (nsd) on 127.0.0.1 with the zones that a test writes, and one that is silent."""
+"""A real authoritative name server (nsd) with the zone that a test writes, here or on a host of tests/network.py."""
 
 import contextlib
 import shutil
@@ -11,11 +11,12 @@ import dns.exception
 import dns.message
 import dns.query
 
+from tests.network import Host
 from webmail_panel.embedded import free_port
 
 CONFIG = """
 server:
-  ip-address: 127.0.0.1@{port}
+  ip-address: {ip}@{port}
   port: {port}
   username: ""
   chroot: ""
@@ -58,11 +59,11 @@ def free_port_for_both() -> int:
 class Nsd:
     """Serves the zone `example.`; `publish` replaces it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._serial = folder, 0
-        self.port = free_port_for_both()
-        self.address = f"127.0.0.1:{self.port}"
-        (folder / "nsd.conf").write_text(CONFIG.format(port=self.port, folder=folder))
+    def __init__(self, folder: Path, ip: str = "127.0.0.1", port: int | None = None, host: Host | None = None) -> None:
+        self._folder, self._serial, self._ip, self._host = folder, 0, ip, host
+        self.port = port or free_port_for_both()
+        self.address = f"{ip}:{self.port}"
+        (folder / "nsd.conf").write_text(CONFIG.format(ip=ip, port=self.port, folder=folder))
         self._process: subprocess.Popen[bytes] | None = None
         self.publish("")
 
@@ -73,15 +74,19 @@ class Nsd:
         self.stop()
         program = find_nsd()
         assert program is not None
-        self._process = subprocess.Popen([program, "-d", "-c", str(self._folder / "nsd.conf")])
-        self._wait()
+        place = self._host.command if self._host else []
+        self._process = subprocess.Popen([*place, program, "-d", "-c", str(self._folder / "nsd.conf")])
+        if self._host:
+            self._host.run(self._wait)
+        else:
+            self._wait()
 
     def _wait(self) -> None:
         query = dns.message.make_query("example.", "SOA")
         ends = time.monotonic() + 30
         while time.monotonic() < ends:
             try:
-                answer = dns.query.udp(query, "127.0.0.1", timeout=0.1, port=self.port)
+                answer = dns.query.udp(query, self._ip, timeout=0.1, port=self.port)
                 if answer.answer and answer.answer[0][0].serial == self._serial:
                     return
             except (dns.exception.Timeout, OSError):

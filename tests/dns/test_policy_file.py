@@ -47,13 +47,13 @@ def certificate(folder: Path, name: str, until: datetime) -> Path:
 
 
 class WebServer:
-    """Takes connections on 127.0.0.1 and answers as told."""
+    """Takes connections, on 127.0.0.1 where nothing else is said, and answers as told."""
 
-    def __init__(self, chain: Path, answer: Answer) -> None:
+    def __init__(self, chain: Path, answer: Answer, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(chain)
         self._answer, self.connections = answer, 0
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(address)
         self.port = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()

@@ -25,6 +25,7 @@ from typing import TypeVar
 import pytest
 
 from tests.mta.sink import Sink
+from tests.network import Host
 from webmail_panel.children import start_child
 from webmail_panel.embedded import free_port
 
@@ -309,9 +310,9 @@ class Stack:
         process.terminate()
         process.wait(30)
 
-    def _wait_for_port(self, port: int, seconds: float = PATIENCE) -> None:
+    def _wait_for_port(self, port: int, seconds: float = PATIENCE, address: str = "127.0.0.1") -> None:
         def is_open() -> bool:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
                 return True
             return False
 
@@ -323,14 +324,36 @@ class Stack:
         lines = [f"{name}={value}" for name, value in settings.items()]
         subprocess.run(["postconf", "-c", self.config, "-e", *lines], check=True)
 
-    def _start_postfix(self) -> None:
-        self._launch("postfix", ["sh", "-c", POSTFIX_IN_THE_FOREGROUND, "sh", self.config])
+    def _start_postfix(self, *place: str) -> None:
+        self._launch("postfix", [*place, "sh", "-c", POSTFIX_IN_THE_FOREGROUND, "sh", self.config])
 
     def restart_postfix(self) -> None:
         """For what a reload does not change: the listeners."""
         self._end("postfix")
         self._start_postfix()
         self._wait_for_port(self.smtp_port)
+
+    @contextlib.contextmanager
+    def postfix_on(self, host: Host, address: str, *options: str, **settings: str) -> Iterator[None]:
+        """Postfix on a host of tests/network.py, port 25 of its address, with further options; as usual afterwards.
+
+        Dovecot and the database are reached there by their sockets; the hook and the sink are not.
+        """
+        files = [self.config / name for name in ("main.cf", "master.cf")]
+        before = [file.read_text() for file in files]
+        self._end("postfix")
+        self.configure_postfix(f"--smtp-listen={address}:25", *options)
+        self.set_postfix(**settings)
+        self._start_postfix(*host.command)
+        try:
+            host.run(lambda: self._wait_for_port(25, address=address))
+            yield
+        finally:
+            self._end("postfix")
+            for file, text in zip(files, before, strict=True):
+                file.write_text(text)
+            self._start_postfix()
+            self._wait_for_port(self.smtp_port)
 
     def set_postfix(self, **settings: str) -> None:
         self._postconf(dict(settings))
