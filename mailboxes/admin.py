@@ -10,9 +10,10 @@ from django.contrib.admin import EmptyFieldListFilter
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import TabularInline
@@ -27,10 +28,34 @@ admin.site.unregister(Group)
 for model in (EmailAddress, Authenticator, UserSession):
     admin.site.unregister(model)
 
+WRAPPED = "whitespace-normal break-words"  # classes of django-unfold's
+
+
+class HasPeople(admin.SimpleListFilter):
+    """Whether anybody is in a group, or at a customer: what nobody looks after is worth a look."""
+
+    title = _("people")
+    parameter_name = "people"
+    links: dict[type[Model], tuple[type[Model], str]] = {
+        Group: (User.groups.through, "group"), Customer: (Customer.administrators.through, "customer"),
+    }  # fmt: skip
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("Has some")), ("no", _("Has nobody"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in {"yes", "no"}:
+            return queryset
+        through, column = self.links[queryset.model]
+        some = Exists(through._default_manager.filter(**{column: OuterRef("pk")}))  # noqa: SLF001 (Django's name of it)
+        return queryset.filter(some if self.value() == "yes" else ~some)
+
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, PanelAdmin):  # type: ignore[misc]  # one has types, the other none
     """Roles."""
+
+    list_filter = (HasPeople,)
 
 
 class EmailUserCreationForm(UserCreationForm):
@@ -106,6 +131,7 @@ class CustomerAdmin(PanelAdmin):
     """Customers."""
 
     list_display = ("name", "number", "created_at")
+    list_filter = (HasPeople,)
     date_hierarchy = "created_at"
     search_fields = ("name", "number")
     autocomplete_fields = ("administrators",)
@@ -226,6 +252,7 @@ class DelegationAdmin(PanelAdmin):
     """Who looks after whose autoresponders."""
 
     list_display = ("mailbox", "user", "created_at", "created_by")
+    list_filter = ("user__is_active", ("created_by", EmptyFieldListFilter))
     date_hierarchy = "created_at"
     list_select_related = ("mailbox", "user", "created_by")
     search_fields = ("mailbox__address", "user__email")
@@ -247,6 +274,7 @@ class AliasTargetAdmin(PanelAdmin):
     """Targets, to find by mailbox."""
 
     list_display = ("alias", "mailbox", "outside_address", "is_own_address")
+    list_filter = (("mailbox", EmptyFieldListFilter),)
     list_select_related = ("alias", "mailbox")
     search_fields = ("alias__address", "mailbox__address", "outside_address")
     autocomplete_fields = ("alias", "mailbox")
@@ -256,9 +284,30 @@ class AliasTargetAdmin(PanelAdmin):
 class LogLineAdmin(ReadOnlyAdmin):
     """Who changed what, when, from where."""
 
-    list_display = ("at", "name", "words", "actor", "place", "way", "model")
+    list_display = ("at", "about", "change", "who")
+    fields = ("at", "model", "name", "change", "actor", "place", "way")
     list_filter = ("way",)
     list_select_related = ("actor",)
     search_fields = ("=name", "=actor__email")
     search_help_text = _("A whole address, domain or name, or the address of who did it")
     date_hierarchy = "at"
+
+    @admin.display(description=_("what"))
+    def about(self, row: LogLine) -> str:
+        return format_html('<span class="{}">{}<br>{}</span>', WRAPPED, row.name or "–", row.kind)
+
+    @admin.display(description=_("change"))
+    def change(self, row: LogLine) -> str:
+        return format_html('<span class="{}">{}</span>', WRAPPED, row.sentence)
+
+    @admin.display(description=_("by"))
+    def who(self, row: LogLine) -> str:
+        """A person, or nobody; then from where and by which door."""
+        marks = " · ".join(filter(None, [row.place, str(row.get_way_display()) if row.way else ""]))
+        return format_html('<span class="{}">{}<br>{}</span>', WRAPPED, row.actor or "–", marks)
+
+    def get_fields(self, request: HttpRequest, obj: LogLine | None = None) -> Any:
+        return self.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: LogLine | None = None) -> Any:
+        return self.fields

@@ -5,10 +5,11 @@ import unicodedata
 from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
-from django.core.exceptions import ValidationError
+from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models.functions import Lower
@@ -16,7 +17,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes import addresses
+from mailboxes import addresses, log_words
 from mailboxes.countries import validate_country
 
 MAX_QUOTA_MB = 10_000_000
@@ -669,4 +670,28 @@ class LogLine(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.name}: {self.words[:60]}"
+        return f"{self.at:%Y-%m-%d %H:%M} {self.name}: {self.sentence[:60]}"
+
+    @property
+    def sentence(self) -> str:
+        """What happened, in the language of whoever reads it."""
+        return log_words.sentence(self.words, self._label)
+
+    @property
+    def kind(self) -> str:
+        """Of what it tells, as the administration calls it."""
+        about = self._about()
+        return str(about._meta.verbose_name) if about else self.model  # noqa: SLF001 (Django's documented way)
+
+    def _about(self) -> type[models.Model] | None:
+        try:
+            return apps.get_model(self.model)
+        except (LookupError, ValueError):  # from before a model was renamed or went
+            return None
+
+    def _label(self, field: str) -> str | None:
+        about = self._about()
+        try:
+            return str(about._meta.get_field(field).verbose_name) if about else None  # type: ignore[union-attr]  # noqa: SLF001 (as above)
+        except (FieldDoesNotExist, AttributeError):
+            return None

@@ -209,7 +209,7 @@ def set_sign_in(mailbox: Mailbox, *, allowed: bool, actor: Actor) -> bool:
         return False
     owner.is_active = allowed
     owner.save(update_fields=["is_active"])
-    record(mailbox, f"{owner.email} may {'' if allowed else 'not '}sign in", actor)
+    record(mailbox, f"{owner.email} may sign in" if allowed else f"{owner.email} may not sign in", actor)
     return True
 
 

@@ -6,6 +6,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
+from mailboxes.models import LogLine
 from responders.hook import pipeline
 from responders.models import Decision, QuarantinedMessage, Responder
 from tests.lmtp.parts import Hook, Relay, message
@@ -45,6 +46,13 @@ def test_when_the_bug_is_gone_the_message_is_answered(kept: QuarantinedMessage, 
     assert not QuarantinedMessage.objects.exists()
     assert [reply["To"] for reply in relay.replies] == ["jan@nadawca.example"]
     assert list(Decision.objects.order_by("id").values_list("reason", flat=True)) == ["error", "replied"]
+
+
+def test_that_it_was_given_to_the_hook_again_stands_in_the_log(kept: QuarantinedMessage, hook: Hook) -> None:
+    run("retry", str(kept.pk), "--hook", f"127.0.0.1:{hook.port}")
+    line = LogLine.objects.get(model="responders.quarantinedmessage")
+    assert (line.key, line.words) == (str(kept.pk), "given to the hook again")
+    assert (line.actor, line.place, line.way) == (None, None, "command")
 
 
 def test_while_the_bug_is_there_the_message_stays(

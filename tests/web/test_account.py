@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from mailboxes import devices, tasks
-from mailboxes.models import Mailbox, User
+from mailboxes.models import LogLine, Mailbox, User
 from responders.models import ResponderEvent
 from tests.conftest import PASSWORD
 from tests.web.test_acting import give_reason
@@ -77,6 +77,15 @@ def test_a_new_password_counts_and_signs_out_everywhere_else(anna: User) -> None
     assert anna.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
     assert UserSession.objects.count() == 1
     assert Session.objects.filter(session_key=UserSession.objects.get().session_key).exists()
+
+
+def test_a_new_password_of_ones_own_stands_in_the_log(anna: User) -> None:
+    """Who, from where, by which door; of the passwords nothing."""
+    change_password(sign_in(anna))
+    line = LogLine.objects.get(model="mailboxes.user", words="password changed")
+    assert (line.key, line.actor) == (str(anna.pk), anna)
+    assert (line.place, line.way) == ("127.0.0.1", "panel")
+    assert line.name == "anna@firma.example"
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from mailboxes import adapters
-from mailboxes.models import Mailbox, User
+from mailboxes.models import LogLine, Mailbox, User
 from tests import second_factor
 from tests.conftest import PASSWORD
 
@@ -191,6 +191,24 @@ def test_after_removing_it_the_password_is_enough_again(client: Client, with_app
     assert not Authenticator.objects.exists()
     client.logout()
     assert first_step(client) == "/"
+
+
+def test_every_change_of_ones_own_second_factor_stands_in_the_log(
+    client: Client, anna: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    """Who, from where, by which door; of secrets and codes nothing."""
+    first_step(client)
+    with django_capture_on_commit_callbacks(execute=True):
+        set_up(client)
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(reverse("mfa_generate_recovery_codes"))
+    client.post(reverse("mfa_deactivate_totp"))
+    lines = LogLine.objects.filter(model="mailboxes.user", key=str(anna.pk)).order_by("pk")
+    words = [line.words for line in lines]
+    assert words[0] == "second factor set up: app"
+    assert "recovery codes made" in words
+    assert words[-1] == "second factor removed: app"
+    assert {(line.actor, line.place, line.way) for line in lines} == {(anna, "127.0.0.1", "panel")}
 
 
 def test_new_recovery_codes_take_the_place_of_the_old(client: Client, with_app: list[str]) -> None:

@@ -15,8 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from mailboxes.log import By, record
-from mailboxes.models import Domain, LogLine, Mailbox, User
-from responders.models import Decision, PreviousResponse, QuarantinedMessage, Responder, ResponderEvent
+from mailboxes.models import Customer, Domain, LogLine, Mailbox, User
+from responders.models import Decision, HookSign, PreviousResponse, QuarantinedMessage, Responder, ResponderEvent
 from responders.services import database_now
 from tests.web.test_query_counts import grow
 
@@ -184,6 +184,52 @@ def test_every_model_of_the_project_is_in_the_administration() -> None:
     missing = {model for model in of_ours if model not in admin.site._registry}
     assert {model.__name__ for model in missing} == {"SendingCount", "ReplyCount", "DailyCount"}
     assert all(isinstance(model._meta.pk, CompositePrimaryKey) for model in missing)
+
+
+@pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label_lower)
+def test_every_list_is_searched_and_narrowed(as_admin: Client, model: type) -> None:
+    """By date or by filters, and every choice of its filters opens."""
+    site = admin.site._registry[model]
+    assert site.search_fields
+    assert site.date_hierarchy or site.list_filter
+    dated = [field.name for field in model._meta.fields if field.name in {"created_at", "at", "sent_at"}]  # type: ignore[attr-defined]
+    assert site.date_hierarchy or not dated
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")  # type: ignore[attr-defined]
+    shown = as_admin.get(address).context["cl"]
+    for chosen in shown.filter_specs:
+        for choice in chosen.choices(shown):
+            assert as_admin.get(address + choice.get("query_string", "")).status_code == 200, choice
+
+
+def test_a_hook_that_is_not_heard_of_is_found(as_admin: Client) -> None:
+    now = database_now()
+    HookSign.objects.create(host="silent.example", at=now - timedelta(hours=1))
+    HookSign.objects.create(host="heard.example", at=now)
+    address = reverse("admin:responders_hooksign_changelist")
+    found = {answer: as_admin.get(address, {"heard": answer}).context["cl"].queryset for answer in ("yes", "no")}
+    assert {answer: [row.host for row in rows] for answer, rows in found.items()} == {
+        "yes": ["heard.example"], "no": ["silent.example"],
+    }  # fmt: skip
+
+
+def test_customers_without_people_are_found(as_admin: Client, anna: User) -> None:
+    Customer.objects.create(name="Bez ludzi", number="1")
+    Customer.objects.create(name="Z ludźmi", number="2").administrators.add(anna)
+    address = reverse("admin:mailboxes_customer_changelist")
+    for answer, name in (("yes", "Z ludźmi"), ("no", "Bez ludzi")):
+        assert [row.name for row in as_admin.get(address, {"people": answer}).context["cl"].queryset] == [name]
+
+
+def test_the_log_is_read_in_the_language_of_the_page(as_admin: Client, mailbox: Mailbox, anna: User) -> None:
+    record(mailbox, "name: a → b; is_active: True → False", By(anna, place="192.0.2.7", way="administration"))
+    for address in (
+        reverse("admin:mailboxes_mailbox_history", args=[mailbox.pk]),
+        reverse("admin:mailboxes_logline_changelist"),
+        reverse("admin:mailboxes_logline_change", args=[LogLine.objects.get().pk]),
+    ):
+        page = as_admin.get(address, headers={"accept-language": "pl"}).text
+        assert "nazwa: a → b; odbiera pocztę: tak → nie" in page, address
+        assert "192.0.2.7" in page
 
 
 def test_the_history_of_a_row_says_from_where(as_admin: Client, mailbox: Mailbox, anna: User) -> None:
