@@ -20,8 +20,8 @@ from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from mailboxes import admin_dns, hosting, second_factor  # noqa: F401 (the first registers what it holds)
-from mailboxes.models import Alias, AliasTarget, Customer, Delegation, Domain, LogLine, Mailbox, User
-from mailboxes.panel_admin import PanelAdmin, ReadOnlyAdmin, asks_first, here
+from mailboxes.models import Alias, AliasTarget, Customer, Delegation, Domain, LogLine, Mailbox, SendingCount, User
+from mailboxes.panel_admin import PanelAdmin, ReadOnlyAdmin, asks_first, here, of_late
 
 admin.site.unregister(Group)
 # allauth's own lists: a person's address stands on the user, secrets and session keys are for nobody to read.
@@ -186,7 +186,7 @@ class AddressAdmin(PanelAdmin):
 
     def get_fields(self, request: Any, obj: Any = None) -> Any:
         """Without the address before there is one: the database makes it."""
-        hidden = set() if obj else {"address", "created_at"}
+        hidden = set() if obj else {"address", "created_at", "recipients_of_late"}
         return [name for name in super().get_fields(request, obj) if name not in hidden]
 
 
@@ -198,12 +198,19 @@ class MailboxAdmin(SuspensionAdmin, AddressAdmin):
     list_filter = (
         "is_active", ("suspended_at", EmptyFieldListFilter), ("deleted_at", EmptyFieldListFilter), "language",
     )  # fmt: skip
-    readonly_fields = (*AddressAdmin.readonly_fields, "home", "suspended_at", "refuses_from", "deleted_at")
+    readonly_fields = (
+        *AddressAdmin.readonly_fields, "home", "suspended_at", "refuses_from", "deleted_at", "recipients_of_late",
+    )  # fmt: skip
     date_hierarchy = "created_at"
     actions = (*SuspensionAdmin.actions, "restore", "purge")
     list_select_related = ("owner",)
     search_fields = ("address", "name", "owner__email")
     autocomplete_fields = ("domain", "owner", "successor")
+
+    @admin.display(description=_("recipients, by ten minutes"))
+    def recipients_of_late(self, row: Mailbox) -> str:
+        """To how many its mail programs sent."""
+        return of_late(SendingCount.objects.filter(mailbox_id=row.pk), "recipients")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Nothing goes with it while it may be taken back."""

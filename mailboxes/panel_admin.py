@@ -20,7 +20,10 @@ from django.db.models.lookups import Contains
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import cached_property
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from unfold.admin import ModelAdmin
 
 from mailboxes import log
@@ -30,6 +33,7 @@ COUNTED = 10_000
 FOUND = 250  # of each field; among many more keys PostgreSQL looks for a page by walking through the whole order
 LINES = 100  # of an object's history on a page
 CHOSEN_SHOWN = 20
+COUNTS_SHOWN = 36  # of ten minutes each: the latest six hours with any
 LOWER_CASE = {"address", "email", "outside_address"}
 INDEXED_IN_LOWER_CASE = {"name", "number", "subject"}
 
@@ -84,6 +88,15 @@ def _steps(first: datetime, last: datetime, kind: str) -> Iterator[tuple[datetim
             end = end.replace(day=1, month=1 if kind == "year" else end.month)
         yield begin, end
         begin = end
+
+
+def of_late(rows: "QuerySet[Any]", count: str) -> str:
+    """Lines of a table of counts, the latest first. Their keys have several columns, which Django's administration
+    cannot open: so they stand on the page of what they count for.
+    """
+    found = rows.order_by("-bucket").values_list("bucket", count)[:COUNTS_SHOWN]
+    lines = [(date_format(timezone.localtime(bucket), "SHORT_DATETIME_FORMAT"), number) for bucket, number in found]
+    return format_html_join(mark_safe("<br>"), "{}: {}", lines) or "–"
 
 
 def here(request: HttpRequest) -> log.By:

@@ -16,7 +16,7 @@ from unfold.widgets import INPUT_CLASSES
 
 from mailboxes import addresses, log
 from mailboxes.models import Mailbox
-from mailboxes.panel_admin import PanelAdmin, ReadOnlyAdmin, asks_first, here
+from mailboxes.panel_admin import PanelAdmin, ReadOnlyAdmin, asks_first, here, of_late
 from responders import (  # noqa: F401 (the first registers what it holds)
     admin_records,
     personal_data,
@@ -30,6 +30,7 @@ from responders.core.rendering import TemplateProblem, check_template
 from responders.fields import LocalDateTimeField
 from responders.models import (
     Batch,
+    DailyCount,
     Decision,
     DrawnBrake,
     HouseText,
@@ -38,12 +39,14 @@ from responders.models import (
     PreviousResponse,
     QuarantinedMessage,
     Refusal,
+    ReplyCount,
     Responder,
     ResponderEvent,
     StaffNote,
 )
 
 KEYS_TOLD = 100
+DAILY_COUNTS = 60  # days by reasons
 
 
 class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
@@ -104,7 +107,12 @@ class ResponderAdmin(PanelAdmin):
     date_hierarchy = "created_at"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Responder | None = None) -> tuple[str, ...]:
-        return ("mailbox",) if obj else ()
+        return ("mailbox", "replies_of_late") if obj else ()
+
+    @admin.display(description=_("replies of the mailbox, by ten minutes"))
+    def replies_of_late(self, row: Responder) -> str:
+        """How many the mailbox began."""
+        return of_late(ReplyCount.objects.filter(key=f"m{row.mailbox_id}"), "replies")
 
     def save_model(self, request: Any, obj: Responder, form: ResponderAdminForm, change: bool) -> None:
         mailbox = obj.mailbox if change else form.cleaned_data["mailbox"]
@@ -171,11 +179,17 @@ class DecisionAdmin(ReadOnlyAdmin):
 
     list_display = ("decided_at", "reverse_path", "forward_path", "mailbox", "reason", "evidence")
     list_filter = (ReasonFilter,)
+    list_after_template = "admin/decisions_by_day.html"
     list_select_related = ("mailbox",)
     search_fields = ("reverse_path", "message_id", "mailbox__address")
     search_help_text = _("A whole address of a sender or a mailbox, or a whole Message-ID")
     date_hierarchy = "decided_at"
     actions = ("export_senders", "erase_senders", "purge")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """With how many there were of each reason on the latest days."""
+        latest = DailyCount.objects.order_by("-day", "-decisions")[:DAILY_COUNTS]
+        return super().changelist_view(request, {"daily_counts": latest} | (extra_context or {}))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Decision], search_term: str
@@ -253,6 +267,12 @@ class DrawnBrakeAdmin(ReadOnlyAdmin):
     list_select_related = ("mailbox",)
     search_fields = ("mailbox__address",)
     date_hierarchy = "last_at"
+    readonly_fields = ("replies_of_late",)
+
+    @admin.display(description=_("replies, by ten minutes"))
+    def replies_of_late(self, row: DrawnBrake) -> str:
+        """How many the mailbox or the domain began."""
+        return of_late(ReplyCount.objects.filter(key=row.key), "replies")
 
 
 @admin.register(Refusal)

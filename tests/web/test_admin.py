@@ -15,8 +15,18 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from mailboxes.log import By, record
-from mailboxes.models import Customer, Domain, LogLine, Mailbox, User
-from responders.models import Decision, HookSign, PreviousResponse, QuarantinedMessage, Responder, ResponderEvent
+from mailboxes.models import Customer, Domain, LogLine, Mailbox, SendingCount, User
+from responders.models import (
+    DailyCount,
+    Decision,
+    DrawnBrake,
+    HookSign,
+    PreviousResponse,
+    QuarantinedMessage,
+    ReplyCount,
+    Responder,
+    ResponderEvent,
+)
 from responders.services import database_now
 from tests.web.test_query_counts import grow
 
@@ -179,11 +189,46 @@ def test_what_is_not_over_is_not_purged(as_admin: Client, mailbox: Mailbox) -> N
 
 
 def test_every_model_of_the_project_is_in_the_administration() -> None:
-    """But those that Django's administration cannot show: a key of several columns (counts, all of them)."""
+    """But those that Django's administration cannot open: a key of several columns (counts, all of them)."""
     of_ours = [model for label in ("mailboxes", "responders") for model in apps.get_app_config(label).get_models()]
     missing = {model for model in of_ours if model not in admin.site._registry}
     assert {model.__name__ for model in missing} == {"SendingCount", "ReplyCount", "DailyCount"}
     assert all(isinstance(model._meta.pk, CompositePrimaryKey) for model in missing)
+    assert {model.__name__ for model in missing} == set(COUNTS)
+
+
+# Where each table of counts is seen: the page, and what is made so that it stands there.
+COUNTS: dict[str, Callable[[Responder, datetime], tuple[str, str]]] = {
+    "SendingCount": lambda row, now: (
+        reverse("admin:mailboxes_mailbox_change", args=[row.mailbox_id]),
+        f": {SendingCount.objects.create(mailbox=row.mailbox, bucket=now, recipients=7193).recipients}",
+    ),
+    "ReplyCount": lambda row, now: (
+        reverse("admin:responders_responder_change", args=[row.pk]),
+        f": {ReplyCount.objects.create(key=f'm{row.mailbox_id}', bucket=now, replies=7193).replies}",
+    ),
+    "DailyCount": lambda row, now: (
+        reverse("admin:responders_decision_changelist"),
+        f"replied – {DailyCount.objects.create(day=now.date(), reason='replied', decisions=7193).decisions}",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_counts_stand_on_the_page_of_what_they_count_for(
+    as_admin: Client, standing_reply: Responder, name: str
+) -> None:
+    address, words = COUNTS[name](standing_reply, database_now())
+    assert words in as_admin.get(address, headers={"accept-language": "pl"}).text
+
+
+def test_counts_of_a_drawn_brake_stand_on_its_page(as_admin: Client, mailbox: Mailbox) -> None:
+    now = database_now()
+    brake = DrawnBrake.objects.create(
+        key="dfirma.example", mailbox=mailbox, is_of_domain=True, replies_per_hour=5, drawn_at=now, last_at=now
+    )
+    ReplyCount.objects.create(key="dfirma.example", bucket=now, replies=7193)
+    assert ": 7193" in as_admin.get(reverse("admin:responders_drawnbrake_change", args=[brake.pk])).text
 
 
 @pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label_lower)
