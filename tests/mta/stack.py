@@ -45,6 +45,8 @@ PACKAGES = {
     "dovecot-imapd": "/usr/lib/dovecot/imap",
     "dovecot-pgsql": "/usr/lib/dovecot/modules/auth/libdriver_pgsql.so",
     "dovecot-sieve": "/usr/lib/dovecot/modules/lib90_sieve_plugin.so",
+    "dovecot-auth-lua": "/usr/lib/dovecot/modules/auth/libauthdb_lua.so",
+    "lua-sql-postgres": "/usr/share/doc/lua-sql-postgres/copyright",
     "logrotate": "/usr/sbin/logrotate",
     "rsync": "/usr/bin/rsync",
     "rspamd": "/usr/bin/rspamd",

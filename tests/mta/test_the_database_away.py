@@ -1,6 +1,8 @@
 """The database is the one part that mail waits for: away, the sender is told to come again."""
 
+import imaplib
 import smtplib
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -98,3 +100,53 @@ def answer_to(stack: Stack, sender: str) -> int:
     except smtplib.SMTPRecipientsRefused as refused:
         return refused.recipients[ANNA][0]
     return 250
+
+
+def answer_to_sign_in(stack: Stack, address: str, password: str) -> str:
+    """What IMAP says. Dovecot's own driver would let us wait for a minute at least."""
+    with imaplib.IMAP4("127.0.0.1", stack.imap_port, timeout=55) as imap:
+        imap.starttls()
+        try:
+            return imap.login(address, password)[0]
+        except imaplib.IMAP4.error as error:
+            return str(error)
+
+
+def test_who_signed_in_before_reads_mail_and_others_are_told_at_once_that_it_is_temporary(
+    own_stack: Stack, own_hosting: Hosting, own_postgres: OwnPostgres, stopped: Callable[[], None]
+) -> None:
+    stack = own_stack
+    ewa, adam = (own_hosting.mailbox(name, password=PASSWORD) for name in ("ewa", "adam"))
+    wrong = "a password of nobody"
+    assert answer_to_sign_in(stack, ewa, PASSWORD) == "OK"
+    assert "AUTHENTICATIONFAILED" in answer_to_sign_in(stack, ewa, wrong)
+    assert answer_to_sign_in(stack, ewa, PASSWORD) == "OK"
+    time.sleep(3)  # the time in which Dovecot believes what it was told without asking
+    stopped()
+    for _time in range(2):
+        with stack.imap(ewa, PASSWORD) as imap:
+            assert imap.select("INBOX")[0] == "OK"
+        for address, password in ((ewa, wrong), (adam, PASSWORD), ("nobody@firma.example", wrong)):
+            assert "UNAVAILABLE" in answer_to_sign_in(stack, address, password)
+    own_postgres.start()
+    until(lambda: answer_to_sign_in(stack, adam, PASSWORD) == "OK", "he signs in")
+    until(lambda: "AUTHENTICATIONFAILED" in answer_to_sign_in(stack, ewa, wrong), "a wrong one is wrong")
+
+
+def test_a_name_that_means_harm_finds_nobody_and_breaks_nothing(own_stack: Stack, own_hosting: Hosting) -> None:
+    ewa = own_hosting.mailbox("ewa", password=PASSWORD)
+    for name in (
+        "x' OR '1'='1",
+        f"{ewa}' --",
+        "%s%d%n",
+        "ewa\\' OR 1=1 --",
+        '"ewa',
+        "a" * 300,
+        "[[;]]",
+        "ewa@firma.example'||'",
+    ):
+        with imaplib.IMAP4("127.0.0.1", own_stack.imap_port, timeout=55) as imap:
+            imap.starttls()
+            with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+                imap.authenticate("PLAIN", lambda _said, name=name: f"\0{name}\0{PASSWORD}".encode())
+    assert answer_to_sign_in(own_stack, ewa, PASSWORD) == "OK"

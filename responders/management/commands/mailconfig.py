@@ -89,7 +89,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         servers = parser.add_subparsers(dest="server", required=True)
         _add_postfix_options(servers.add_parser("postfix", help="main.cf, master.cf and the maps"))
-        _add_dovecot_options(servers.add_parser("dovecot", help="dovecot.conf and its SQL"))
+        _add_dovecot_options(servers.add_parser("dovecot", help="dovecot.conf, its SQL, who signs in"))
         _add_nginx_options(servers.add_parser("nginx", help="what goes into its conf.d: the panel's site"))
         _add_rspamd_options(servers.add_parser("rspamd", help="what goes into its local.d: signing, the milter"))
 
@@ -698,7 +698,7 @@ def _group(server: str, wanted: str | None) -> int | None:
 
 def _write_file(path: Path, text: str, group: int | None) -> None:
     """Whole or not at all: a mail server may be reading it."""
-    is_secret = path.name.startswith(("pgsql-", "dkim_signing.")) or path.suffix == ".ext"
+    is_secret = path.name.startswith(("pgsql-", "dkim_signing.", "sign-in.")) or path.suffix == ".ext"
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)
     with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:  # noqa: PTH123 (the mode)
