@@ -249,6 +249,12 @@ def test_a_field_is_one_line_whatever_its_folds(written: bytes, value: str) -> N
     assert read_message(b"X-A:" + written + b"\r\nX-B: x\r\n", "").first("x-a") == value
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_so_is_one_beyond_ascii(end: bytes) -> None:
+    written = b"X-Words: za\xc5\xbc\xc3\xb3\xc5\x82\xc4\x87" + end + b"\tg\xc4\x99\xc5\x9bl\xc4\x85" + end * 2
+    assert read_message(written, "jan@nadawca.example").first("x-words") == "zażółć\tgęślą"
+
+
 def test_a_reverse_path_is_read_without_controls_and_brackets() -> None:
     assert read_message(b"", "<ja\0n@x.example>").reverse_path == "jan@x.example"
     assert read_message(b"", " <> ").reverse_path == ""

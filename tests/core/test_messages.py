@@ -142,6 +142,8 @@ def test_every_reason_has_a_message_a_sentence_and_a_line_in_the_documentation(r
         (b"A: 1\nB: 2\n\nbody\r\n\r\nmore\n\n", b"A: 1\nB: 2"),
         (b"A: 1\r\n\r\n", b"A: 1"),
         (b"A: 1\n\n", b"A: 1"),
+        (b"A: 1\n\nbody\n\nmore", b"A: 1"),
+        (b"A: 1\n\n\r\nbody", b"A: 1"),
         (b"A: 1\r\nB: 2", b"A: 1\r\nB: 2"),
         (b"\r\nbody\r\n\r\n", b""),
         (b"\nbody\n\n", b""),

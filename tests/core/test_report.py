@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responders.core.report import MAX_RECIPIENTS, Failure, failures
+from responders.core.report import MAX_PARTS, MAX_RECIPIENTS, Failure, failures
 
 # As Postfix 3.7 reports a reply that was refused; the boundary and the names are others.
 REPORT = b"""\
@@ -77,8 +77,9 @@ def test_whatever_is_no_permanent_failure_of_an_address_is_left_alone(old: bytes
     assert failures(REPORT.replace(old, new, 1)) == []
 
 
-def test_without_words_the_status_stands_for_them() -> None:
-    [found] = failures(REPORT.replace(b"Diagnostic-Code", b"X-Other"))
+@pytest.mark.parametrize("status", [b"Status: 5.1.1", b"Status: 5.1.1 (bad destination)"])
+def test_without_words_the_status_stands_for_them(status: bytes) -> None:
+    [found] = failures(REPORT.replace(b"Diagnostic-Code", b"X-Other").replace(b"Status: 5.1.1", status, 1))
     assert found.words == "5.1.1"
 
 
@@ -92,6 +93,14 @@ def test_a_report_of_very_many_recipients_is_bounded() -> None:
     block = b"Final-Recipient: rfc822; jan@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
     begin = REPORT.index(b"Final-Recipient")
     assert len(failures(REPORT[:begin] + block * 1000 + REPORT[begin:])) == MAX_RECIPIENTS
+
+
+@pytest.mark.parametrize(("before", "read"), [(MAX_PARTS - 3, [REFUSED]), (MAX_PARTS - 2, [])])
+def test_a_report_of_very_many_parts_is_bounded(before: int, read: list[Failure]) -> None:
+    """The whole, the notification and the block of failures are three parts."""
+    begin = REPORT.index(b"--4F0.1795")
+    part = b"--4F0.1795/mail.panel.example\r\nContent-Type: text/plain\r\n\r\nx\r\n"
+    assert failures(REPORT[:begin] + part * before + REPORT[begin:]) == read
 
 
 def test_a_report_that_was_cut_off_tells_what_it_can() -> None:
