@@ -34,11 +34,12 @@ def calendar_page(request: HttpRequest) -> HttpResponse:
         one = get_object_or_404(visible, pk=int(number) if NUMBER.fullmatch(number) else 0)
         mailboxes = visible.filter(pk=one.pk)
     person = acting.person(request)
-    today = to_local(services.database_now(), one.time_zone if one else zone_of(person)).date()
+    now = services.database_now()
+    today = to_local(now, one.time_zone if one else zone_of(person)).date()
     first = _month(request.GET.get("month", "")) or today.replace(day=1)
     theirs = one or mailboxes.order_by("address").first()
     country = theirs.country if theirs else settings.HOLIDAY_COUNTRY
-    days = calendars.month(first, mailboxes, today, (get_language() or "en")[:2], country)
+    days = calendars.month(first, mailboxes, today, (get_language() or "en")[:2], country, now=now)
     context = {
         "mailbox": one, "first": first, "days": days, "week": calendars.weekdays(days),
         "before": first - timedelta(days=1), "after": first + timedelta(days=31), "today": today,

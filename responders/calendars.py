@@ -3,7 +3,7 @@
 import calendar
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -18,9 +18,11 @@ from django.utils.translation import override
 from mailboxes import access
 from mailboxes.log import Actor, record
 from mailboxes.models import Mailbox, User
+from responders import windows
 from responders.core.days import holiday_name, is_weekend
-from responders.core.schedule import to_local
+from responders.core.schedule import State, Window, state_at, to_local
 from responders.models import CalendarFeed, Responder
+from responders.windows import Course
 
 MAX_OCTETS = 256 * 1024
 MAX_COMPONENTS = 2_000
@@ -30,11 +32,13 @@ BEHIND_IN_FEED = timedelta(days=366)
 
 @dataclass(frozen=True)
 class Absence:
-    """One responder on one day."""
+    """One window of one responder on one day. `start` and `end` are local; None where that edge is on another day."""
 
-    row: Responder
-    begins: bool
-    ends: bool
+    mailbox: Mailbox
+    row: Responder | None  # None: deleted since
+    state: State
+    start: datetime | None
+    end: datetime | None
 
 
 @dataclass
@@ -49,8 +53,10 @@ class CalendarDay:
     absences: list[Absence] = field(default_factory=list)
 
 
-def month(first: date, mailboxes: QuerySet[Mailbox], today: date, language: str, country: str) -> list[CalendarDay]:
-    """The weeks of a month from Monday on, with the absences of the mailboxes; two queries at most."""
+def month(
+    first: date, mailboxes: QuerySet[Mailbox], today: date, language: str, country: str, *, now: datetime
+) -> list[CalendarDay]:
+    """The weeks of a month from Monday on, with the absences of the mailboxes, over, on and coming; two queries."""
     days = {
         day: CalendarDay(
             day, day.month == first.month, day == today,
@@ -59,12 +65,44 @@ def month(first: date, mailboxes: QuerySet[Mailbox], today: date, language: str,
         for week in calendar.Calendar().monthdatescalendar(first.year, first.month)
         for day in week
     }  # fmt: skip
-    begin, end = min(days), max(days) + timedelta(days=1)
-    for row in absences(mailboxes, _moment(begin) - timedelta(days=1), _moment(end) + timedelta(days=1)):
-        start, over = _local_days(row, begin, end)
-        for day in days.keys() & {start + timedelta(days=number) for number in range((over - start).days + 1)}:
-            days[day].absences.append(Absence(row, day == start, row.to_date is not None and day == over))
+    begin, end = _moment(min(days)) - timedelta(days=1), _moment(max(days)) + timedelta(days=2)
+    for window, course in _windows_within(mailboxes, begin, end, now):
+        state = state_at(is_enabled=True, window=window, at=now)
+        zone = course.row.time_zone if course.row else course.mailbox.time_zone
+        start = to_local(window.start or begin, zone)
+        over = to_local(window.end, zone) if window.end else None
+        for day in _days_of(start, over, days):
+            days[day].absences.append(_on_day(day, course, state, start, over))
     return list(days.values())
+
+
+def _windows_within(
+    mailboxes: QuerySet[Mailbox], begin: datetime, end: datetime, now: datetime
+) -> list[tuple[Window, Course]]:
+    """When absence messages of the mailboxes were, are and will be on within the time, the earliest first."""
+    since = min(begin, now)  # of a month to come, too, what is on now began before it
+    events = windows.events_of(mailboxes, since)
+    rows = {event.responder.pk: event.responder for event in events if event.responder}
+    rows |= {row.pk: row for row in absences(mailboxes, begin, end)}
+    found = [
+        (window, course)
+        for course in windows.courses(events, rows.values(), since)
+        for window in course.windows
+        if course.type == "absence" and window.start and window.start < end and (not window.end or window.end > begin)
+    ]
+    return sorted(found, key=lambda one: (one[0].start or begin, one[1].mailbox.pk))[:EVENTS_SHOWN]
+
+
+def _days_of(start: datetime, over: datetime | None, days: Collection[date]) -> list[date]:
+    """Those of the days that it touches; what ends at midnight ends the day before."""
+    last = (over - timedelta(microseconds=1)).date() if over else max(days)
+    return [day for day in days if start.date() <= day <= last]
+
+
+def _on_day(day: date, course: Course, state: State, start: datetime, over: datetime | None) -> Absence:
+    ends = over is not None and day == (over - timedelta(microseconds=1)).date()
+    begins = day == start.date()
+    return Absence(course.mailbox, course.row, state, start if begins else None, over if ends else None)
 
 
 def absences(mailboxes: QuerySet[Mailbox], since: datetime, until: datetime) -> list[Responder]:
@@ -72,13 +110,6 @@ def absences(mailboxes: QuerySet[Mailbox], since: datetime, until: datetime) -> 
     rows = Responder.objects.filter(mailbox__in=mailboxes, type="absence", is_enabled=True)
     rows = rows.filter(Q(to_utc__isnull=True) | Q(to_utc__gt=since), Q(from_utc__isnull=True) | Q(from_utc__lt=until))
     return list(rows.select_related("mailbox").order_by("from_utc", "pk")[:EVENTS_SHOWN])
-
-
-def _local_days(row: Responder, begin: date, end: date) -> tuple[date, date]:
-    """The first and the last day in the responder's own zone; what ends at midnight ends the day before."""
-    start = row.from_date or to_local(row.created_at, row.time_zone)
-    over = (row.to_date - timedelta(seconds=1)).date() if row.to_date else end
-    return max(start.date(), begin), min(over, end)
 
 
 def _moment(day: date) -> datetime:

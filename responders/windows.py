@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from mailboxes.models import Mailbox
 from responders.core.rendering import for_reading
@@ -29,6 +29,7 @@ class Course:
     """One responder's windows, the oldest first. An open end is None; so is the row of a deleted responder."""
 
     row: Responder | None
+    mailbox: Mailbox
     title: str
     type: str
     windows: tuple[Window, ...]
@@ -58,10 +59,16 @@ def events(mailbox: Mailbox, since: datetime, latest: int) -> list[ResponderEven
     return list(rows.filter(wanted).select_related("actor", "responder", "undone_by")[:EVENTS_READ])
 
 
+def events_of(mailboxes: QuerySet[Mailbox], since: datetime) -> list[ResponderEvent]:
+    """What changed in any of the mailboxes since, newest first, a bounded list: one question however many they are."""
+    rows = ResponderEvent.objects.filter(mailbox__in=mailboxes, kind__in=CHANGES, at__gte=since)
+    return list(rows.select_related("mailbox", "responder__mailbox").order_by("-at", "-id")[:EVENTS_READ])
+
+
 def courses(read: list[ResponderEvent], rows: Iterable[Responder], since: datetime) -> list[Course]:
     """Of each responder that is stored, in the order given, then of those deleted since; from `since` on (UTC).
 
-    `read` is what `events` found.
+    `read` is what `events` or `events_of` found.
     """
     known_since = max(since, read[-1].at) if len(read) == EVENTS_READ else since
     by_number: dict[int | None, list[ResponderEvent]] = {}
@@ -69,21 +76,22 @@ def courses(read: list[ResponderEvent], rows: Iterable[Responder], since: dateti
         by_number.setdefault(event.responder_id or event.deleted_responder, []).append(event)
     found = [_of_row(row, by_number.get(row.pk, []), known_since) for row in rows]
     deleted = [own for number, own in by_number.items() if number and own[0].kind == Kind.DELETED]
-    return found + [_of_deleted(own, known_since) for own in deleted]
+    return found + [_of_deleted(own, own[0].mailbox, known_since) for own in deleted if own[0].mailbox]
 
 
 def _of_row(row: Responder, events: list[ResponderEvent], since: datetime) -> Course:
     setting = _Setting(row.is_enabled, row.from_date, row.to_date, row.time_zone)
-    return Course(row, row.title, row.type, _back(setting, None, events, max(since, _made(events, row.created_at))))
+    windows = _back(setting, None, events, max(since, _made(events, row.created_at)))
+    return Course(row, row.mailbox, row.title, row.type, windows)
 
 
-def _of_deleted(events: list[ResponderEvent], since: datetime) -> Course:
+def _of_deleted(events: list[ResponderEvent], mailbox: Mailbox, since: datetime) -> Course:
     """The event of the deletion comes first and holds all there was."""
     deletion, *earlier = events
     was = {name: from_json(name, before) for name, (before, _after) in deletion.changes.items()}
     setting = _Setting(**{name: was[name] for name in _FIELDS})
     windows = _back(setting, deletion.at, earlier, max(since, _made(earlier, since)))
-    return Course(None, for_reading(was["subject"]), was["type"], windows)
+    return Course(None, mailbox, for_reading(was["subject"]), was["type"], windows)
 
 
 def _made(events: Iterable[ResponderEvent], else_at: datetime) -> datetime:

@@ -1,6 +1,7 @@
 """The calendar of absences, its feed, the picture on a mailbox's page, dates from a file."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,16 +12,23 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from mailboxes.models import Delegation, Mailbox, User
+from responders import services
 from responders.models import Responder
+from responders.services import database_now
+from responders.validation import ResponderInput, as_input
 from tests.services.test_calendars import ics
 from tests.web.test_responder_form import TYPED, new
 
 
 def away(mailbox: Mailbox, start: datetime, end: datetime | None, **more: Any) -> Responder:
-    return Responder.objects.create(
+    """A row that was written before it began, whatever the clock of this machine says."""
+    row = Responder.objects.create(
         mailbox=mailbox, type="absence", subject="Urlop", text_body="x", from_date=start, to_date=end,
         from_utc=start.replace(tzinfo=UTC), to_utc=end and end.replace(tzinfo=UTC), **more,
     )  # fmt: skip
+    Responder.objects.filter(pk=row.pk).update(created_at=start.replace(tzinfo=UTC) - timedelta(days=1))
+    row.refresh_from_db()
+    return row
 
 
 def days(client: Client, **query: Any) -> dict[str, Any]:
@@ -51,11 +59,72 @@ def test_a_month_shows_absences_and_days_off(as_anna: Client, mailbox: Mailbox) 
     assert [found["12-25"].holiday, found["12-27"].is_off, found["12-28"].is_off] == [
         "Christmas Day", True, False,
     ]  # fmt: skip
-    assert found["12-24"].absences[0].begins
-    assert found["01-03"].absences[0].ends  # midnight of the 4th: the 3rd is the last day
+    assert found["12-24"].absences[0].start == row.from_date
+    assert found["01-03"].absences[0].end == row.to_date  # midnight of the 4th: the 3rd is the last day
     page = as_anna.get(reverse("calendar"), {"month": "2026-12"}, headers={"accept-language": "pl"})
     assert "Boże Narodzenie" in page.text
     assert reverse("responder_edit", args=[row.pk]) in page.text
+
+
+LEAVE = ResponderInput(
+    type="absence", is_enabled=True, from_date=datetime(2020, 3, 2, 8), to_date=datetime(2020, 3, 13, 16),
+    time_zone="Europe/Warsaw", subject="Urlop", text_body="Nie ma mnie.",
+)  # fmt: skip
+
+
+def utc(day: int, month: int = 3) -> datetime:
+    return datetime(2020, month, day, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def past_leave(mailbox: Mailbox, anna: User) -> Responder:
+    """Written at the end of February 2020, for twelve days of March."""
+    row = services.save_responder(mailbox, LEAVE, actor=anna, now=utc(28, 2))
+    Responder.objects.filter(pk=row.pk).update(created_at=utc(28, 2))  # the real clock's, otherwise
+    row.refresh_from_db()
+    return row
+
+
+def days_away(client: Client) -> list[str]:
+    return [name for name, day in days(client, month="2020-03").items() if day.absences]
+
+
+def test_a_month_that_is_over_shows_what_was_on_then(as_anna: Client, anna: User, past_leave: Responder) -> None:
+    services.switch(past_leave, on=False, actor=anna, now=utc(4))
+    assert days_away(as_anna) == ["03-02", "03-03", "03-04"]
+    found = days(as_anna, month="2020-03")
+    assert [found[day].absences[0].end for day in ("03-03", "03-04")] == [None, datetime(2020, 3, 4, 13)]
+    assert {found[day].absences[0].state.value for day in days_away(as_anna)} == {"ended"}
+
+
+def test_a_row_that_is_used_again_leaves_the_month_before_as_it_was(
+    as_anna: Client, mailbox: Mailbox, anna: User, past_leave: Responder
+) -> None:
+    again = replace(as_input(past_leave), from_date=datetime(2099, 12, 24), to_date=datetime(2099, 12, 31))
+    services.save_responder(mailbox, again, actor=anna, now=utc(20), responder=past_leave)
+    assert (days_away(as_anna)[0], days_away(as_anna)[-1]) == ("03-02", "03-13")
+    assert days(as_anna, month="2099-12")["12-24"].absences[0].state.value == "scheduled"
+
+
+def test_an_absence_that_was_deleted_stays_in_its_month_without_a_link(
+    as_anna: Client, anna: User, past_leave: Responder
+) -> None:
+    address = reverse("responder_edit", args=[past_leave.pk])
+    services.delete_responder(past_leave, actor=anna, now=utc(5))
+    assert days_away(as_anna) == ["03-02", "03-03", "03-04", "03-05"]
+    page = as_anna.get(reverse("calendar"), {"month": "2020-03"})
+    assert address not in page.text
+    assert "(deleted)" in page.text
+
+
+def test_over_on_and_coming_are_told_apart_in_words_too(as_anna: Client, mailbox: Mailbox) -> None:
+    away(mailbox, datetime(2020, 3, 2), datetime(2020, 3, 4))
+    away(mailbox, datetime(2020, 3, 3), None, position=1)
+    away(mailbox, datetime(2099, 12, 1), datetime(2099, 12, 3), position=2)
+    assert [absence.state.value for absence in days(as_anna, month="2020-03")["03-03"].absences] == ["ended", "active"]
+    page = as_anna.get(reverse("calendar"), {"month": "2099-12"}, headers={"accept-language": "pl"})
+    for words in ("absence-active", "absence-scheduled", "(odpowiada teraz)", "(dopiero będzie)"):
+        assert words in page.text
 
 
 def test_mailboxes_of_others_never_appear(
@@ -77,7 +146,7 @@ def test_a_month_that_is_none_is_this_one(as_anna: Client, mailbox: Mailbox, que
     assert as_anna.get(reverse("calendar"), query).status_code == 200
 
 
-def test_it_asks_as_many_questions_for_many_as_for_one(as_anna: Client, mailbox: Mailbox) -> None:
+def test_it_asks_as_many_questions_for_many_as_for_one(as_anna: Client, mailbox: Mailbox, anna: User) -> None:
     def questions() -> int:
         with CaptureQueriesContext(
             connection,
@@ -89,7 +158,8 @@ def test_it_asks_as_many_questions_for_many_as_for_one(as_anna: Client, mailbox:
     days(as_anna)  # the first visit notes that there was one
     few = questions()
     for number in range(60):
-        away(mailbox, datetime(2026, 12, 1 + number % 28), None, position=number + 1)
+        row = away(mailbox, datetime(2026, 12, 1 + number % 28), None, position=number + 1)
+        services.switch(row, on=False, actor=anna, now=datetime(2026, 12, 29, tzinfo=UTC))
     assert questions() == few <= 12
 
 
@@ -115,6 +185,7 @@ def test_the_mailboxs_page_draws_its_absences(as_anna: Client, mailbox: Mailbox)
     away(mailbox, datetime(2020, 1, 1), datetime(2020, 2, 1))
     assert as_anna.get(page).context["timeline"].lines == []
     away(mailbox, datetime(2026, 1, 1), None, position=1)
+    Responder.objects.update(created_at=database_now())
     picture = as_anna.get(page).context["timeline"]
     [bar] = picture.lines[0].bars
     assert (bar.state, bar.span.x) == ("active", pytest.approx(picture.now, abs=0.1))  # made now: not on before
