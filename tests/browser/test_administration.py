@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
+from mailboxes.log import By, record
 from mailboxes.models import Mailbox, User
 from responders.models import Responder, ResponderEvent
 from tests.conftest import PASSWORD
@@ -31,6 +33,22 @@ def test_an_administrator_makes_a_responder(
     page.locator("[name=_save]").click()
     page.wait_for_url("**/admin/responders/responder/")
     assert ResponderEvent.objects.get().responder == Responder.objects.get(subject="Urlop")
+
+
+@pytest.mark.parametrize("language", ["en-GB", "pl-PL"])
+def test_the_log_is_read_without_scrolling_sideways(
+    open_panel: Callable[..., Page], mailbox: Mailbox, screenshots: Path, language: str
+) -> None:
+    boss = User.objects.create_superuser("administrator-of-everything@hosting.example", PASSWORD)
+    words = f"name: {'Anna Nowak, księgowość i kadry, ' * 4}→ {'Anna Kowalska, zastępstwo, ' * 6}"
+    for changed in (words, "replies_per_hour: – → 7", "made"):
+        record(mailbox, changed, By(boss, place="2001:db8:1234:5678:9abc:def0:1234:5678", way="administration"))
+    page = open_panel(1280, language, address=boss.email, lands_on="/support/")
+    page.goto("/admin/mailboxes/logline/")
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=screenshots / f"administration-log-{language}.png")
+    right = page.locator("#result_list").evaluate("one => one.getBoundingClientRect().right")
+    assert right <= page.evaluate("document.documentElement.clientWidth")
 
 
 def test_no_page_of_the_administration_breaks_its_policy(
