@@ -1,0 +1,57 @@
+"""What was typed and not saved, in a real browser: a tab that is closed, a browser that is killed."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from playwright.sync_api import Browser, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from mailboxes.models import Mailbox
+from responders.models import Draft
+from tests.browser.conftest import CHROMIUM, OPTIONS, PATIENCE
+from tests.conftest import PASSWORD
+
+NO_PREVIEWS = "document.addEventListener('htmx:beforeRequest', event => event.preventDefault())"
+
+
+def kept_text() -> str:
+    """Waits for the draft: the browser sends it after the page is gone."""
+    patience_ends = time.monotonic() + PATIENCE / 1000
+    while not Draft.objects.exists() and time.monotonic() < patience_ends:
+        time.sleep(0.1)
+    return Draft.objects.get().typed
+
+
+def test_a_tab_that_is_closed_sends_what_no_preview_had_sent(open_panel: Callable[..., Page], mailbox: Mailbox) -> None:
+    page = open_panel(360, "pl-PL")
+    page.goto(f"/mailboxes/{mailbox.pk}/responders/new/")
+    page.evaluate(NO_PREVIEWS)
+    page.fill("[name=text_body]", "Jeszcze-nie-zapisane")
+    assert not Draft.objects.exists()
+    page.on("dialog", lambda dialog: dialog.accept())  # the browser's question before it leaves
+    with page.expect_event("close"):
+        page.close(run_before_unload=True)
+    assert "Jeszcze-nie-zapisane" in kept_text()
+
+
+def test_a_browser_that_is_killed_leaves_the_draft_of_the_last_preview(
+    browser: Browser, live_server: LiveServer, mailbox: Mailbox, plain_static_files: None, own_cache: None
+) -> None:
+    doomed = browser.browser_type.launch(executable_path=CHROMIUM, args=OPTIONS)
+    page = doomed.new_page(base_url=live_server.url)
+    page.set_default_timeout(PATIENCE)
+    page.goto("/")
+    page.fill("[name=login]", "anna@firma.example")
+    page.fill("[name=password]", PASSWORD)
+    page.click("main button")
+    page.wait_for_url(live_server.url + "/")
+    page.goto(f"/mailboxes/{mailbox.pk}/responders/new/")
+    page.fill("[name=text_body]", "Zapisane-z-podgladem")
+    expect(page.locator("#preview .letter-text")).to_contain_text("Zapisane-z-podgladem")
+    processes = doomed.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    [number] = [process["id"] for process in processes if process["type"] == "browser"]
+    os.kill(number, signal.SIGKILL)
+    assert "Zapisane-z-podgladem" in kept_text()
+    doomed.close()
