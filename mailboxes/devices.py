@@ -115,6 +115,9 @@ def _alive(user: User, keys: list[str], now: datetime) -> set[str]:
 
 
 def _end(rows: "Iterable[UserSession]") -> int:
+    """How many sessions ended. A row alone is none: a new password gives its own session another key, and leaves the
+    row of the old one.
+    """
     keys = [row.session_key for row in rows]
-    Session.objects.filter(session_key__in=keys).delete()
-    return int(UserSession.objects.filter(session_key__in=keys).delete()[0])
+    UserSession.objects.filter(session_key__in=keys).delete()
+    return int(Session.objects.filter(session_key__in=keys).delete()[0])

@@ -88,6 +88,19 @@ def test_a_new_password_of_ones_own_stands_in_the_log(anna: User) -> None:
     assert line.name == "anna@firma.example"
 
 
+@pytest.mark.parametrize("others", [0, 1, 2])
+def test_the_log_counts_the_other_devices_that_a_new_password_signs_out(anna: User, others: int) -> None:
+    """Not the person's own session, which goes on under another key."""
+    here = sign_in(anna)
+    for _number in range(others):
+        sign_in(anna)
+    change_password(here)
+    words = LogLine.objects.filter(words__startswith="signed out").values_list("words", flat=True)
+    assert list(words) == ([f"signed out on all other devices: {others}"] if others else [])
+    assert is_signed_in(here)
+    assert UserSession.objects.count() == 1
+
+
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
