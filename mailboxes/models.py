@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes import addresses, log_words
+from mailboxes import addresses, log_words, time_zones
 from mailboxes.countries import validate_country
 
 MAX_QUOTA_MB = 10_000_000
@@ -387,6 +387,11 @@ class Mailbox(_Address):
             models.Index(fields=["address"], name="mailbox_closed", condition=models.Q(is_active=False)),
             models.Index(fields=["address"], name="mailbox_suspended", condition=models.Q(suspended_at__isnull=False)),
         ]
+
+    @property
+    def zone_city(self) -> str:
+        """The time zone's city, in the active language."""
+        return time_zones.city(self.time_zone)
 
     @property
     def country(self) -> str:

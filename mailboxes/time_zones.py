@@ -13,11 +13,10 @@ Group = tuple[str, list[tuple[str, str]]]
 
 def choices(present: str) -> list[Group]:
     """(part of the world, [(IANA name, city)]), Europe first, in the active language; `present` is among them."""
-    locale = "pl" if (get_language() or "en")[:2] == "pl" else "en_GB"
     groups = []
     for area, word in _areas().items():
         cities = [
-            (zone, get_timezone_location(zone, locale=locale, return_city=True))
+            (zone, city(zone))
             for zone in _zones()
             if zone.startswith(f"{area}/")
         ]
@@ -25,6 +24,14 @@ def choices(present: str) -> list[Group]:
     known = {zone for _word, cities in groups for zone, _city in cities}
     others = [(zone, zone) for zone in dict.fromkeys((present, "UTC")) if zone not in known]
     return [*groups, (_("Others"), others)]
+
+
+def city(zone: str) -> str:
+    """“Warsaw”, in the active language; zones that are no city's keep their own name."""
+    if "/" not in zone or zone.startswith("Etc/"):
+        return zone
+    locale = "pl" if (get_language() or "en")[:2] == "pl" else "en_GB"
+    return get_timezone_location(zone, locale=locale, return_city=True)
 
 
 def _alphabetical(choice: tuple[str, str]) -> str:

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.i18n import set_language as set_language_cookie
 
-from mailboxes import access, devices, second_factor, services
+from mailboxes import access, devices, second_factor, services, time_zones
 from mailboxes.forms import LanguageForm
 from mailboxes.log import by
 from mailboxes.models import User
@@ -69,7 +69,8 @@ def set_language(request: HttpRequest) -> HttpResponse:
 @login_required
 def device_list(request: HttpRequest) -> HttpResponse:
     """Where the person is signed in."""
-    context = {"devices": _devices(request), "zone": services.zone_of(_person(request))}
+    zone = services.zone_of(_person(request))
+    context = {"devices": _devices(request), "zone": zone, "city": time_zones.city(zone)}
     return render(request, "usersessions/usersession_list.html", context)
 
 

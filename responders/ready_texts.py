@@ -60,6 +60,15 @@ READY_TEXTS = (
         "nie od razu.\n\nPozdrawiam\n{{ mailbox.name }}",
     ),
     ReadyText(
+        "received", "pl", _RECEIVED[0], "standing", "Otrzymaliśmy: {{ subject }}",
+        "Dzień dobry,\n\ndziękujemy za wiadomość. Odpowiemy w ciągu jednego dnia roboczego.\n\nZ poważaniem\n"
+        "{{ mailbox.name }}",
+    ),
+    ReadyText(
+        "received-informal", "pl", _RECEIVED[1], "standing", "Mamy to: {{ subject }}",
+        "Cześć!\n\nTwoja wiadomość dotarła. Odpiszemy najszybciej, jak się da.\n\nPozdrawiamy\n{{ mailbox.name }}",
+    ),
+    ReadyText(
         "left", "pl", _LEFT[0], "standing", "Zmiana adresu: {{ subject }}",
         "Dzień dobry,\n\nta skrzynka nie jest już czytana: {{ mailbox.name }} nie pracuje już w naszej firmie. Prosimy "
         "pisać do: {{ deputy.name }}, {{ deputy.address }}.\n\nZ poważaniem",
@@ -68,15 +77,6 @@ READY_TEXTS = (
         "left-informal", "pl", _LEFT[1], "standing", "Nowy adres: {{ subject }}",
         "Cześć!\n\nNie pracuję już tutaj i nikt nie czyta tej skrzynki. Napisz do: {{ deputy.name }}, "
         "{{ deputy.address }}.\n\nPozdrawiam\n{{ mailbox.name }}",
-    ),
-    ReadyText(
-        "received", "pl", _RECEIVED[0], "standing", "Otrzymaliśmy: {{ subject }}",
-        "Dzień dobry,\n\ndziękujemy za wiadomość. Odpowiemy w ciągu jednego dnia roboczego.\n\nZ poważaniem\n"
-        "{{ mailbox.name }}",
-    ),
-    ReadyText(
-        "received-informal", "pl", _RECEIVED[1], "standing", "Mamy to: {{ subject }}",
-        "Cześć!\n\nTwoja wiadomość dotarła. Odpiszemy najszybciej, jak się da.\n\nPozdrawiamy\n{{ mailbox.name }}",
     ),
     ReadyText(
         "holiday", "en", _HOLIDAY[0], "absence", "Out of office: {{ subject }}",
@@ -109,6 +109,15 @@ READY_TEXTS = (
         "at once.\n\nBest\n{{ mailbox.name }}",
     ),
     ReadyText(
+        "received", "en", _RECEIVED[0], "standing", "We have received: {{ subject }}",
+        "Hello,\n\nthank you for your message. We will answer within one working day.\n\nKind regards\n"
+        "{{ mailbox.name }}",
+    ),
+    ReadyText(
+        "received-informal", "en", _RECEIVED[1], "standing", "Got it: {{ subject }}",
+        "Hi!\n\nyour message has arrived. We will write back as soon as we can.\n\nBest\n{{ mailbox.name }}",
+    ),
+    ReadyText(
         "left", "en", _LEFT[0], "standing", "New address: {{ subject }}",
         "Hello,\n\nthis mailbox is no longer read: {{ mailbox.name }} does not work for our company any more. Please "
         "write to {{ deputy.name }}, {{ deputy.address }}.\n\nKind regards",
@@ -117,15 +126,6 @@ READY_TEXTS = (
         "left-informal", "en", _LEFT[1], "standing", "I have moved on: {{ subject }}",
         "Hi!\n\nI do not work here any more, and nobody reads this mailbox. Please write to {{ deputy.name }}, "
         "{{ deputy.address }}.\n\nBest\n{{ mailbox.name }}",
-    ),
-    ReadyText(
-        "received", "en", _RECEIVED[0], "standing", "We have received: {{ subject }}",
-        "Hello,\n\nthank you for your message. We will answer within one working day.\n\nKind regards\n"
-        "{{ mailbox.name }}",
-    ),
-    ReadyText(
-        "received-informal", "en", _RECEIVED[1], "standing", "Got it: {{ subject }}",
-        "Hi!\n\nyour message has arrived. We will write back as soon as we can.\n\nBest\n{{ mailbox.name }}",
     ),
 )  # fmt: skip
 

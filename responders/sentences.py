@@ -6,10 +6,11 @@ from math import ceil
 from typing import Any
 
 from babel import Locale
-from babel.dates import format_skeleton, get_day_names, get_timezone_location
+from babel.dates import format_skeleton, get_day_names
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
+from mailboxes import time_zones
 from mailboxes.addresses import display
 from responders.core import schedule
 from responders.core.days import holiday_name, is_weekend
@@ -126,9 +127,8 @@ def long_time(local: datetime) -> str:
 
 def zone_name(zone: str) -> str:
     """“Warsaw time”, in the active language; zones that are no city's have their own name."""
-    if "/" not in zone or zone.startswith("Etc/"):
-        return zone
-    return _("%(city)s time") % {"city": get_timezone_location(zone, locale=_locale(), return_city=True)}
+    city = time_zones.city(zone)
+    return zone if city == zone else _("%(city)s time") % {"city": city}
 
 
 def language_name(code: str) -> str:
