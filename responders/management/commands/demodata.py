@@ -39,7 +39,8 @@ GROUP_ALIAS = "zespol@firma.example"
 
 ABSENCE_TEXT = """Dzień dobry,
 
-dziękuję za wiadomość „{{ subject }}”. Jestem na urlopie i wracam {{ absence.return_date }}; odpiszę wtedy w pierwszej kolejności. W pilnych sprawach pomoże Państwu biuro: biuro@firma.example.
+dziękuję za wiadomość „{{ subject }}”. Jestem na urlopie i wracam {{ absence.return_date }}; odpiszę wtedy \
+w pierwszej kolejności. W pilnych sprawach pomoże Państwu biuro: biuro@firma.example.
 
 Pozdrawiam
 {{ mailbox.name }}
@@ -56,8 +57,8 @@ od {{ absence.start }} do {{ absence.end }} jestem na szkoleniu i nie czytam poc
 
 {{ mailbox.name }}
 """
-STANDING_TEXT = """Dziękujemy za wiadomość. Odpowiadamy w ciągu jednego dnia roboczego, od poniedziałku do
-piątku w godzinach 8–16.
+STANDING_TEXT = """Dziękujemy za wiadomość. Odpowiadamy w ciągu jednego dnia roboczego, od poniedziałku do piątku \
+w godzinach 8–16.
 
 {{ mailbox.name }}
 {{ mailbox.address }}
