@@ -15,11 +15,7 @@ def choices(present: str) -> list[Group]:
     """(part of the world, [(IANA name, city)]), Europe first, in the active language; `present` is among them."""
     groups = []
     for area, word in _areas().items():
-        cities = [
-            (zone, city(zone))
-            for zone in _zones()
-            if zone.startswith(f"{area}/")
-        ]
+        cities = [(zone, city(zone)) for zone in _zones() if zone.startswith(f"{area}/")]
         groups.append((word, sorted(cities, key=_alphabetical)))
     known = {zone for _word, cities in groups for zone, _city in cities}
     others = [(zone, zone) for zone in dict.fromkeys((present, "UTC")) if zone not in known]
