@@ -17,6 +17,7 @@ import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LARGE = 1_000  # rows: to read a table of so many from end to end is no look-up
+_QUESTION = re.compile(r"= \[\[(SELECT .*?)\]\]", re.DOTALL)  # in Lua
 _CONTINUED = re.compile(r"\\\n\s*|\n(?=[ \t])")
 
 
@@ -43,8 +44,17 @@ def rendered(folder: Path) -> list[Lookup]:
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     maps = sorted((folder / "postfix").glob("pgsql-*.cf"))
     found = [Lookup(path.stem.removeprefix("pgsql-"), _setting(path, "query")) for path in maps]
-    sql = folder / "dovecot" / "dovecot-sql.conf.ext"
-    return found + [Lookup(f"dovecot {name}", _setting(sql, f"{name}_query")) for name in ("password", "user")]
+    user = _setting(folder / "dovecot" / "dovecot-sql.conf.ext", "user_query")
+    return [*found, *_of_signing_in(folder / "dovecot" / "sign-in.lua"), Lookup("dovecot user", user)]
+
+
+def _of_signing_in(script: Path) -> list[Lookup]:
+    """The two questions of the script, with Dovecot's names for what is put in: the address, the password's digest."""
+    asked = [
+        text.replace("%s", "%Lu", 1).replace("%s", "%{sha256:password}")
+        for text in _QUESTION.findall(script.read_text())
+    ]
+    return [Lookup(name, text) for name, text in zip(("dovecot password", "dovecot mailbox"), asked, strict=True)]
 
 
 def _setting(path: Path, name: str) -> str:
