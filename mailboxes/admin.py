@@ -13,6 +13,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -194,7 +195,7 @@ class AddressAdmin(PanelAdmin):
 class MailboxAdmin(SuspensionAdmin, AddressAdmin):
     """Mailboxes. Deleting one is what it is in the panel: it may be taken back for days."""
 
-    list_display = ("address", "name", "owner", "language", "time_zone", "is_active", "suspended_at", "deleted_at")
+    list_display = ("address", "name", "owner", "is_active", "suspended_at", "deleted_at")
     list_filter = (
         "is_active", ("suspended_at", EmptyFieldListFilter), ("deleted_at", EmptyFieldListFilter), "language",
     )  # fmt: skip
@@ -206,6 +207,21 @@ class MailboxAdmin(SuspensionAdmin, AddressAdmin):
     list_select_related = ("owner",)
     search_fields = ("address", "name", "owner__email")
     autocomplete_fields = ("domain", "owner", "successor")
+    parts: tuple[tuple[Any, tuple[str, ...]], ...] = (
+        (None, ("domain", "local_part", "address", "is_active", "name", "owner")),
+        (_("Language and time"), ("language", "time_zone", "holiday_country")),
+        (_("Limits"), ("replies_per_hour", "quota_mb", "recipients_per_hour", "recipients_per_day")),
+        (_("When the person has left"), ("successor", "successor_from")),
+        (_("The owner gets an e-mail"), ("notify_started", "notify_ended", "notify_ending", "notify_still_on")),
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Mailbox | None = None) -> Any:
+        """In parts; what belongs to none of them comes last."""
+        fields = self.get_fields(request, obj)
+        parts = [(title, [name for name in names if name in fields]) for title, names in self.parts]
+        sorted_in = {name for _title, names in parts for name in names}
+        rest = [name for name in fields if name not in sorted_in]
+        return [(title, {"fields": names}) for title, names in [*parts, (_("What the panel notes"), rest)] if names]
 
     @admin.display(description=_("recipients, by ten minutes"))
     def recipients_of_late(self, row: Mailbox) -> str:
@@ -291,13 +307,24 @@ class AliasTargetAdmin(PanelAdmin):
 class LogLineAdmin(ReadOnlyAdmin):
     """Who changed what, when, from where."""
 
-    list_display = ("at", "about", "change", "who")
+    list_display = ("moment", "about", "change", "who")
     fields = ("at", "model", "name", "change", "actor", "place", "way")
     list_filter = ("way",)
     list_select_related = ("actor",)
     search_fields = ("=name", "=actor__email")
     search_help_text = _("A whole address, domain or name, or the address of who did it")
     date_hierarchy = "at"
+
+    @admin.display(description=_("time"), ordering="at")
+    def moment(self, row: LogLine) -> str:
+        """Day and time of day below each other: one line is too wide beside addresses, and breaks in four."""
+        at = timezone.localtime(row.at)
+        day, clock = date_format(at, "j E Y"), date_format(at, "H:i:s")
+        return format_html('<span class="whitespace-nowrap">{}<br>{}</span>', day, clock)
+
+    def get_sortable_by(self, request: HttpRequest) -> list[str]:
+        """The time has an index."""
+        return ["moment"]
 
     @admin.display(description=_("what"))
     def about(self, row: LogLine) -> str:

@@ -9,6 +9,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -21,6 +23,7 @@ from responders import (  # noqa: F401 (the first registers what it holds)
     admin_records,
     personal_data,
     policy,
+    reasons,
     refusals,
     services,
     validation,
@@ -185,6 +188,26 @@ class DecisionAdmin(ReadOnlyAdmin):
     search_help_text = _("A whole address of a sender or a mailbox, or a whole Message-ID")
     date_hierarchy = "decided_at"
     actions = ("export_senders", "erase_senders", "purge")
+    shown = (
+        "mailbox", "responder", "decided_at", "reverse_path", "forward_path", "reason", "in_words", "evidence",
+        "passed", "message_id", "queue_id",
+    )  # fmt: skip
+
+    def get_fields(self, request: HttpRequest, obj: Decision | None = None) -> Any:
+        return self.shown
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Decision | None = None) -> Any:
+        return self.shown
+
+    @admin.display(description=_("in words"))
+    def in_words(self, row: Decision) -> str:
+        """As support reads it."""
+        return str(reasons.sentence(row.reason))
+
+    @admin.display(description=_("What it passed before"))
+    def passed(self, row: Decision) -> str:
+        """A sentence a line."""
+        return format_html_join(mark_safe("<br>"), "{}", [(words,) for words in reasons.passed(row.misses)]) or "–"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """With how many there were of each reason on the latest days."""

@@ -1,5 +1,7 @@
 """Each reason as one plain sentence for the owner of the mailbox."""
 
+from collections.abc import Iterable
+
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -121,3 +123,13 @@ ADVICE: dict[Reason, str | Promise] = {
     ),
     Reason.ERROR: _("Tell the operator: the message is kept for a look (manage.py quarantine)."),
 }
+
+
+def sentence(reason: str) -> str | Promise:
+    """Of a stored reason; one that this version does not know stands as it is."""
+    return SENTENCES[Reason(reason)] if reason in set(Reason) else reason
+
+
+def passed(names: Iterable[str]) -> list[str | Promise]:
+    """Of stored misses: what each rule found in order."""
+    return [PASSED[Reason(name)] for name in names if name in set(Reason) and Reason(name) in PASSED]

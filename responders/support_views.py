@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
@@ -19,7 +20,7 @@ from responders import acting, attention, refusals, services, support_search
 from responders import support_why as support_why_of
 from responders.core.facts import Reason
 from responders.models import Decision, QuarantinedMessage
-from responders.reasons import ADVICE, PASSED, SENTENCES
+from responders.reasons import ADVICE, passed, sentence
 from responders.staff_views import for_staff
 from responders.support_forms import WhyForm
 
@@ -37,7 +38,7 @@ NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 def support_search_page(request: HttpRequest) -> HttpResponse:
     """One box for an address, a name, a domain, a customer, a sender, a Message-ID, a case."""
     asked = request.GET.get("q", "")
-    groups = support_search.search(request.user, asked)
+    groups = [_in_words(group) for group in support_search.search(request.user, asked)]
     context = {"asked": asked[: support_search.MAX_ASKED], "groups": groups}
     name = "support/found.html" if request.headers.get("HX-Request") else "support/search.html"
     return render(request, name, context)
@@ -87,7 +88,7 @@ def support_messages(request: HttpRequest) -> HttpResponse:
     by_reason = [(name, _with(query, "reason", name), words) for name, words in REASONS.items()]
     orders = [(name, _with(query, "order", name), words) for name, words in ORDERS.items()]
     context = {
-        "rows": [(row, _sentence(row.reason)) for row in page[:PAGE_SIZE]],
+        "rows": [(row, sentence(row.reason)) for row in page[:PAGE_SIZE]],
         "before": page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
         "query": query.urlencode(), "sender": request.GET.get("sender", ""), "reasons": by_reason,
         "reason": request.GET.get("reason", ""), "orders": orders, "order": "oldest" if is_oldest_first else "",
@@ -108,7 +109,7 @@ def _lines(rows: QuerySet[Decision]) -> Iterator[list[object]]:
     for row in rows.order_by("-id").iterator(chunk_size=CHUNK):
         yield [
             f"{row.decided_at:%Y-%m-%dT%H:%M:%SZ}", row.reverse_path, row.forward_path, row.reason,
-            _sentence(row.reason), row.evidence, row.message_id, row.queue_id,
+            sentence(row.reason), row.evidence, row.message_id, row.queue_id,
         ]  # fmt: skip
 
 
@@ -121,7 +122,7 @@ def support_why(request: HttpRequest) -> HttpResponse:
         asked = form.asked()
         rows = support_why_of.decisions(asked)
         context |= {
-            "asked": asked, "rows": [(row, _sentence(row.reason)) for row in rows],
+            "asked": asked, "rows": [(row, sentence(row.reason)) for row in rows],
             "findings": [] if rows else support_why_of.findings(asked, services.database_now()),
             "log": support_why_of.log_lines(asked),
         }  # fmt: skip
@@ -152,8 +153,9 @@ def support_note(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
 def support_message(request: HttpRequest, pk: int) -> HttpResponse:
     """Why: one decision with each rule in plain words, and what can be done about it."""
     row = get_object_or_404(Decision.objects.select_related("mailbox__owner", "responder"), pk=pk)
-    passed = [PASSED[Reason(name)] for name in row.misses if name in set(Reason) and Reason(name) in PASSED]
-    context = {"row": row, "sentence": _sentence(row.reason), "advice": _advice(row.reason), "passed": passed}
+    context = {
+        "row": row, "sentence": sentence(row.reason), "advice": _advice(row.reason), "passed": passed(row.misses),
+    }  # fmt: skip
     return render(request, "support/message.html", context)
 
 
@@ -171,7 +173,7 @@ def support_attention(request: HttpRequest) -> HttpResponse:
         "trouble": attention.trouble(moment),
         "domains": attention.troubled_domains(now, SHOWN),
         "chart": (found := attention.chart(now.date())),
-        "reasons": [(_sentence(reason), count, share) for reason, count, share in found.reasons],
+        "reasons": [(sentence(reason), count, share) for reason, count, share in found.reasons],
         "quarantine": QuarantinedMessage.objects.defer("content", "traceback").order_by("-id")[:SHOWN],
     }
     return render(request, "support/attention.html", context)
@@ -204,8 +206,11 @@ def _with(query: QueryDict, name: str, value: str) -> str:
     return asked.urlencode()
 
 
-def _sentence(reason: str) -> Any:
-    return SENTENCES[Reason(reason)] if reason in set(Reason) else reason
+def _in_words(group: support_search.Group) -> support_search.Group:
+    """Of messages each with what became of it, as a sentence."""
+    if group.kind not in {"messages", "message"}:
+        return group
+    return replace(group, rows=[(row, sentence(row.reason)) for row in group.rows])
 
 
 def _advice(reason: str) -> Any:

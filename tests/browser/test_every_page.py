@@ -79,7 +79,8 @@ def paths(mailbox: Mailbox, standing_reply: Responder, support: User, anna: User
     for reason in ("replied", "list-or-bulk"):
         Decision.objects.create(
             mailbox=mailbox, decided_at=now, reverse_path="jan@example.com", forward_path=mailbox.address,
-            reason=reason, evidence="List-Id",
+            reason=reason, evidence="List-Id", queue_id="4Xy7Zk2bQ1z",
+            message_id=f"<CAF391xJh7Kq2mVn8wPz={'abcdefgh' * 6}@mail.przedsiebiorstwo-wielobranzowe.example>",
         )  # fmt: skip
     Refusal.objects.create(address="jan@example.com", refused_at=now, words="5.1.1 no such person")
     HelpVote.objects.create(user=anna, slug="what", is_helpful=False, comment="Za mało")

@@ -277,6 +277,41 @@ def test_the_log_is_read_in_the_language_of_the_page(as_admin: Client, mailbox: 
         assert "192.0.2.7" in page
 
 
+def test_the_log_has_day_and_time_below_each_other_and_is_sorted_by_them(as_admin: Client, mailbox: Mailbox) -> None:
+    record(mailbox, "made", None)
+    record(mailbox, "name: a → b", None)
+    address = reverse("admin:mailboxes_logline_changelist")
+    page = as_admin.get(address, {"o": "0"}, headers={"accept-language": "pl"})
+    for row in LogLine.objects.all():
+        assert f"{row.at:%Y}<br>{row.at:%H:%M:%S}" in page.text
+    assert page.context["cl"].queryset.query.order_by[0] == "at"
+    assert "2 wiersze" in page.text
+
+
+def test_the_form_of_a_mailbox_is_in_parts_and_lacks_nothing(as_admin: Client, mailbox: Mailbox) -> None:
+    page = as_admin.get(reverse("admin:mailboxes_mailbox_change", args=[mailbox.pk]), headers={"accept-language": "pl"})
+    shown = {name for _title, options in page.context["adminform"].fieldsets for name in options["fields"]}
+    site = page.context["adminform"].model_admin
+    assert shown == set(site.get_fields(page.wsgi_request, mailbox))
+    assert "Właściciel dostaje e-mail" in page.text
+    assert "Anna@firma.example" not in page.text
+    new = as_admin.get(reverse("admin:mailboxes_mailbox_add"))
+    shown = {name for _title, options in new.context["adminform"].fieldsets for name in options["fields"]}
+    assert {"domain", "local_part", "notify_started"} <= shown
+    assert "address" not in shown
+
+
+def test_a_decision_says_in_words_what_was_found(as_admin: Client, mailbox: Mailbox) -> None:
+    row = Decision.objects.create(
+        mailbox=mailbox, decided_at=datetime(2026, 9, 28, tzinfo=UTC), forward_path=mailbox.address,
+        reason="list-or-bulk", misses=["null-reverse-path", "of-another-version"],
+    )  # fmt: skip
+    page = as_admin.get(reverse("admin:responders_decision_change", args=[row.pk])).text
+    assert "The message is from a mailing list" in page
+    assert "The message has a sender to reply to." in page
+    assert "of-another-version" not in page
+
+
 def test_the_history_of_a_row_says_from_where(as_admin: Client, mailbox: Mailbox, anna: User) -> None:
     record(mailbox, "name: a → b", By(anna, place="192.0.2.7"))
     page = as_admin.get(reverse("admin:mailboxes_mailbox_history", args=[mailbox.pk])).text

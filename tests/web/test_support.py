@@ -90,6 +90,20 @@ def test_a_live_search_answers_with_its_part_of_the_page(world: Mailbox, as_supp
     assert "<html" not in part
 
 
+def test_a_sender_is_answered_with_what_became_of_each_message_in_words(world: Mailbox, as_support: Client) -> None:
+    row = Decision.objects.filter(reason="list-or-bulk")[0]
+    page = as_support.get(reverse("support"), {"q": row.reverse_path}).text
+    assert reverse("support_message", args=[row.pk]) in page
+    assert "The message is from a mailing list" in page
+
+
+def test_where_nothing_is_found_the_agent_is_led_on(as_support: Client) -> None:
+    page = as_support.get(reverse("support"), {"q": "zzzqqq"}, headers={"accept-language": "pl"}).text
+    assert "Nic nie znaleziono." in page
+    found = page.partition('id="found"')[2]
+    assert reverse("support_why") in found
+
+
 def test_customer_and_domain_lead_to_the_mailbox(world: Mailbox, as_support: Client) -> None:
     customer = world.domain.customer
     assert customer is not None
