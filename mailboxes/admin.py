@@ -24,6 +24,7 @@ from mailboxes import admin_dns, hosting, second_factor  # noqa: F401 (the first
 from mailboxes.models import Alias, AliasTarget, Customer, Delegation, Domain, LogLine, Mailbox, SendingCount, User
 from mailboxes.panel_admin import PanelAdmin, ReadOnlyAdmin, asks_first, here, of_late
 
+admin.site.index_title = _("Administration")
 admin.site.unregister(Group)
 # allauth's own lists: a person's address stands on the user, secrets and session keys are for nobody to read.
 for model in (EmailAddress, Authenticator, UserSession):

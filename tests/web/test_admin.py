@@ -288,6 +288,12 @@ def test_the_log_has_day_and_time_below_each_other_and_is_sorted_by_them(as_admi
     assert "2 wiersze" in page.text
 
 
+def test_the_first_page_is_named_in_proper_polish(as_admin: Client) -> None:
+    page = as_admin.get(reverse("admin:index"), headers={"accept-language": "pl"}).text
+    assert "Administracja" in page
+    assert "Administracja stroną" not in page
+
+
 def test_the_form_of_a_mailbox_is_in_parts_and_lacks_nothing(as_admin: Client, mailbox: Mailbox) -> None:
     page = as_admin.get(reverse("admin:mailboxes_mailbox_change", args=[mailbox.pk]), headers={"accept-language": "pl"})
     shown = {name for _title, options in page.context["adminform"].fieldsets for name in options["fields"]}
