@@ -267,6 +267,7 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: STATIC_URL + "panel/favicon.svg"},
     ],
+    "STYLES": [lambda _request: STATIC_URL + "panel/admin.css"],
     "COLORS": {
         "primary": {
             "50": "#eef7f6", "100": "#d5ebe9", "200": "#aed8d4", "300": "#7dbeb9", "400": "#479d98", "500": "#23807c",
