@@ -172,7 +172,7 @@ def test_staff_set_up_a_factor_before_anything_else(open_panel: Callable[..., Pa
     page.get_by_role("button", name="Switch on").click()
     page.get_by_role("link", name="I have kept them").click()
     page.get_by_role("link", name="Administration").click()
-    expect(page).to_have_title("Site administration | Webmail Panel")
+    expect(page).to_have_title("Administration | Webmail Panel")
 
 
 @pytest.mark.parametrize(("width", "language", "dark"), [

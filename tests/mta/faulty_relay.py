@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import MISSING, SMTP, Envelope, Session
 
 from webmail_panel.embedded import free_port
 
@@ -15,6 +15,30 @@ from webmail_panel.embedded import free_port
 FAULTS = {"451": 15, "drop before": 10, "drop after": 5, "stall": 3}
 STALL_SECONDS = 11  # longer than Postfix waits for the hook
 REFUSED = "refuse"  # local parts that begin so are refused for good
+
+
+CHUNKS = 50  # of a hundred connections are offered CHUNKING (RFC 3030), and get a reply in one packet
+
+
+class _Server(SMTP):
+    """With what aiosmtpd does not know: a chunk, which is the only one."""
+
+    async def smtp_BDAT(self, arg: str) -> None:
+        size, last = arg.split()
+        assert last == "LAST"
+        content = await self._reader.readexactly(int(size))
+        if not self.envelope.rcpt_tos:
+            await self.push("554 5.5.1 No valid recipients")
+            return
+        self.envelope.content = self.envelope.original_content = content
+        status = await self._call_handler_hook("DATA")
+        self._set_post_data_state()
+        await self.push("250 OK" if status is MISSING else status)
+
+
+class _Controller(Controller):
+    def factory(self) -> SMTP:
+        return _Server(self.handler, **self.SMTP_kwargs)
 
 
 class FaultyRelay:
@@ -26,13 +50,23 @@ class FaultyRelay:
         self.is_faulty = True
         self.passed_on: Counter[str] = Counter()
         self.lost_answers: set[str] = set()
+        self.chunked = 0
         port = free_port()
-        self._controller = Controller(self, hostname="127.0.0.1", port=port, decode_data=False)
+        self._controller = _Controller(self, hostname="127.0.0.1", port=port, decode_data=False)
         self._controller.start()
         self.url = f"smtp://127.0.0.1:{port}"
 
     def stop(self) -> None:
         self._controller.stop()
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        if self._chance.randrange(100) >= CHUNKS:
+            return responses
+        self.chunked += 1
+        return [responses[0], "250-PIPELINING", "250-CHUNKING", *responses[1:]]
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
         if address.startswith(REFUSED):

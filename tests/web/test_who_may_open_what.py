@@ -5,6 +5,7 @@ An address that is missing from the table fails the test, and so does a line of 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -13,6 +14,7 @@ from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
 from django.core import signing
 from django.db import transaction
 from django.http import HttpResponse
@@ -284,8 +286,9 @@ def world(mailbox: Mailbox, standing_reply: Responder, anna: User, support: User
     Delegation.objects.create(mailbox=mailbox, user=people["delegate"])
     Delegation.objects.create(mailbox=mailbox, user=people["suspended"])
     Mailbox.objects.create(domain=mailbox.domain, local_part="dawna", is_active=False, deleted_at=database_now())
-    UserSession.objects.create(user=anna, ip="192.0.2.1", session_key="a-telephone")
     now = database_now()
+    UserSession.objects.create(user=anna, ip="192.0.2.1", session_key="a-telephone")
+    Session.objects.create(session_key="a-telephone", expire_date=now + timedelta(days=1))
     DomainClaim.objects.create(customer=ours, name="nowa.invalid", token="x", created_at=now, next_check_at=now)
     ours.administrators.add(people["company"])
     theirs.administrators.add(people["rival"])
