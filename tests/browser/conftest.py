@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.test import override_settings
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
@@ -36,6 +38,14 @@ def db(django_db_setup: None, django_db_blocker) -> Iterator[None]:
 @pytest.fixture
 def transactional_db(db: None) -> None:
     """What pytest-django asks for with `live_server`."""
+
+
+@pytest.fixture(scope="package", autouse=True)
+def plain_static_files_between_tests() -> Iterator[None]:
+    """A request that a page sent as its test ended may be answered after it."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    with override_settings(STORAGES={**settings.STORAGES, "staticfiles": plain}):
+        yield
 
 
 @pytest.fixture(scope="package")

@@ -9,7 +9,7 @@ from mailboxes.models import Mailbox, User
 from responders.models import Responder
 
 # Of what the eye can see, in parts of the window times parts of the distance: 0.1 is where web.dev calls it poor.
-MOST = 0.003
+MOST = 0.02
 WATCH = """
 window.jumped = 0;
 new PerformanceObserver((list) => {
