@@ -22,13 +22,14 @@ MAX_OCTETS = 4_096  # of one value that are read
 NO_TIME = "no time left"
 
 
-def asker(server: str = "", *, patience: float = DOMAIN_PATIENCE) -> Ask:
+def asker(server: str = "", *, patience: float | None = None) -> Ask:
     """Asks `server` (ADDRESS:PORT; empty: those of this machine) about one domain. Raises ValueError.
 
-    Once the patience for the domain (seconds) is used up, or one question too many was asked, nothing more is known.
+    Once the patience for the domain (seconds; else DOMAIN_PATIENCE) is used up, or one question too many was asked,
+    nothing more is known.
     """
     resolver = _resolver(server)
-    ends = time.monotonic() + patience
+    ends = time.monotonic() + (DOMAIN_PATIENCE if patience is None else patience)
     lock, left = threading.Lock(), [MAX_QUESTIONS]
 
     def ask(name: str, kind: str) -> Answer:

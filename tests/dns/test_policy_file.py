@@ -86,9 +86,15 @@ def says(status: str, body: bytes, *fields: str) -> Answer:
 def drips(tls: ssl.SSLSocket) -> None:
     """A field of the answer now and then, so that no single wait is long."""
     tls.sendall(b"HTTP/1.1 200 OK\r\n")
-    for number in range(200):
+    for number in range(1200):
         tls.sendall(f"X-{number}: x\r\n".encode())
         time.sleep(0.05)
+
+
+def says_nothing(tls: ssl.SSLSocket) -> None:
+    tls.settimeout(60)
+    while tls.recv(4096):  # until we are left
+        pass
 
 
 Serve = Callable[..., WebServer]
@@ -175,13 +181,13 @@ def test_nobody_there_is_said(serve: Serve) -> None:
     assert seen() == ("wrong", "away")
 
 
-@pytest.mark.parametrize("answer", [drips, lambda _tls: time.sleep(3)], ids=["drips", "says nothing"])
+@pytest.mark.parametrize("answer", [drips, says_nothing])
 def test_a_server_that_takes_its_time_is_left(serve: Serve, answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetcher, "PATIENCE", 0.6)
     serve(answer)
     begun = time.monotonic()
     assert fetcher.fetch(HOST, ("127.0.0.1",)).trouble == "away"
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 20  # of the minute that either would go on
 
 
 @pytest.mark.parametrize(
