@@ -50,14 +50,16 @@
   window.addEventListener("beforeunload", (event) => { if (typed) event.preventDefault(); });
 
   // Each preview keeps a draft. What was typed since the last one is kept when the page goes out of sight: a tab that
-  // is closed, a telephone that is locked, a browser that is about to be ended.
+  // is closed, a telephone that is locked, another app in front, after which a browser may be ended without a word.
+  // Nobody hears whether a beacon arrived, so it is sent each time until a preview says so; it takes 64 KB at most.
   form.addEventListener("htmx:beforeRequest", () => { sent = edits; });
   form.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) kept = sent; });
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState !== "hidden" || !typed || edits === kept) return;
     const fields = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"));
     fields.set("keep", "1");
-    if (navigator.sendBeacon(window.location.pathname, fields)) kept = edits;
+    if (navigator.sendBeacon(window.location.pathname, fields)) return;
+    fetch(window.location.pathname, { method: "POST", body: fields }).catch(() => undefined);
   });
 
   // A ready text goes into the form; what was typed is never thrown away without a question.

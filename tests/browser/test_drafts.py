@@ -3,8 +3,9 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -14,6 +15,11 @@ from tests.browser.conftest import CHROMIUM, OPTIONS, PATIENCE
 from tests.conftest import PASSWORD
 
 NO_PREVIEWS = "document.addEventListener('htmx:beforeRequest', event => event.preventDefault())"
+# What a page behind another app is told. A Chromium without a window shows each page always, so it is told by us.
+OUT_OF_SIGHT = """
+Object.defineProperty(document, "visibilityState", { value: "hidden" });
+document.dispatchEvent(new Event("visibilitychange"));
+"""
 
 
 def kept_text() -> str:
@@ -36,9 +42,11 @@ def test_a_tab_that_is_closed_sends_what_no_preview_had_sent(open_panel: Callabl
     assert "Jeszcze-nie-zapisane" in kept_text()
 
 
-def test_a_browser_that_is_killed_leaves_the_draft_of_the_last_preview(
+@pytest.fixture
+def doomed(
     browser: Browser, live_server: LiveServer, mailbox: Mailbox, plain_static_files: None, own_cache: None
-) -> None:
+) -> Iterator[Browser]:
+    """A browser to be killed, signed in with one page: the form of a new responder."""
     doomed = browser.browser_type.launch(executable_path=CHROMIUM, args=OPTIONS)
     page = doomed.new_page(base_url=live_server.url)
     page.set_default_timeout(PATIENCE)
@@ -48,10 +56,35 @@ def test_a_browser_that_is_killed_leaves_the_draft_of_the_last_preview(
     page.click("main button")
     page.wait_for_url(live_server.url + "/")
     page.goto(f"/mailboxes/{mailbox.pk}/responders/new/")
-    page.fill("[name=text_body]", "Zapisane-z-podgladem")
-    expect(page.locator("#preview .letter-text")).to_contain_text("Zapisane-z-podgladem")
+    yield doomed
+    doomed.close()
+
+
+def kill(doomed: Browser) -> None:
     processes = doomed.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
     [number] = [process["id"] for process in processes if process["type"] == "browser"]
     os.kill(number, signal.SIGKILL)
+
+
+def test_a_browser_that_is_killed_leaves_the_draft_of_the_last_preview(doomed: Browser) -> None:
+    [page] = doomed.contexts[0].pages
+    page.fill("[name=text_body]", "Zapisane-z-podgladem")
+    expect(page.locator("#preview .letter-text")).to_contain_text("Zapisane-z-podgladem")
+    kill(doomed)
     assert "Zapisane-z-podgladem" in kept_text()
-    doomed.close()
+
+
+def test_a_browser_that_is_killed_behind_another_app_leaves_what_was_typed_last(
+    doomed: Browser, open_panel: Callable[..., Page], mailbox: Mailbox
+) -> None:
+    [page] = doomed.contexts[0].pages
+    page.evaluate(NO_PREVIEWS)
+    page.fill("[name=text_body]", "Pisane-w-kolejce-do-lekarza")
+    assert not Draft.objects.exists()
+    page.evaluate(OUT_OF_SIGHT)
+    assert "Pisane-w-kolejce-do-lekarza" in kept_text()
+    kill(doomed)
+    page = open_panel(360, "pl-PL")
+    page.goto(f"/mailboxes/{mailbox.pk}/responders/new/")
+    page.locator(".begun").get_by_role("link", name="Wróć do szkicu").click()
+    expect(page.locator("[name=text_body]")).to_have_value("Pisane-w-kolejce-do-lekarza")

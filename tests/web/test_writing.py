@@ -27,14 +27,22 @@ def test_what_was_typed_is_offered_and_taken_up_only_if_wanted(as_anna: Client, 
     answer = type_in(as_anna, new(mailbox), text_body="Wracam „w poniedziałek” & nie wcześniej.")
     assert "Kept as a draft at" in answer.text
     page = as_anna.get(new(mailbox))
-    assert "You began to write on" in page.text
+    assert "You have a draft that is not saved." in page.text
     assert "Auto: …: Wracam „w poniedziałek” &amp; nie wcześniej." in page.text
     assert "Wracam" not in page.context["form"]["text_body"].value()
     taken = as_anna.get(f"{new(mailbox)}?draft={KEY}")
     assert taken.context["form"]["text_body"].value() == "Wracam „w poniedziałek” & nie wcześniej."
     assert taken.context["form"]["draft"].value() == KEY
-    assert "You began to write" not in taken.text
+    assert "You have a draft" not in taken.text
     assert not Responder.objects.exists()
+
+
+def test_of_several_it_is_said_once(as_anna: Client, mailbox: Mailbox) -> None:
+    for number in range(3):
+        type_in(as_anna, new(mailbox), key=f"{number}" * 32, text_body=f"Tekst numer {number}")
+    page = as_anna.get(new(mailbox)).text
+    assert page.count("You have 3 drafts that are not saved.") == 1
+    assert [page.count(f"Tekst numer {number}") for number in range(3)] == [1, 1, 1]
 
 
 def test_it_is_offered_on_the_mailboxs_page_too(as_anna: Client, mailbox: Mailbox, standing_reply: Responder) -> None:
@@ -56,7 +64,7 @@ def test_saving_ends_it_and_what_comes_late_does_not_bring_it_back(as_anna: Clie
     as_anna.post(new(mailbox), TYPED | {"save": "1", "draft": KEY})
     assert Responder.objects.count() == 1
     type_in(as_anna, new(mailbox), text_body="Spóźnione")
-    assert "You began to write" not in as_anna.get(new(mailbox)).text
+    assert "You have a draft" not in as_anna.get(new(mailbox)).text
     assert writing.find(mailbox.owner, mailbox, None, KEY) is None
 
 
@@ -113,7 +121,7 @@ def test_a_session_that_ran_out_leaves_it(as_anna: Client, anna: User, mailbox: 
 def test_it_is_kept_when_the_page_goes_out_of_sight(as_anna: Client, mailbox: Mailbox) -> None:
     answer = as_anna.post(new(mailbox), TYPED | {"keep": "1", "draft": KEY})
     assert (answer.status_code, answer.content) == (204, b"")
-    assert "You began to write" in as_anna.get(new(mailbox)).text
+    assert "You have a draft" in as_anna.get(new(mailbox)).text
 
 
 @pytest.mark.parametrize("key", ["", "x", "../" * 11, "k" * 33, "\0" * 32, "ż" * 32])
