@@ -15,7 +15,7 @@ from tests.core.facts import NOW, mailbox, responder
 
 LENGTH = 256 * 1024
 # Processor time. What is wrong here takes ten seconds and more; what is right, a fifth of this at most.
-LIMIT = 1.0
+LIMIT = 5.0  # seconds of the processor; work in the square of the size would be minutes
 # Each with the fields in which it is worst.
 HOSTILE = [
     ("To From", "international domains", "".join(f"a@ż{number}.pl," for number in range(30_000))),

@@ -34,4 +34,4 @@ def test_it_is_read_in_a_moment(block: bytes) -> None:
     policy = Policy(spam_fields=("X-Spam: Yes",), authserv_id="panel.example")
     started = time.process_time()
     decide_by_message(read_message(block[:MEGABYTE], "jan@nadawca.example"), policy)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 10  # work in the square of the size would be minutes

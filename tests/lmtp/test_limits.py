@@ -58,7 +58,7 @@ def test_the_hundred_and_first_recipient_comes_again() -> None:
 def test_many_commands_at_once_take_no_time_to_speak_of() -> None:
     session, started = Session("panel.example", max_size=10**9), time.process_time()
     session.feed(b"NOOP\r\n" * 50_000)
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 20  # a guard, not a measure
 
 
 def test_one_connection_too_many_is_told_to_come_again(relay: Relay, db: None) -> None:
