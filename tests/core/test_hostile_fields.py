@@ -14,8 +14,8 @@ from responders.core.reply import compose
 from tests.core.facts import NOW, mailbox, responder
 
 LENGTH = 256 * 1024
-# Processor time. What is wrong here takes ten seconds and more; what is right, a fifth of this at most.
-LIMIT = 5.0  # seconds of the processor; work in the square of the size would be minutes
+# Processor time, in seconds. What is wrong here takes ten and more; what is right, 0.2, or a few on a slow machine.
+LIMIT = 5.0
 # Each with the fields in which it is worst.
 HOSTILE = [
     ("To From", "international domains", "".join(f"a@ż{number}.pl," for number in range(30_000))),
@@ -75,4 +75,4 @@ def test_a_hostile_field_is_answered_in_a_moment(name: str, value: str) -> None:
 def test_a_hostile_body_is_read_in_a_moment(content: bytes) -> None:
     started = time.process_time()
     folded(body_text(content))
-    assert time.process_time() - started < 2 * LIMIT
+    assert time.process_time() - started < LIMIT
