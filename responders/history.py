@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailboxes import countries
 from responders import sentences
 from responders.core.rendering import for_reading
 from responders.models import AudienceChoices, CaseFormChoices, HoursModeChoices, ResponderEvent, ResponderType
@@ -53,6 +54,8 @@ LABELS: dict[str, str | Promise] = {
     "delegates": gettext_lazy("who else looks after it"),
 }
 
+# What a person looks for in one that is gone; all of it is kept, for whoever takes the deletion back.
+_OF_A_DELETED = ("type", "from_date", "to_date", "time_zone", "subject", "text_body", "texts", "language")
 
 _CHOICES: dict[str, list[tuple[str, Any]]] = {
     "type": ResponderType.choices,
@@ -79,9 +82,21 @@ def subject(event: ResponderEvent) -> str:
 
 
 def changes(event: ResponderEvent) -> list[Change]:
-    """What the event changed, in words."""
-    in_order = sorted(event.changes.items(), key=lambda item: list(LABELS).index(item[0]))
-    return [Change(LABELS[name], _in_words(name, before), _in_words(name, after)) for name, (before, after) in in_order]
+    """What the event changed, in words; of a deleted responder, what it was."""
+    return [
+        Change(LABELS[name], _in_words(name, before), _in_words(name, after))
+        for name, (before, after) in sorted(event.changes.items(), key=lambda item: list(LABELS).index(item[0]))
+        if _is_worth_reading(event, name)
+    ]
+
+
+def _is_worth_reading(event: ResponderEvent, name: str) -> bool:
+    changed = event.changes
+    if event.kind != ResponderEvent.Kind.DELETED:
+        return name != "html_body" or "text_body" not in changed  # the same words, with marks
+    if name == "time_zone":
+        return any(changed.get(edge, [None])[0] for edge in ("from_date", "to_date"))
+    return name in _OF_A_DELETED and changed[name][0] not in (None, "", [])
 
 
 def _in_words(name: str, value: Any) -> str:
@@ -100,6 +115,10 @@ def _time_in_words(value: str) -> str:
     return sentences.long_time(datetime.fromisoformat(value))
 
 
+def _minutes(value: str) -> str:
+    return value[:5]
+
+
 def _texts_in_words(value: list[dict[str, Any]]) -> str:
     return "\n\n".join(_text_in_words(text) for text in value)
 
@@ -114,4 +133,10 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "to_date": _time_in_words,
     "texts": _texts_in_words,
     "office_days": sentences.days_of_week,
+    "office_opens": _minutes,
+    "office_closes": _minutes,
+    "time_zone": sentences.zone_name,
+    "language": sentences.language_name,
+    "holiday_country": countries.name_of,
+    "position": lambda place: str(place + 1),
 }

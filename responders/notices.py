@@ -166,6 +166,11 @@ def _what_was_changed(event: ResponderEvent) -> str:
     return _("%(who)s changed the autoresponder “%(subject)s” of %(mailbox)s for you on %(when)s (%(zone)s): %(what)s.")
 
 
+def _line_of_change(event: ResponderEvent, change: history.Change) -> str:
+    is_gone = event.kind == ResponderEvent.Kind.DELETED
+    return f"{change.field}: {change.before}" + ("" if is_gone else f" → {change.after}")
+
+
 def _change_text(event: ResponderEvent, mailbox: Mailbox, now: datetime) -> str:
     words = {
         "who": event.actor.get_full_name() if event.actor else _("Support staff"),
@@ -176,7 +181,7 @@ def _change_text(event: ResponderEvent, mailbox: Mailbox, now: datetime) -> str:
     parts = [
         _what_was_changed(event) % words,
         _("The reason given: %(reason)s") % words,
-        "\n".join(f"{change.field}: {change.before} → {change.after}" for change in history.changes(event)),
+        "\n".join(_line_of_change(event, change) for change in history.changes(event)),
     ]
     if undo.may_be_undone(event, now):
         parts += [_("Take it back, within 14 days: %(link)s") % {"link": undo_link(event)}]

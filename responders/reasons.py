@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from responders.core.facts import Reason
 
 SENTENCES: dict[Reason, str | Promise] = {
-    Reason.REPLIED: _("Your automatic reply was sent."),
+    Reason.REPLIED: _("The automatic reply was sent."),
     Reason.NULL_REVERSE_PATH: _("The message has no sender address to reply to: it is a report or an automatic reply."),
     Reason.BAD_REVERSE_PATH: _("The sender's address is not one that mail can be sent to."),
     Reason.SYSTEM_SENDER: _("The sender is a mail system, or its address says that it reads no replies."),
@@ -21,7 +21,9 @@ SENTENCES: dict[Reason, str | Promise] = {
     Reason.FORGED: _("The sender's address is forged: the sender's domain disowns this message."),
     Reason.NO_MAILBOX: _("No mailbox stands behind this address any more."),
     Reason.OWN_ADDRESS: _("The message came from this mailbox itself."),
-    Reason.NOT_ADDRESSED: _("None of your addresses is in To or Cc: it was a blind copy or a redirected message."),
+    Reason.NOT_ADDRESSED: _(
+        "None of the mailbox's addresses is in To or Cc: it was a blind copy or a redirected message."
+    ),
     Reason.INACTIVE: _("No autoresponder was on when the message came, or it was switched off before the reply."),
     Reason.AUDIENCE: _("The autoresponder that was on is not meant for this sender."),
     Reason.CONDITION: _("The autoresponder that was on is not meant for such messages."),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from threading import Barrier, Thread
 
 import pytest
@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection
 from django.utils import translation
 
 from mailboxes.models import Mailbox, User
-from responders import sentences, services, validation
+from responders import history, sentences, services, validation
 from responders.core.schedule import State
 from responders.models import Responder, ResponderEvent
 
@@ -154,6 +154,27 @@ def test_a_deleted_responder_stays_in_the_history(absence: Responder, mailbox: M
         None,
         ["Auto: {{ subject }}", None],
     )
+
+
+def test_of_a_deleted_responder_a_person_reads_what_it_was(absence: Responder, mailbox: Mailbox, anna: User) -> None:
+    services.delete_responder(absence, actor=anna, now=NOW)
+    event = mailbox.responder_events.get(kind="deleted")
+    with translation.override("pl"):
+        assert {str(change.field): change.before for change in history.changes(event)} == {
+            "typ": "Wiadomość o nieobecności", "data rozpoczęcia": "czw., 24 gru 2026, 17:00",
+            "data zakończenia": "pon., 4 sty 2027, 08:00", "strefa czasowa": "czas: Warszawa",
+            "temat": "Auto: {{ subject }}", "treść": ABSENCE.text_body, "język tekstu": "polski",
+        }  # fmt: skip
+
+
+def test_an_edit_names_zone_language_and_hours_as_elsewhere(absence: Responder, mailbox: Mailbox, anna: User) -> None:
+    wanted = replace(ABSENCE, time_zone="Europe/London", language="en", hours_mode="outside", office_closes=time(17))
+    services.save_responder(mailbox, wanted, actor=anna, now=NOW, responder=absence)
+    event = mailbox.responder_events.get(kind="edited")
+    found = {str(change.field): (change.before, change.after) for change in history.changes(event)}
+    assert found["time zone"] == ("Warsaw time", "London time")
+    assert found["language of the text"] == ("Polish", "English")
+    assert found["office closes"] == ("16:00", "17:00")
 
 
 def test_the_clock_moves_the_state_in_time_order(absence: Responder) -> None:
