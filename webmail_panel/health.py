@@ -4,10 +4,10 @@ import http.client
 import smtplib
 import socket
 
+import psycopg
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, transaction
-from django.db.utils import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -19,6 +19,7 @@ from webmail_panel.celery import app
 BEAT_SIGN_OF_LIFE = "beat-alive"  # set by the task that beat sends every five seconds
 
 SECONDS_FOR_AN_ANSWER = 5.0
+SECONDS_TO_CONNECT = 2  # less than that, so that it is said what is away
 
 
 class Unhealthy(RuntimeError):
@@ -37,10 +38,12 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 
 def _database_answers() -> bool:
+    """Over a new connection, which has a time-out: one that is open waits for a frozen server as long as it takes."""
+    parameters = connection.get_connection_params() | {"connect_timeout": SECONDS_TO_CONNECT}
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
+        with psycopg.connect(**parameters, autocommit=True) as asked:
+            asked.execute("SELECT 1")
+    except psycopg.Error:
         return False
     return True
 

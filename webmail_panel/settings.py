@@ -93,9 +93,20 @@ TEMPLATES = [
 CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
 CRISPY_TEMPLATE_PACK = "bootstrap5"
 
+# A host that vanished is given up within seconds, not when the kernel despairs of it a quarter of an hour later.
+# libpq's names, seconds and milliseconds; what DATABASE_URL says otherwise holds.
+DATABASE_PATIENCE = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+DATABASE = env.db_url("DATABASE_URL", default="postgresql:///webmail_panel")
 DATABASES = {
-    "default": env.db_url("DATABASE_URL", default="postgresql:///webmail_panel")
+    "default": DATABASE
     | {
+        "OPTIONS": DATABASE_PATIENCE | DATABASE.get("OPTIONS", {}),
         "ATOMIC_REQUESTS": True,
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,

@@ -16,7 +16,10 @@ from psycopg import pq
 from psycopg.adapt import Transformer
 from psycopg.rows import tuple_row
 
-STATEMENT_SECONDS = 10
+# Together less than the ten seconds that Postfix waits for us (master.cf): a copy may find a statement that hangs (a
+# database that is frozen rather than dead) and then a connection that cannot be made, and still hears that it is to
+# come again.
+STATEMENT_SECONDS = 6
 CONNECT_SECONDS = 3
 # After a connection that failed, for so long nobody tries again: an outage is told at once, not after a queue.
 RETRY_SECONDS = 0.5

@@ -19,6 +19,8 @@ from responders.hook.metrics import Metrics
 log = logging.getLogger("responders.hook")
 
 Receive = Callable[[Delivery], Awaitable[list[Reply]]]
+# A health check gets its answer within the five seconds that it waits, whatever the database does.
+SECONDS_TO_ASK, SECONDS_TO_SAY = 3, 5
 
 
 class ListenError(RuntimeError):
@@ -215,7 +217,7 @@ class Health:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, ValueError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(SECONDS_TO_SAY):
                 asked = await reader.readline()
                 status, kind, body = await self._page(asked)
                 head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
@@ -226,9 +228,17 @@ class Health:
     async def _page(self, asked: bytes) -> tuple[str, str, bytes]:
         if asked.split(b" ")[1:2] == [b"/metrics"]:
             return "200 OK", CONTENT_TYPE_LATEST, self._server.metrics.text()
-        if not self._server.is_draining and await self._is_ready():
+        if not self._server.is_draining and await self._answers_in_time():
             return "200 OK", "text/plain", b"ready\n"
         return "503 Service Unavailable", "text/plain", b"not ready\n"
+
+    async def _answers_in_time(self) -> bool:
+        """A database that is frozen answers neither yes nor no."""
+        try:
+            async with asyncio.timeout(SECONDS_TO_ASK):
+                return await self._is_ready()
+        except TimeoutError:
+            return False
 
 
 async def serve(server: Server, health: Health | None, listen: Iterable[str], health_address: str | None) -> None:

@@ -211,11 +211,13 @@ class Relay:
 
 
 class Wire:
-    """Carries octets between the hook and a server (by Unix socket), and can be cut."""
+    """Carries octets between the hook and a server (by Unix socket), and can be cut, or frozen."""
 
     def __init__(self, target: str) -> None:
         self._target = target
         self._loop = Loop()
+        self._flows = asyncio.Event()
+        self._flows.set()
         self._listener: asyncio.Server | None = None
         self._carriers: set[asyncio.StreamWriter] = set()
         self.port = free_port()
@@ -232,7 +234,16 @@ class Wire:
         """`cut`, from a coroutine of another loop."""
         await asyncio.wrap_future(self._loop.start(self._cut()))
 
+    def freeze(self) -> None:
+        """Connections stand and new ones are taken, but nothing comes any more."""
+        self._loop.loop.call_soon_threadsafe(self._flows.clear)
+
+    def thaw(self) -> None:
+        """What waited comes now."""
+        self._loop.loop.call_soon_threadsafe(self._flows.set)
+
     def stop(self) -> None:
+        self.thaw()
         self.cut()
         self._loop.stop()
 
@@ -255,6 +266,7 @@ class Wire:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while octets := await reader.read(65536):
+                await self._flows.wait()
                 writer.write(octets)
         writer.close()
 

@@ -1,5 +1,6 @@
 """The relay or the database in trouble, bugs of ours, and many copies at once: nothing lost, nothing doubled."""
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mailboxes.models import Alias
+from responders.hook import connection as database
 from responders.hook import ledger, pipeline
 from responders.management.commands.lmtpd import database_parameters
 from responders.models import Decision, PreviousResponse, QuarantinedMessage, Responder
@@ -190,6 +192,31 @@ def test_a_database_that_went_and_came_back_unseen_costs_nothing(
     wire.cut()
     wire.mend()
     assert hook.deliver(message(), sender="b@nadawca.example") == [DECIDED]
+
+
+def test_with_a_frozen_database_the_copy_stays_and_is_answered_when_it_goes_on(
+    hook_with: HookBehind, relay: Relay, wire: Wire, standing_reply: Responder, decisions: Reasons
+) -> None:
+    """Open connections wait for an answer that does not come, new ones for a greeting; the copy's client does not."""
+    hook = hook_with(relay.url, database=through(wire))
+    assert hook.run(hook.ledger.is_ready())
+    wire.freeze()
+    contents = [message(), message(extra="List-Id: <news.example>\r\n")]
+    with ThreadPoolExecutor(2) as clients:
+        assert list(clients.map(hook.deliver, contents)) == [[NOT_NOW], [NOT_NOW]]
+    assert hook.deliver(message()) == [NOT_NOW]
+
+    wire.thaw()
+    for content in contents:
+        assert wait_for(partial(_is_decided, hook, content))
+    assert decisions() == ["replied", "list-or-bulk"]
+
+
+def test_a_copy_hears_of_a_frozen_database_before_postfix_has_lost_patience() -> None:
+    """At worst it waits for the statement of another that hangs, and then for a connection of its own."""
+    master_cf = (Path(__file__).parents[2] / "deploy" / "postfix" / "master.cf").read_text()
+    [patience] = re.findall(r"lmtp_data_done_timeout=(\d+)s", master_cf)
+    assert int(patience) > database.STATEMENT_SECONDS + database.CONNECT_SECONDS
 
 
 @pytest.mark.parametrize("forgot_the_claim", [False, True])

@@ -49,8 +49,10 @@ def test_who_moves_here_keeps_the_password_in_mail_programs_and_in_the_panel(
 ) -> None:
     anna = hosting.mailbox("anna")
     assert services.take_password(hosting.mailboxes[anna], hashed(scheme))
+    as_it_came = User.objects.get(email=anna).password
     assert may_sign_in(stack, anna, PASSWORD)
     assert not may_sign_in(stack, anna, "x" + PASSWORD)
+    assert User.objects.get(email=anna).password == as_it_came  # Dovecot makes no hashes
     page = Client().post(reverse("account_login"), {"login": anna, "password": PASSWORD})
     assert page.status_code == 302
     assert User.objects.get(email=anna).password.startswith("argon2$argon2id$")

@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from django.core.cache import cache
 from django.db import connection
 from redis import Redis
 
+from tests.lmtp.parts import Wire
 from webmail_panel import health
 from webmail_panel.embedded import free_port, start_redis
 
@@ -110,6 +112,41 @@ def test_the_hook_check_wants_a_greeting_and_a_database(
     finished = healthcheck(*check)
     assert finished.returncode == 1
     assert "Traceback" not in finished.stderr
+
+
+@pytest.fixture
+def wire(django_db_setup: None) -> Iterator[Wire]:
+    """The database's, that can be frozen."""
+    parameters = connection.get_connection_params()
+    wire = Wire(str(Path(parameters["host"]) / f".s.PGSQL.{parameters['port']}"))
+    yield wire
+    wire.stop()
+
+
+def test_both_checks_say_that_the_database_is_away_when_it_is_frozen(
+    program: Callable[..., subprocess.Popen[bytes]], db: None, wire: Wire
+) -> None:
+    """It takes connections and says nothing: the answer comes within the time that a check waits."""
+    name = connection.get_connection_params()
+    url = f"postgresql://{name['user']}:{quote(name['password'])}@127.0.0.1:{wire.port}/{name['dbname']}"
+    port, hook_port, health_port = free_port(), free_port(), free_port()
+    checks = {
+        "away: database": ("web", f"--address=127.0.0.1:{port}"),
+        "not ready": ("hook", f"--address=127.0.0.1:{hook_port}", f"--health=127.0.0.1:{health_port}"),
+    }
+    program("-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "--workers=1", f"--bind=127.0.0.1:{port}",
+            "webmail_panel.wsgi:application", HTTPS="1", DATABASE_URL=url)  # fmt: skip
+    program("manage.py", "lmtpd", f"--listen=127.0.0.1:{hook_port}", f"--health=127.0.0.1:{health_port}",
+            DATABASE_URL=url)  # fmt: skip
+    for check in checks.values():
+        assert wait_for(lambda check=check: healthcheck(*check).returncode == 0), check
+    wire.freeze()
+    for said, check in checks.items():
+        assert wait_for(lambda said=said, check=check: said in healthcheck(*check).stderr), check
+        assert healthcheck(*check).returncode == 1
+    wire.thaw()
+    for check in checks.values():
+        assert wait_for(lambda check=check: healthcheck(*check).returncode == 0), check
 
 
 def test_a_hook_that_accepts_and_hangs_is_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
