@@ -181,6 +181,7 @@ class DomainAdmin(SuspensionAdmin):
 class AddressAdmin(PanelAdmin):
     """What mailboxes and aliases have in common."""
 
+    noted: tuple[str, ...] = ()  # by the panel, of one that is there
     search_fields: tuple[str, ...] = ("address",)
     list_filter: tuple[Any, ...] = ("is_active",)
     autocomplete_fields: tuple[str, ...] = ("domain",)
@@ -188,7 +189,7 @@ class AddressAdmin(PanelAdmin):
 
     def get_fields(self, request: Any, obj: Any = None) -> Any:
         """Without the address before there is one: the database makes it."""
-        hidden = set() if obj else {"address", "created_at", "recipients_of_late"}
+        hidden = set() if obj else {"address", "created_at", *self.noted}
         return [name for name in super().get_fields(request, obj) if name not in hidden]
 
 
@@ -200,9 +201,8 @@ class MailboxAdmin(SuspensionAdmin, AddressAdmin):
     list_filter = (
         "is_active", ("suspended_at", EmptyFieldListFilter), ("deleted_at", EmptyFieldListFilter), "language",
     )  # fmt: skip
-    readonly_fields = (
-        *AddressAdmin.readonly_fields, "home", "suspended_at", "refuses_from", "deleted_at", "recipients_of_late",
-    )  # fmt: skip
+    noted = ("home", "suspended_at", "refuses_from", "deleted_at", "recipients_of_late")
+    readonly_fields = (*AddressAdmin.readonly_fields, *noted)
     date_hierarchy = "created_at"
     actions = (*SuspensionAdmin.actions, "restore", "purge")
     list_select_related = ("owner",)

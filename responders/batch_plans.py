@@ -7,12 +7,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailboxes import access, addresses
 from mailboxes.models import Mailbox
 from responders import services
+from responders.core import schedule
 from responders.core.schedule import State
 from responders.models import Batch, BatchItem, Responder
 from responders.validation import ResponderInput, ResponderInvalid, as_input, from_json, is_same_customer, tidy
@@ -65,7 +67,8 @@ def _plan_set(_batch: Batch, mailbox: Mailbox, values: dict[str, Any], now: date
     if any(_is_same(row, wanted) for row in theirs):
         return Plan(Outcome.SKIPPED, _("It has this autoresponder already."))
     if theirs and values.get("order") == "skip":
-        return Plan(Outcome.SKIPPED, _("It has an autoresponder of its own: “%(subject)s”.") % {"subject": theirs[0]})
+        words = _("It has an autoresponder of its own: “%(subject)s”.")
+        return Plan(Outcome.SKIPPED, words % {"subject": theirs[0].title})
     return Plan(Outcome.WAITING, _place_of(len(theirs), values.get("order", "")), wanted)
 
 
@@ -92,7 +95,7 @@ def _plan_end(_batch: Batch, mailbox: Mailbox, values: dict[str, Any], now: date
     )
     if not ends:
         return Plan(Outcome.SKIPPED, _("Nothing to end."))
-    subjects = ", ".join(f"“{row.subject}”" for row in ends)
+    subjects = ", ".join(_("“%(subject)s”") % {"subject": row.title} for row in ends)
     return Plan(Outcome.WAITING, _("Ends: %(subjects)s") % {"subjects": subjects}, ends=ends)
 
 
@@ -117,7 +120,8 @@ def _plan_leave(batch: Batch, mailbox: Mailbox, values: dict[str, Any], now: dat
             else _("The sign-in stays: it opens other mailboxes, too.")
         ]
     if values["days"] is not None:
-        words += [_("Mail goes there from %(day)s.") % {"day": f"{now + timedelta(days=values['days']):%Y-%m-%d}"}]
+        day = schedule.to_local(now + timedelta(days=values["days"]), mailbox.time_zone)
+        words += [_("Mail goes there from %(day)s.") % {"day": date_format(day, "j E Y")}]
     return Plan(Outcome.WAITING, " ".join(words), wanted, successor=successor)
 
 

@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError
 from mailboxes import access, csv_files, log
 from responders import acting, batch_plans, batches, services, tasks
 from responders.batch_forms import BatchForm, EndForm, LeaveForm, SetForm
+from responders.core.rendering import for_reading
 from responders.models import Batch, BatchItem, Responder
 from responders.ready_texts import READY_TEXTS
 from responders.validation import ResponderInvalid
@@ -116,7 +117,8 @@ def batch_page(request: HttpRequest, pk: int) -> HttpResponse:
         items = items.filter(number__gt=int(after))
     page = list(items.order_by("number")[: PAGE_SIZE + 1])
     context = {
-        "batch": batch, "is_at_work": batch.state in AT_WORK, "shown": shown, "items": page[:PAGE_SIZE],
+        "batch": batch, "subject": for_reading(batch.values.get("subject", "")),
+        "is_at_work": batch.state in AT_WORK, "shown": shown, "items": page[:PAGE_SIZE],
         "after": page[PAGE_SIZE - 1].number if len(page) > PAGE_SIZE else None,
         "counts": [(state, label, counts.get(state, 0)) for state, label in BatchItem.State.choices if state in counts],
         "total": sum(counts.values()), "left": counts.get("waiting", 0), "ready": _ready(batch, counts),

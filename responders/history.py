@@ -84,10 +84,16 @@ def subject(event: ResponderEvent) -> str:
 def changes(event: ResponderEvent) -> list[Change]:
     """What the event changed, in words; of a deleted responder, what it was."""
     return [
-        Change(LABELS[name], _in_words(name, before), _in_words(name, after))
+        Change(LABELS[name], _in_words(name, _at_a_glance(event, name, before)), _in_words(name, after))
         for name, (before, after) in sorted(event.changes.items(), key=lambda item: list(LABELS).index(item[0]))
         if _is_worth_reading(event, name)
     ]
+
+
+def _at_a_glance(event: ResponderEvent, name: str, value: Any) -> Any:
+    """Of a deleted one … for what is filled in: nobody compares two versions of it."""
+    is_text = event.kind == ResponderEvent.Kind.DELETED and name in {"subject", "text_body"}
+    return for_reading(value) if is_text and value else value
 
 
 def _is_worth_reading(event: ResponderEvent, name: str) -> bool:

@@ -19,5 +19,8 @@ def responder_end(request: HttpRequest, token: str) -> HttpResponse:
     now = services.database_now()
     if request.method == "POST":
         row = services.switch(row, on=False, actor=By(None, place=place(request), way=Way.LINK.value), now=now)
-    context = {"responder": row, "sentence": sentences.state_sentence(row, now), "is_over": not row.is_enabled}
+    context = {
+        "responder": row, "state": row.state_at(now).value, "sentence": sentences.state_sentence(row, now),
+        "is_over": not row.is_enabled,
+    }  # fmt: skip
     return render(request, "responders/end.html", context)

@@ -1,4 +1,8 @@
-"""The words of django-unfold, which has no Polish: listed here so that `make messages` puts them in our catalogue."""
+"""Words of others that our catalogue says: listed here so that `make messages` puts them there.
+
+Of django-unfold, which has no Polish; and of Django's administration, whose Polish bends for no name: it is
+“Usuń skrzynka” there, and “został(a)(-ło) dodany(-na)(-ne)”.
+"""
 
 from django.utils.translation import gettext_noop as _
 
@@ -24,6 +28,11 @@ WORDS = (
     _("No results found"),
     _("No results matching your query"),
     _("Previous"),
+    _(
+        "Raw passwords are not stored, so there is no way to see this "
+        "user’s password, but you can change the password using "
+        '<a href="{}" class="text-primary-600 dark:text-primary-500">this form</a>.'
+    ),
     _("Recent searches"),
     _("Reset filters"),
     _("Return to site"),
@@ -42,4 +51,42 @@ WORDS = (
     _("True"),
     _("Type to search"),
     _("You have been successfully logged out from the administration"),
+)
+
+WITH_NAMES = (
+    _("%(name)s with ID “%(key)s” doesn’t exist. Perhaps it was deleted?"),
+    _("Add %(name)s"),
+    _("Add %s"),
+    _("Add another %(model)s"),
+    _("Add another %(verbose_name)s"),
+    _("Added {name} “{object}”."),
+    _(
+        'Are you sure you want to delete the %(object_name)s "%(escaped_object)s"? '
+        "All of the following related items will be deleted:"
+    ),
+    _(
+        "Are you sure you want to delete the selected %(objects_name)s? "
+        "All of the following objects and their related items will be deleted:"
+    ),
+    _("Cannot delete %(name)s"),
+    _("Change %s"),
+    _("Change selected %(model)s"),
+    _("Changed {fields} for {name} “{object}”."),
+    _("Changed {fields}."),
+    _("Delete selected %(model)s"),
+    _("Delete selected %(verbose_name_plural)s"),
+    _("Deleted {name} “{object}”."),
+    _("Select %s"),
+    _("Select %s to change"),
+    _("Select %s to view"),
+    _("Select all %(total_count)s %(module_name)s"),
+    _("Successfully deleted %(count)d %(items)s."),
+    _("The %(name)s “%(obj)s” was deleted successfully."),
+    _("The {name} “{obj}” was added successfully. You may add another {name} below."),
+    _("The {name} “{obj}” was added successfully."),
+    _("The {name} “{obj}” was changed successfully. You may add another {name} below."),
+    _("The {name} “{obj}” was changed successfully. You may edit it again below."),
+    _("The {name} “{obj}” was changed successfully."),
+    _("View %s"),
+    _("View selected %(model)s"),
 )

@@ -294,6 +294,19 @@ def test_the_first_page_is_named_in_proper_polish(as_admin: Client) -> None:
     assert "Administracja stroną" not in page
 
 
+def test_what_is_said_of_a_row_bends_no_name_in_polish(as_admin: Client, mailbox: Mailbox) -> None:
+    as_admin.cookies["django_language"] = "pl"
+    row = reverse("admin:mailboxes_mailbox_change", args=[mailbox.pk])
+    pages = [as_admin.get(address).text for address in (row, reverse("admin:mailboxes_mailbox_add"))]
+    deletion = as_admin.get(reverse("admin:mailboxes_mailbox_delete", args=[mailbox.pk])).text
+    nowhere = as_admin.get(reverse("admin:mailboxes_domain_change", args=["nie-ma"]), follow=True).text
+    assert "Czy na pewno usunąć: skrzynka „anna@firma.example”?" in deletion
+    assert "Nie ma takiej pozycji: domena „nie-ma”." in nowhere
+    for page in (*pages, deletion, nowhere):
+        assert not re.search(r"\((?:-ne|-ło|-ta|go|a)\)|Usuń skrzynka|DatabaseDefault", page)
+    assert re.search(r"/delete/[^>]*>\s*Usuń\s*<", pages[0])
+
+
 def test_the_form_of_a_mailbox_is_in_parts_and_lacks_nothing(as_admin: Client, mailbox: Mailbox) -> None:
     page = as_admin.get(reverse("admin:mailboxes_mailbox_change", args=[mailbox.pk]), headers={"accept-language": "pl"})
     shown = {name for _title, options in page.context["adminform"].fieldsets for name in options["fields"]}

@@ -220,6 +220,8 @@ def test_everything_that_answers_is_ended(as_support: Client, five: list[Mailbox
     batches.start(ending)
     finish(ending)
     assert set(Responder.objects.filter(is_enabled=True)) == {standing_reply}
+    rest = plan(as_support, "end", where="firma.example", types=["standing"], words="", reason="Otwarte")
+    assert rest.items.get(state="waiting").note == "Ends: “Auto: …”"
     batches.take_back(ending)
     finish(ending)
     assert Responder.objects.filter(is_enabled=True).count() == 6
@@ -240,6 +242,7 @@ def test_somebody_leaves_and_comes_back(
         "reason": "x",
     }
     batch = plan(as_support, "leave", where="anna@firma.example", **typed)
+    assert f"Mail goes there from {NOW + timedelta(days=30):%-d %B %Y}." in batch.items.get().note
     batches.start(batch)
     finish(batch)
     row = five[0].responders.get()
