@@ -22,6 +22,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 DELETED_FROM = {"django_admin_log"}
 FUNCTIONS = {
     "responders_history_stays": "",
+    "responders_keep_the_number": "",
     "panel_only_added_to": "",
     "panel_never_emptied": "",
     "panel_forget_in_history": "bigint, text, bigint, inet, text",
@@ -40,14 +41,19 @@ class Wall:
     may_join: bool  # make itself a member of the owner
 
 
-def parting(panel: str, database: str) -> list[sql.Composable]:
+def made_once(role: str) -> sql.Composed:
+    """A statement that makes a role which nobody signs in as, where there is none of that name."""
+    return sql.SQL(
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {name}) THEN"
+        " CREATE ROLE {role} NOLOGIN; END IF; END $$"
+    ).format(name=sql.Literal(role), role=sql.Identifier(role))
+
+
+def parting(panel: str, database: str) -> list[sql.SQL | sql.Composed]:
     """Statements for a superuser, to be run in the database; run again they change nothing."""
     names = {"role": sql.Identifier(ROLE), "panel": sql.Identifier(panel), "database": sql.Identifier(database)}
-    found: list[sql.Composable] = [
-        sql.SQL(
-            "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {name}) THEN"
-            " CREATE ROLE {role} NOLOGIN; END IF; END $$"
-        ).format(name=sql.Literal(ROLE), **names),
+    found: list[sql.SQL | sql.Composed] = [
+        made_once(ROLE),
         sql.SQL("ALTER DATABASE {database} OWNER TO {role}").format(**names),
         sql.SQL("GRANT CREATE, CONNECT, TEMPORARY ON DATABASE {database} TO {panel}").format(**names),
         sql.SQL("ALTER SCHEMA public OWNER TO {role}").format(**names),
@@ -66,9 +72,9 @@ def parting(panel: str, database: str) -> list[sql.Composable]:
     return found
 
 
-def _of_table(table: str, columns: tuple[str, ...], names: dict[str, sql.Identifier]) -> list[sql.Composable]:
+def _of_table(table: str, columns: tuple[str, ...], names: dict[str, sql.Identifier]) -> list[sql.SQL | sql.Composed]:
     named = {"table": sql.Identifier("public", table), **names}
-    found: list[sql.Composable] = [
+    found: list[sql.SQL | sql.Composed] = [
         sql.SQL("ALTER TABLE {table} OWNER TO {role}").format(**named),
         sql.SQL("REVOKE ALL ON {table} FROM PUBLIC, {panel}").format(**named),
         sql.SQL("GRANT SELECT, INSERT ON {table} TO {panel}").format(**named),
@@ -84,10 +90,10 @@ def _of_table(table: str, columns: tuple[str, ...], names: dict[str, sql.Identif
     return found
 
 
-def giving_back(panel: str) -> list[sql.Composable]:
+def giving_back(panel: str) -> list[sql.SQL | sql.Composed]:
     """Statements for a superuser that let the panel's role change the log's tables again, for a migration that does."""
     role = sql.Identifier(panel)
-    tables: list[sql.Composable] = [
+    tables: list[sql.SQL | sql.Composed] = [
         sql.SQL("ALTER TABLE {} OWNER TO {}").format(sql.Identifier("public", table), role) for table in TABLES
     ]
     return tables + [

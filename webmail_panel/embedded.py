@@ -25,6 +25,7 @@ from urllib.parse import quote
 from webmail_panel.children import start_child
 
 DATABASE_OWNER = "webmail_panel"
+PANEL_ROLE = "webmail_panel_app"
 SYSTEM_USER = "webmail-panel-db"  # PostgreSQL refuses to run as root
 SHARED = Path("/var/lib/webmail-panel")
 SHORT = Path("/tmp")  # noqa: S108 (a folder of our own in it, whose owner is looked at)
@@ -36,21 +37,29 @@ class EmbeddedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Postgres:
-    """A running PostgreSQL. `url` is the owner's, who may create roles and databases; the socket is scram only."""
+    """A running PostgreSQL. `url` is a superuser's, `panel_url` that of the role which `manage.py preparedatabase`
+    makes for the panel; the socket is scram only.
+    """
 
     bin_dir: Path
     data_dir: Path
     socket_dir: Path
     password: str
+    panel_password: str
     user: str | None
     port: int
     process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = DATABASE_OWNER) -> str:
-        return (
-            f"postgresql://{DATABASE_OWNER}:{self.password}@/{database}"
-            f"?host={quote(str(self.socket_dir), safe='')}&port={self.port}"
-        )
+        return self._url(DATABASE_OWNER, self.password, database)
+
+    @property
+    def panel_url(self) -> str:
+        return self._url(PANEL_ROLE, self.panel_password, DATABASE_OWNER)
+
+    def _url(self, role: str, password: str, database: str) -> str:
+        host = quote(str(self.socket_dir), safe="")
+        return f"postgresql://{role}:{password}@/{database}?host={host}&port={self.port}"
 
     def stop(self) -> None:
         """A fast shutdown: open transactions are rolled back, nothing that was committed is lost."""
@@ -92,7 +101,8 @@ def start_postgres(folder: Path, *, listen: str = "", port: int = 5432, durable:
     if os.geteuid() == 0:
         user = _system_user()
         home, bin_dir = _home_for_system_user(folder), _programs_for_system_user(bin_dir)
-    server = Postgres(bin_dir, home / "data", _socket_dir(home), _password(home), user, port)
+    passwords = _password(home / "password"), _password(home / "panel-password")
+    server = Postgres(bin_dir, home / "data", _socket_dir(home), *passwords, user, port)
     _own(server.socket_dir, user)
     os.chmod(server.socket_dir, 0o755)  # noqa: PTH101, S103 (Postfix's and Dovecot's users come to it)
     if not (server.data_dir / "PG_VERSION").exists():
@@ -243,9 +253,8 @@ def _own(path: Path, user: str | None) -> None:
         shutil.chown(path, user)
 
 
-def _password(folder: Path) -> str:
-    """The database owner's password, made once and readable by us alone."""
-    path = folder / "password"
+def _password(path: Path) -> str:
+    """Made once, and readable by us alone."""
     if not path.exists() or not path.read_text():
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(24))

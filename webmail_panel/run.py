@@ -42,6 +42,16 @@ class StartError(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Servers:
+    """Addresses of what runs already. `setup_url` is a superuser's, of a database that was started here."""
+
+    database_url: str
+    setup_url: str
+    redis_url: str
+    broker_url: str
+
+
+@dataclass(frozen=True)
 class Options:
     """What the environment asks for; an empty address means: start one here."""
 
@@ -180,25 +190,30 @@ def _trouble_with(port: int) -> str:
 
 def _start(options: Options, supervisor: Supervisor) -> None:
     began = time.monotonic()
-    env = _environment(options, *_servers(options, supervisor))
+    servers = _servers(options, supervisor)
+    env = _environment(options, servers)
     _keep_for_other_terminals(options, env)
     _say("Preparing the database…")
-    _manage(env, "migrate", "--verbosity=0")
+    if servers.setup_url:
+        _manage({**env, "SETUP_DATABASE_URL": servers.setup_url}, "preparedatabase", "--verbosity=0")
+    else:
+        _manage(env, "migrate", "--verbosity=0")
     logins = _manage(env, "demodata")
     _start_programs(options, env, supervisor)
     _wait_for_answers(options, supervisor)
     _greet(options, logins, time.monotonic() - began)
 
 
-def _servers(options: Options, supervisor: Supervisor) -> tuple[str, str, str]:
-    """The addresses of database, cache and broker, started here unless they were given. Raises StartError."""
+def _servers(options: Options, supervisor: Supervisor) -> Servers:
+    """Database, cache and broker, started here unless they were given. Raises StartError."""
     database_url, redis_url, broker_url = options.database_url, options.redis_url, options.redis_url
+    setup_url = ""
     if database_url:
         _check_database(database_url)
     else:
         postgres = embedded.start_postgres(options.var_dir / "postgres")
         supervisor.watch("PostgreSQL", _process(postgres), postgres.stop)
-        database_url = postgres.url()
+        database_url, setup_url = postgres.panel_url, postgres.url()
     if redis_url:
         _check_redis(redis_url)
         broker_url = os.environ.get("CELERY_BROKER_URL") or _broker_url(redis_url)
@@ -206,7 +221,7 @@ def _servers(options: Options, supervisor: Supervisor) -> tuple[str, str, str]:
         server = embedded.start_redis(options.var_dir / "redis")
         supervisor.watch("Redis", server.process, server.stop)
         redis_url, broker_url = server.url, server.broker_url
-    return database_url, redis_url, broker_url
+    return Servers(database_url, setup_url, redis_url, broker_url)
 
 
 def _process(postgres: embedded.Postgres) -> subprocess.Popen[bytes]:
@@ -241,7 +256,7 @@ def _broker_url(redis_url: str) -> str:
     return f"redis+socket://{path}?{query.replace('db=', 'virtual_host=')}"
 
 
-def _environment(options: Options, database_url: str, redis_url: str, broker_url: str) -> dict[str, str]:
+def _environment(options: Options, servers: Servers) -> dict[str, str]:
     relay_port = options.ports.get("DEMO_RELAY_PORT")
     return {
         **os.environ,
@@ -249,9 +264,9 @@ def _environment(options: Options, database_url: str, redis_url: str, broker_url
         "VAR_DIR": str(options.var_dir),
         "SECRET_KEY": os.environ.get("SECRET_KEY") or _secret_key(options.var_dir / "secret_key"),
         "DEBUG": "1",
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
-        "CELERY_BROKER_URL": broker_url,
+        "DATABASE_URL": servers.database_url,
+        "REDIS_URL": servers.redis_url,
+        "CELERY_BROKER_URL": servers.broker_url,
         "RELAY_URL": options.relay_url or f"smtp://{LOCAL}:{relay_port}",
         "PYTHONUNBUFFERED": "1",
         # A demo in a container runs as root; nothing that Celery reads here could carry code.

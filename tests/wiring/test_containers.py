@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from fnmatch import fnmatch
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ FOREIGN = {"postgres": {"pg_isready"}, "redis": {"redis-server", "redis-cli", "g
 EXAMPLES = {
     "MAIL_HOST": "mail.example.org", "PANEL_HOST": "panel.example.org", "POSTMASTER": "postmaster@example.org",
     "TLS_DIR": "/etc/ssl/mail", "SECRET_KEY": "x" * 50, "POSTGRES_PASSWORD": "letters0and0digits",
-    "REDIS_PASSWORD": "letters0and0digits", "MAIL_DATABASE_PASSWORD": "letters0and0digits",
+    "PANEL_DATABASE_PASSWORD": "letters1and1digits", "REDIS_PASSWORD": "letters0and0digits",
+    "MAIL_DATABASE_PASSWORD": "letters0and0digits",
 }  # fmt: skip
 DURATION = re.compile(r"(?=\d)(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
 
@@ -43,13 +45,16 @@ def filled_in(text: str) -> str:
 
 
 def commands(service: dict[str, Any]) -> list[list[str]]:
-    """What a service runs, one list of words each; of a shell's script each line."""
+    """What a service runs, one list of words each; of a shell's script each line, without variables set before it."""
     command = service["command"]
     if isinstance(command, str):
         return [shlex.split(command)]
     shell, option, script = command
     assert (shell, option) == ("sh", "-euc")
-    return [shlex.split(line) for line in filled_in(script).splitlines()]
+    return [
+        list(dropwhile(lambda word: re.match(r"[A-Z_]+=", word), shlex.split(line)))
+        for line in filled_in(script).splitlines()
+    ]
 
 
 def variables(text: str) -> list[str]:

@@ -18,8 +18,11 @@ from urllib.request import HTTPCookieProcessor, Request, build_opener
 import psycopg
 import pytest
 
+from mailboxes import log_owner
+from mailboxes.log_owner import Wall
 from responders.management.commands.demodata import ADMINISTRATOR, OWNER, PASSWORD, SUPPORT
-from webmail_panel.embedded import free_port
+from tests.log_attacks import OF_A_ROLE_THAT_MAKES_NO_ROLES, attacks
+from webmail_panel.embedded import DATABASE_OWNER, PANEL_ROLE, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = ("HTTP_PORT", "LMTP_PORT", "DEMO_RELAY_PORT")
@@ -158,6 +161,30 @@ def test_it_starts_answers_mail_and_ends(panel: Panel) -> None:
     assert asleep.returncode == 1
     assert "no delivery hook answers" in asleep.stderr
     assert len(asleep.stderr.splitlines()) == 1
+
+
+def test_its_role_cannot_change_the_log_and_no_program_knows_another(panel: Panel) -> None:
+    panel.start()
+    known = (panel.var_dir / "panel.env").read_text()
+    match = re.search("^DATABASE_URL='(.+)'$", known, re.MULTILINE)
+    assert match, known
+    with psycopg.connect(match[1], autocommit=True) as role:
+        assert role.execute("SELECT current_user::text, count(*) > 0 FROM mailboxes_logline").fetchone() == (
+            PANEL_ROLE, True,
+        )  # fmt: skip
+        for statement in [*attacks(PANEL_ROLE, DATABASE_OWNER), *OF_A_ROLE_THAT_MAKES_NO_ROLES]:
+            with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.DependentObjectsStillExist)):
+                role.execute(statement)
+        assert log_owner.wall(role) == Wall(is_superuser=False, owns=False, owns_around=False, may_join=False)
+        others = role.execute(
+            "SELECT usename, application_name, query FROM pg_stat_activity WHERE backend_type = 'client backend'"
+            " AND datname = current_database() AND usename <> current_user"
+        ).fetchall()
+    assert others == []
+    secret = (panel.var_dir / "postgres" / "password").read_bytes()
+    for pid in panel.processes():
+        assert secret not in (Path("/proc") / str(pid) / "environ").read_bytes()
+    assert secret.decode() not in known
 
 
 def test_it_starts_again_also_after_it_was_killed(panel: Panel) -> None:

@@ -85,7 +85,7 @@ def judge_log(wall: log_owner.Wall) -> Finding:
     """The triggers hold for everybody but the tables' owner and superusers."""
     if wall.is_superuser:
         return warn(
-            "log", "the panel is a superuser of the database (as in the demo): it could change its own log",
+            "log", "the panel is a superuser of the database: it could change its own log",
             "Give it a role of its own, then `webmail-panel logrole`: docs/operate.md, “The log”.",
         )  # fmt: skip
     if wall.owns or wall.owns_around:
