@@ -2,6 +2,7 @@
 """Django's command line for Webmail Panel."""
 
 import os
+import select
 import sys
 
 
@@ -9,7 +10,23 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webmail_panel.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415 (settings first)
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if _is_read():
+            raise
+        sys.exit(1)
+
+
+def _is_read() -> bool:
+    """Whether anybody reads what is printed: not after `| head`. What is left of it then goes nowhere."""
+    poll = select.poll()
+    poll.register(sys.stdout, select.POLLOUT)
+    is_left = any(found & (select.POLLERR | select.POLLHUP) for _file, found in poll.poll(0))
+    if is_left:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return not is_left
 
 
 if __name__ == "__main__":
