@@ -22,6 +22,8 @@ LONG = {
     "tests/wiring/test_containers_database.py": 40,
     "tests/wiring/test_backup.py": 40,
     "tests/browser/test_account.py": 40,
+    "tests/browser/test_account_flows.py": 40,
+    "tests/browser/test_flows.py": 40,
     "tests/wiring/test_health.py": 30,
     "tests/web/test_who_may_open_what.py": 25,
 }

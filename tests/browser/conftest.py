@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.test import override_settings
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from django.test import Client, override_settings
+from django.urls import reverse
+from django.utils import timezone, translation
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from mailboxes.models import Mailbox
+from tests.browser.walks import Start, Walk
 from tests.committed import emptied_afterwards
 from tests.conftest import PASSWORD
 
@@ -60,6 +63,15 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="package")
+def user_agent(browser: Browser) -> str:
+    """What the browser says that it is."""
+    page = browser.new_page()
+    name: str = page.evaluate("navigator.userAgent")
+    page.close()
+    return name
+
+
 @pytest.fixture
 def screenshots(tmp_path: Path) -> Path:
     """Where pictures are kept: SCREENSHOT_DIR, else a temporary folder."""
@@ -70,8 +82,9 @@ def screenshots(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_panel(
-    browser: Browser, live_server: LiveServer, mailbox: Mailbox, plain_static_files: None, own_cache: None
-) -> Iterator[Callable[..., Page]]:
+    browser: Browser, user_agent: str, live_server: LiveServer, mailbox: Mailbox, plain_static_files: None,
+    own_cache: None,
+) -> Iterator[Callable[..., Page]]:  # fmt: skip
     """Opens the panel at a width and in a language, signed in as the owner unless another address is given.
 
     `lands_on` is where signing in leads, if that is neither the first page nor, for an agent, the search.
@@ -81,10 +94,6 @@ def open_panel(
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
-
-    def complain(text: str) -> None:
-        if not any(expected in text for expected in EXPECTED):
-            complaints.append(text)
 
     def open_signed_in(
         width: int,
@@ -102,18 +111,8 @@ def open_panel(
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
-        page.on("console", lambda message: complain(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complain(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith((live_server.url, "data:", "blob:")) else complain(request.url)
-            ),
-        )
-        page.goto("/")
-        page.fill("[name=login]", address)
-        page.fill("[name=password]", PASSWORD)
-        page.click("main button")
+        listen(page, live_server.url, complaints)
+        page.goto(sign_in(context, live_server.url, address, language, user_agent))
         page.wait_for_url(live_server.url + (lands_on or ("/support/" if address == AGENT else "/")))
         return page
 
@@ -121,3 +120,56 @@ def open_panel(
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+def listen(page: Page, panel: str, complaints: list[str]) -> None:
+    """Keep what the console complains of, and what is asked of other hosts."""
+
+    def complain(text: str) -> None:
+        if not any(expected in text for expected in EXPECTED):
+            complaints.append(text)
+
+    own = (panel, "data:", "blob:")
+    page.on("console", lambda message: complain(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complain(str(error)))
+    page.on("request", lambda request: None if request.url.startswith(own) else complain(request.url))
+
+
+def sign_in(context: BrowserContext, panel: str, address: str, language: str, user_agent: str) -> str:
+    """As the form does it, without showing it: it has tests of its own, and takes twice as long. Where it leads."""
+    client = Client(headers={"accept-language": language, "user-agent": user_agent})
+    answer = client.post(reverse("account_login"), {"login": address, "password": PASSWORD})
+    assert answer.status_code == 302, address
+    translation.deactivate()  # the visitor's, which the page left to this thread
+    timezone.deactivate()
+    context.add_cookies([{"name": name, "value": one.value, "url": panel} for name, one in client.cookies.items()])
+    return str(answer["Location"])
+
+
+@pytest.fixture
+def walk(open_panel: Callable[..., Page], screenshots: Path) -> Start:
+    """A person signed in, who answers yes to what the browser asks."""
+
+    def start(width: int, language: str) -> Walk:
+        page = open_panel(width, language)
+        page.on("dialog", lambda dialog: dialog.accept())
+        return Walk(page, width, language, screenshots)
+
+    return start
+
+
+@pytest.fixture
+def virtual_key() -> Callable[[Page], CDPSession]:
+    """Plugs a security key into a page's browser; it is touched at once."""
+
+    def plug_in(page: Page) -> CDPSession:
+        session = page.context.new_cdp_session(page)
+        session.send("WebAuthn.enable")
+        session.send(
+            "WebAuthn.addVirtualAuthenticator",
+            {"options": {"protocol": "ctap2", "transport": "usb", "hasUserVerification": True,
+                         "isUserVerified": True, "automaticPresenceSimulation": True}},
+        )  # fmt: skip
+        return session
+
+    return plug_in

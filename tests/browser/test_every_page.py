@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -22,7 +23,7 @@ from playwright.sync_api import Page
 from mailboxes import dkim, profiles
 from mailboxes.domain_dns import checking
 from mailboxes.domain_dns.records import State
-from mailboxes.models import Alias, AliasTarget, Customer, DomainClaim, Mailbox, User
+from mailboxes.models import Alias, AliasTarget, Customer, Domain, DomainClaim, Mailbox, User
 from responders import batches, calendars, notices
 from responders.batch_scope import Row
 from responders.models import Batch, Decision, HelpVote, Refusal, Responder, ResponderEvent
@@ -66,64 +67,85 @@ NO_QUESTIONS = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "SELECT set_config")
 @pytest.fixture
 def paths(mailbox: Mailbox, standing_reply: Responder, support: User, anna: User) -> dict[str, str]:
     """Name → path, of a mailbox with something of everything. Anna administers her company, too."""
+    now = database_now()
+    company = _company_of(mailbox, anna)
+    _answers_and_silences(mailbox, now)
+    switch(standing_reply, on=False, actor=By(support, "Telefon"), now=now)
+    Refusal.objects.create(address="jan@example.com", refused_at=now, words="5.1.1 no such person")
+    HelpVote.objects.create(user=anna, slug="what", is_helpful=False, comment="Za mało")
+    _keys_and_checks_of_its_dns(mailbox.domain, now)
+    special = _of_the_responder(standing_reply) | _of_the_company(mailbox, company, now) | {
+        "batch_new": {"kind": "set"}, "batch": {"pk": _batch(support, now).pk},
+        "help_article": {"slug": "what-to-write"}, "calendar_feed": {"token": calendars.make_feed(anna)},
+        "support_message": {"pk": Decision.objects.order_by("pk")[0].pk},
+        "program_link": {"token": _token(profiles.link_for(mailbox))},
+    }  # fmt: skip
+    routes = dict(addresses(get_resolver()))
+    found = {
+        name: reverse(name, kwargs=special.get(name, {"pk": mailbox.pk} if "<int:pk>" in routes[name] else {}))
+        for name in OF_OWNER | OF_STAFF | OF_NOBODY
+    }
+    found["support"] += "?q=anna@firma.example"
+    found["support_messages"] += "?sender=jan@example.com"
+    return found
+
+
+def _company_of(mailbox: Mailbox, administrator: User) -> Customer:
     company = Customer.objects.create(name="Firma", number="1")
-    company.administrators.add(anna)
+    company.administrators.add(administrator)
     mailbox.domain.customer = company
     mailbox.domain.save()
-    now = database_now()
+    return company
+
+
+def _answers_and_silences(mailbox: Mailbox, now: datetime) -> None:
     Responder.objects.create(
         mailbox=mailbox, type="absence", subject="Urlop", text_body="x", position=1, from_utc=now,
         from_date=now.replace(tzinfo=None), to_date=datetime(2099, 1, 1), to_utc=datetime(2099, 1, 1, tzinfo=UTC),
     )  # fmt: skip
-    switch(standing_reply, on=False, actor=By(support, "Telefon"), now=now)
     for reason in ("replied", "list-or-bulk"):
         Decision.objects.create(
             mailbox=mailbox, decided_at=now, reverse_path="jan@example.com", forward_path=mailbox.address,
             reason=reason, evidence="List-Id", queue_id="4Xy7Zk2bQ1z",
             message_id=f"<CAF391xJh7Kq2mVn8wPz={'abcdefgh' * 6}@mail.przedsiebiorstwo-wielobranzowe.example>",
         )  # fmt: skip
-    Refusal.objects.create(address="jan@example.com", refused_at=now, words="5.1.1 no such person")
-    HelpVote.objects.create(user=anna, slug="what", is_helpful=False, comment="Za mało")
-    event, one = ResponderEvent.objects.get(), {"pk": mailbox.pk}
-    special = {
-        "event_undo": {"pk": event.pk}, "responder_edit": {"pk": standing_reply.pk},
-        "responder_delete": {"pk": standing_reply.pk}, "help_article": {"slug": "what-to-write"},
-        "change_undo": {"token": notices.undo_link(event).split("/")[-2]},
-        "responder_end": {"token": notices.end_link(standing_reply).split("/")[-2]},
-        "calendar_feed": {"token": calendars.make_feed(anna)},
-        "program_link": {"token": profiles.link_for(mailbox).split("/")[-2]},
+
+
+def _keys_and_checks_of_its_dns(domain: Domain, now: datetime) -> None:
+    dkim.let_sign(dkim.make_key(domain, "rsa", now=now, actor=None), now=now, actor=None)
+    for algorithm in ("rsa", "ed25519"):
+        dkim.make_key(domain, algorithm, now=now, actor=None)
+    seen = checking.unasked(domain)
+    checking.record(domain, [replace(one, state=State.OK, reason="ok") for one in seen], now - timedelta(days=9))
+    for ago in (timedelta(days=2), timedelta(days=1)):
+        broken = [replace(one, state=State.MISSING, reason="none", found=("x" * 300,)) for one in seen]
+        checking.record(domain, broken, now - ago)
+
+
+def _of_the_responder(row: Responder) -> dict[str, dict[str, Any]]:
+    event = ResponderEvent.objects.get()
+    return {
+        "event_undo": {"pk": event.pk}, "responder_edit": {"pk": row.pk}, "responder_delete": {"pk": row.pk},
+        "change_undo": {"token": _token(notices.undo_link(event))},
+        "responder_end": {"token": _token(notices.end_link(row))},
     }  # fmt: skip
-    decision = Decision.objects.order_by("pk")[0]
+
+
+def _of_the_company(mailbox: Mailbox, company: Customer, now: datetime) -> dict[str, dict[str, Any]]:
     alias = Alias.objects.create(domain=mailbox.domain, local_part="biuro")
     AliasTarget.objects.create(alias=alias, mailbox=mailbox)
-    dkim.let_sign(dkim.make_key(mailbox.domain, "rsa", now=now, actor=None), now=now, actor=None)
-    for algorithm in ("rsa", "ed25519"):
-        dkim.make_key(mailbox.domain, algorithm, now=now, actor=None)
     claim = DomainClaim.objects.create(
         customer=company, name="nowa.example", token="x" * 32, created_at=now, next_check_at=now
     )
-    seen = checking.unasked(mailbox.domain)
-    checking.record(
-        mailbox.domain, [replace(one, state=State.OK, reason="ok") for one in seen], now - timedelta(days=9)
-    )
-    for ago in (timedelta(days=2), timedelta(days=1)):
-        broken = [replace(one, state=State.MISSING, reason="none", found=("x" * 300,)) for one in seen]
-        checking.record(mailbox.domain, broken, now - ago)
-    special["domain_claim"] = {"pk": claim.pk}
-    special |= {
-        name: {"name": mailbox.domain_id} for name in ("domain", "alias_new", "domain_signing", "domain_dns")
-    } | {"alias_edit": {"pk": alias.pk}}
-    special |= {
-        "support_customer": {"pk": company.pk}, "support_domain": {"name": mailbox.domain_id},
-        "support_message": {"pk": decision.pk}, "batch_new": {"kind": "set"}, "batch": {"pk": _batch(support, now).pk},
+    of_domain = ("domain", "alias_new", "domain_signing", "domain_dns", "support_domain")
+    return {name: {"name": mailbox.domain_id} for name in of_domain} | {
+        "alias_edit": {"pk": alias.pk}, "domain_claim": {"pk": claim.pk}, "support_customer": {"pk": company.pk},
     }  # fmt: skip
-    found = {}
-    for name in OF_OWNER | OF_STAFF | OF_NOBODY:
-        route = dict(addresses(get_resolver()))[name]
-        found[name] = reverse(name, kwargs=special.get(name, one if "<int:pk>" in route else {}))
-    found["support"] += "?q=anna@firma.example"
-    found["support_messages"] += "?sender=jan@example.com"
-    return found
+
+
+def _token(link: str) -> str:
+    """Of a signed link."""
+    return link.split("/")[-2]
 
 
 def _batch(agent: User, now: datetime) -> Batch:
