@@ -10,7 +10,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 MAIL, MAIL_IN_TROUBLE = "tests/mta", "tests/mta, in trouble"
 IN_TROUBLE = {f"tests/mta/test_{name}.py" for name in (
-    "a_replica", "doctor", "everything_at_once", "the_database_away", "trouble", "upgrade",
+    "a_frozen_database", "a_replica", "doctor", "everything_at_once", "the_database_away", "trouble", "upgrade",
 )}  # fmt: skip
 # Seconds, on two cores that have nothing else to do. What is not named takes less.
 LONG = {

@@ -6,8 +6,12 @@ local postgres = assert(require("luasql.postgres").postgres())
 local AWAY = "the database does not answer"
 -- Seconds: a database that let us wait for this long is left alone for as long as the other says.
 local SLOW, LEFT_ALONE = 2, 5
+-- Seconds: a connection that rested for longer is made anew. A server that is frozen lets a question on an open connection
+-- wait for ever, and nothing here could end that; a new connection has a time-out.
+local RESTED = 2
 
 local connection = nil
+local answered_at = 0
 local left_alone_until = 0
 
 local function forget()
@@ -36,6 +40,9 @@ end
 
 -- The first row, or nil. Raises.
 local function row_of(question, words)
+  if connection and os.time() - answered_at > RESTED then
+    forget()
+  end
   connection = connection or connect()
   local escaped = {}
   for place, word in ipairs(words) do
@@ -44,6 +51,7 @@ local function row_of(question, words)
   local cursor = assert(connection:execute(question:format(table.unpack(escaped))))
   local row = cursor:fetch({}, "a")
   cursor:close()
+  answered_at = os.time()
   return row
 end
 

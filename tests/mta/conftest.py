@@ -169,6 +169,23 @@ class OwnPostgres:
         self.server.process.send_signal(signal.SIGQUIT)
         self.server.process.wait(60)
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """For a while it takes connections and answers nothing, as on a host whose disk hangs."""
+        assert self.server.process is not None
+        pid = self.server.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        stopped = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        for child in stopped[1:]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for one in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGCONT)
+
 
 @pytest.fixture(scope="session")
 def own_postgres() -> Iterator[OwnPostgres]:

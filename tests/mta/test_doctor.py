@@ -95,7 +95,7 @@ class Doctor:
         return subprocess.run(
             [sys.executable, ROOT / "manage.py", "doctor", *where, *options],
             cwd=ROOT, env=stack.environment | self.env | settings,
-            capture_output=True, text=True, timeout=120, check=False,
+            capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
 
 

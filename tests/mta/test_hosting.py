@@ -3,6 +3,7 @@
 import imaplib
 import smtplib
 import ssl
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from allauth.mfa.models import Authenticator
 
 from mailboxes import hosting as services
 from mailboxes.models import Domain, Mailbox
+from mailboxes.services import give_password
 from responders.services import database_now
 from tests.mta.conftest import PASSWORD, Hosting
 from tests.mta.stack import Stack, message, until
@@ -161,6 +163,35 @@ def test_a_changed_password_counts_at_once_and_the_old_one_no_more(stack: Stack,
         pass
     with pytest.raises(imaplib.IMAP4.error), stack.imap(anna, PASSWORD):
         pass
+
+
+def suspend_the_domain(anna: Mailbox) -> None:
+    services.suspend(anna.domain, now=database_now(), actor=None)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda anna: give_password(anna, actor=None),
+        suspend_the_domain,
+        lambda anna: services.suspend(anna, now=database_now(), actor=None),
+        lambda anna: services.delete_mailbox(anna, now=database_now(), actor=None),
+        lambda anna: services.rename(anna, "anna.nowak", actor=None),
+    ],
+    ids=["another password", "the domain suspended", "suspended", "deleted", "renamed"],
+)
+def test_a_password_that_got_in_a_moment_ago_gets_in_no_more_though_nobody_used_another(
+    stack: Stack, hosting: Hosting, end: Callable[[Mailbox], object]
+) -> None:
+    """Neither to read nor to send, with whatever Dovecot remembers."""
+    anna = hosting.mailbox("anna", password=PASSWORD)
+    with stack.imap(anna, PASSWORD), submission(stack, anna):
+        pass
+    end(mailbox_of(anna))
+    until(lambda: is_refused(stack, anna, PASSWORD), "the old password refused")
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        submission(stack, anna)
+    assert is_refused(stack, anna, PASSWORD)
 
 
 def is_refused(stack: Stack, address: str, password: str) -> bool:
