@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 
+from webmail_panel import health
 from webmail_panel.doctor import configuration, host, mail_servers, panel
 from webmail_panel.doctor.finding import Status
 from webmail_panel.doctor.panel import DatabaseAnswer
+from webmail_panel.embedded import free_port
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GIB = 1024**3
@@ -181,6 +184,32 @@ def test_a_finding_is_one_line_and_a_remedy() -> None:
     ]
     said_in_lines = mail_servers.judge_postfix_check(finished(1, errors="one\n\n two\n"))
     assert said_in_lines.seen == "one; two"
+
+
+def test_pages_that_nobody_serves() -> None:
+    found = panel.check_web(f"127.0.0.1:{free_port()}")
+    assert found.status == "fail"
+    assert "systemctl restart webmail-panel-web" in found.remedy
+
+
+def test_a_beat_that_gives_no_sign_of_life_is_told_from_a_worker_that_is_away() -> None:
+    cache.delete(health.BEAT_SIGN_OF_LIFE)
+    found = panel.check_beat(has_redis=True, has_worker=True)
+    assert found.status == "fail"
+    assert "systemctl restart webmail-panel-beat" in found.remedy
+    assert panel.check_beat(has_redis=True, has_worker=False).status == "unknown"
+    assert panel.check_beat(has_redis=False, has_worker=True).status == "unknown"
+    cache.set(health.BEAT_SIGN_OF_LIFE, True, timeout=60)
+    assert panel.check_beat(has_redis=True, has_worker=True).status == "ok"
+
+
+def test_a_broker_that_is_away_is_no_missing_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_arguments: object, **_named: object) -> None:
+        raise OSError("connection refused")
+
+    monkeypatch.setattr(panel.app.control, "ping", nobody)
+    found = panel.check_worker(has_redis=True)
+    assert (found.status, found.remedy) == ("fail", "Mend CELERY_BROKER_URL.")
 
 
 def test_what_only_root_may_look_at_is_no_failure_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
