@@ -60,6 +60,24 @@ class GroupAdmin(DjangoGroupAdmin, PanelAdmin):  # type: ignore[misc]  # one has
     list_filter = (HasPeople,)
 
 
+class InGroup(admin.SimpleListFilter):
+    """People by role. Django's own filter joins the groups and sorts a million people, to have each of them once."""
+
+    title = _("groups")
+    parameter_name = "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        groups = Group.objects.order_by("name").values_list("pk", "name")
+        return [*((str(pk), name) for pk, name in groups), ("none", _("No group"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        wanted = self.value() or ""
+        memberships = User.groups.through._default_manager.filter(user=OuterRef("pk"))  # noqa: SLF001 (as above)
+        if wanted == "none":
+            return queryset.filter(~Exists(memberships))
+        return queryset.filter(Exists(memberships.filter(group_id=wanted))) if wanted.isdecimal() else queryset
+
+
 class EmailUserCreationForm(UserCreationForm):
     """A new user by address."""
 
@@ -77,7 +95,7 @@ class UserAdmin(DjangoUserAdmin, PanelAdmin):  # type: ignore[misc,type-arg]  # 
     change_password_form = AdminPasswordChangeForm
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
     date_hierarchy = "date_joined"
-    list_filter = ("is_active", "is_staff", "is_superuser", "groups")
+    list_filter = ("is_active", "is_staff", "is_superuser", InGroup)
     search_fields = ("email", "name")
     ordering = ("email",)
     filter_horizontal = ("groups", "user_permissions")

@@ -156,7 +156,10 @@ class Customer(models.Model):
         verbose_name = _("customer")
         verbose_name_plural = _("customers")
         ordering = ["name", "pk"]
-        indexes = [models.Index(fields=["name", "id"], name="customer_name")]
+        indexes = [
+            models.Index(fields=["name", "id"], name="customer_name"),
+            models.Index(fields=["created_at"], name="customer_created"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.number})"
@@ -221,6 +224,7 @@ class Domain(models.Model):
         verbose_name = _("domain")
         verbose_name_plural = _("domains")
         ordering = ["name"]
+        indexes = [models.Index(fields=["created_at"], name="domain_created")]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(name__regex=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)*$"), name="domain_name_is_normal"
@@ -672,6 +676,7 @@ class LogLine(models.Model):
             models.Index(fields=["model", "key", "-id"], name="log_of_row"),
             models.Index(fields=["name"], name="log_name"),
             models.Index(fields=["at"], name="log_time"),
+            models.Index(fields=["way", "-id"], name="log_way"),
         ]
 
     def __str__(self) -> str:

@@ -555,6 +555,7 @@ class ResponderEvent(models.Model):
         indexes = [
             models.Index(fields=["mailbox", "-at"], name="responder_event_of_mailbox"),
             models.Index(fields=["-at", "-id"], name="responder_event_time"),
+            models.Index(fields=["kind", "-at", "-id"], name="responder_event_kind"),
             # What notices look for.
             models.Index(fields=["at"], name="responder_event_of_clock", condition=Q(kind__in=["started", "ended"])),
             models.Index(fields=["at"], name="responder_event_of_staff", condition=~Q(reason="")),

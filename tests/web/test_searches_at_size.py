@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import Model, Q
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from bench.scale.filling import Size, fill
 from bench.scale.lookups import large_tables, plan_of
@@ -144,6 +146,48 @@ def test_whom_few_filters_leave_is_found_by_an_index(admin_client: Client) -> No
     path = reverse("admin:mailboxes_user_changelist")
     for query in ("is_active__exact=0", "is_staff__exact=1", "is_superuser__exact=1"):
         assert whole_tables(lambda query=query: admin_client.get(f"{path}?{query}")) == set(), query
+
+
+@pytest.mark.usefixtures("many")
+def test_people_are_found_by_group(admin_client: Client) -> None:
+    group = Group.objects.get(name="support")
+    User.objects.get(email="admin@example.com").groups.add(group)
+    path = reverse("admin:mailboxes_user_changelist")
+    for query, are_in_it in ((f"group={group.pk}", True), ("group=none", False)):
+        shown = admin_client.get(f"{path}?{query}").context_data["cl"].result_list  # type: ignore[attr-defined]
+        assert shown
+        assert {row.email == "admin@example.com" for row in shown} == {are_in_it}
+    with CaptureQueriesContext(connection) as asked:
+        admin_client.get(f"{path}?group=none")
+    assert "DISTINCT" not in "".join(one["sql"] for one in asked)  # it would sort everybody
+    for query in ("group=", "group=x", f"group={10**30}", "group=%00"):
+        assert admin_client.get(f"{path}?{query}").status_code == 200
+
+
+@pytest.mark.usefixtures("many")
+def test_what_happened_seldom_is_found_by_an_index(admin_client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(MANY_MORE)
+    for model, query in (
+        ("mailboxes_logline", "way__exact=import"),
+        ("responders_responderevent", "kind__exact=edited"),
+    ):
+        path = f"{reverse(f'admin:{model}_changelist')}?{query}"
+        assert model not in whole_tables(lambda path=path: admin_client.get(path)), query
+
+
+@pytest.mark.usefixtures("many")
+def test_what_is_of_a_day_comes_by_date(admin_client: Client) -> None:
+    """In another order its rows may stand anywhere, and a page of them is looked for among all."""
+    path = reverse("admin:mailboxes_mailbox_changelist")
+    day = timezone.localtime(Mailbox.objects.order_by("-created_at")[0].created_at)
+    query = f"created_at__year={day.year}&created_at__month={day.month}&created_at__day={day.day}"
+    shown = admin_client.get(f"{path}?{query}").context_data["cl"].result_list  # type: ignore[attr-defined]
+    dates = [row.created_at for row in shown]
+    assert dates == sorted(dates, reverse=True)
+    assert dates[0] == Mailbox.objects.latest("created_at").created_at
+    by_address = admin_client.get(f"{path}?{query}&o=1").context_data["cl"].result_list  # type: ignore[attr-defined]
+    assert [row.address for row in by_address] == sorted(row.address for row in by_address)
 
 
 @pytest.mark.usefixtures("many")
