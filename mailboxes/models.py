@@ -525,6 +525,7 @@ class Delegation(models.Model):
         verbose_name_plural = _("delegations")
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["mailbox", "user"], name="delegated_to_a_person_once")]
+        indexes = [models.Index(fields=["created_at"], name="delegation_created")]
 
     def __str__(self) -> str:
         return f"{self.mailbox} → {self.user}"

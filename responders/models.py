@@ -326,7 +326,11 @@ class PreviousResponse(models.Model):
         ]
         # Of one person, whomever they wrote to: to tell or to forget all of it. Not the key itself, lest the plan
         # of the hook goes this way: a robot may have written to everybody.
-        indexes = [models.Index(Lower("reverse_path_key"), name="previous_response_of_person")]
+        # None on the state: a claim that becomes a reply would have to write it anew.
+        indexes = [
+            models.Index(Lower("reverse_path_key"), name="previous_response_of_person"),
+            models.Index(fields=["claimed_at"], name="previous_response_time"),
+        ]
 
     def __str__(self) -> str:
         return self.reverse_path_key
@@ -375,6 +379,7 @@ class NumberedCase(models.Model):
             models.Index(fields=["mailbox", "reverse_path_key", "opened_at"], name="case_of_sender"),
             models.Index(fields=["number"], name="case_number"),
             models.Index(fields=["reverse_path"], name="case_of_person"),
+            models.Index(fields=["opened_at"], name="case_opened"),
         ]
 
     def __str__(self) -> str:
