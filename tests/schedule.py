@@ -1,23 +1,27 @@
 """Loaded by pytest (`-p tests.schedule`): what each worker of pytest-xdist gets, and in which order.
 
-All tests of a file run in one worker, as with `--dist loadfile`. Those of `tests/mta` are two pieces, for their files
-share running mail servers. What takes long begins first, so that no worker has the last of it alone.
+All tests of a file run in one worker, as with `--dist loadfile`. Most files of `tests/mta` are one piece, for they
+share running mail servers and are short; those in which something goes wrong wait for long, and the workers wait side
+by side. What takes long begins first, so that no worker has the last of it alone.
 """
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-MAIL, MAIL_IN_TROUBLE = "tests/mta", "tests/mta, in trouble"
-IN_TROUBLE = {f"tests/mta/test_{name}.py" for name in (
-    "a_frozen_database", "a_replica", "doctor", "everything_at_once", "the_database_away", "trouble", "upgrade",
-)}  # fmt: skip
+MAIL = "tests/mta"
 # Seconds, on two cores that have nothing else to do. What is not named takes less.
 LONG = {
     MAIL: 200,
-    MAIL_IN_TROUBLE: 200,
+    "tests/mta/test_doctor.py": 180,
+    "tests/mta/test_the_database_away.py": 150,
+    "tests/mta/test_a_replica.py": 100,
+    "tests/mta/test_upgrade.py": 95,
+    "tests/mta/test_a_frozen_database.py": 80,
+    "tests/mta/test_everything_at_once.py": 70,
     "tests/browser/test_every_page.py": 60,
     "tests/wiring/test_run.py": 60,
+    "tests/mta/test_trouble.py": 55,
     "tests/wiring/test_preparedatabase.py": 50,
     "tests/wiring/test_containers_database.py": 40,
     "tests/wiring/test_backup.py": 40,
@@ -31,9 +35,7 @@ LONG = {
 
 def piece_of_work(nodeid: str) -> str:
     file, _colons, _test = nodeid.partition("::")
-    if file in IN_TROUBLE:
-        return MAIL_IN_TROUBLE
-    return MAIL if file.startswith(f"{MAIL}/") else file
+    return MAIL if file.startswith(f"{MAIL}/") and file not in LONG else file
 
 
 class ByPieces(LoadScopeScheduling):

@@ -150,7 +150,7 @@ def test_whom_few_filters_leave_is_found_by_an_index(admin_client: Client) -> No
         assert whole_tables(lambda query=query: admin_client.get(f"{path}?{query}")) == set(), query
 
 
-@pytest.mark.usefixtures("many")
+@pytest.mark.usefixtures("many", "roles")
 def test_people_are_found_by_group(admin_client: Client) -> None:
     group = Group.objects.get(name="support")
     User.objects.get(email="admin@example.com").groups.add(group)
