@@ -15,7 +15,7 @@ LONG = {
     MAIL: 200,
     "tests/mta/test_doctor.py": 180,
     "tests/mta/test_the_database_away.py": 150,
-    "tests/mta/test_a_replica.py": 100,
+    "tests/mta/test_a_replica.py": 75,
     "tests/mta/test_upgrade.py": 95,
     "tests/mta/test_a_frozen_database.py": 80,
     "tests/mta/test_everything_at_once.py": 70,
