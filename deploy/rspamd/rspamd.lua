@@ -3,6 +3,7 @@
 local maps = require "lua_maps"
 local redis = require "lua_redis"
 local tools = require "lua_dkim_tools"
+local util = require "rspamd_util"
 
 local networks = maps.map_add_from_ucl({ @NETWORKS@ }, "radix", "hosts whose mail is signed")
 
@@ -48,6 +49,12 @@ local function sign(task, key)
   end
 end
 
+-- rspamd takes a key in base64 for the name of a file, or for nothing, if it begins with a slash, as one in 64 does: then
+-- it gets the octets, of which the first is 252 or more.
+local function readable(key)
+  return key:sub(1, 1) == "/" and tostring(util.decode_base64(key)) or key
+end
+
 local function sign_beside(task)
   local is_ours, keys = tools.prepare_dkim_signing(MODULE, task, settings)
   if not is_ours then
@@ -56,7 +63,7 @@ local function sign_beside(task)
   local domain = keys[1].domain
   ask(task, "DKIM_SELECTORS_ED25519", domain, function(selector)
     ask(task, settings.key_prefix, selector .. "." .. domain, function(key)
-      sign(task, { domain = domain, selector = selector, rawkey = key })
+      sign(task, { domain = domain, selector = selector, rawkey = readable(key) })
     end)
   end)
 end

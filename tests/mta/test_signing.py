@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from email import message_from_bytes
 from pathlib import Path
+from types import SimpleNamespace
 
 import dkim as dkimpy
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dns.resolver import Resolver
 from pytest_django import Settings
 
@@ -117,6 +119,21 @@ def test_a_reply_with_the_null_reverse_path_is_signed(
     assert reply.reverse_path == ""
     assert signed_by(reply.content, name_server) == [hosting.domain] * len(algorithms)
     assert {tag(field, "s") for field in signatures(reply.content)} == selectors
+
+
+@pytest.mark.parametrize("secret", [b"\xff" * 32, b"\xfc" + bytes(31)], ids=["slashes", "zeros"])
+def test_a_key_that_looks_like_the_name_of_a_file_signs_too(
+    signing_stack: Stack, hosting: Hosting, name_server: NameServer, sender: str, secret: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """In base64 it begins with a slash."""
+    made = SimpleNamespace(generate=lambda: Ed25519PrivateKey.from_private_bytes(secret))
+    monkeypatch.setattr(dkim, "Ed25519PrivateKey", made)
+    anna = hosting.away("anna")
+    signing_key(hosting, name_server, "ed25519")
+    signing_stack.send(sender, anna)
+    [reply] = signing_stack.sink.wait_for(sender)
+    assert signed_by(reply.content, name_server) == [hosting.domain]
 
 
 def test_a_letter_of_somebody_who_signed_in_is_signed_and_a_strangers_is_not(
