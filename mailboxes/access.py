@@ -162,7 +162,15 @@ def may_give_password(user: AnyUser, owner: User) -> bool:
         return True
     theirs = set(domains_managed_by(user).values_list("name", flat=True))
     opened = set(mailboxes_visible_to(owner).values_list("domain", flat=True))
-    return opened <= theirs
+    return opened <= theirs and not customers_administered_by(owner).exclude(administrators=user.pk).exists()
+
+
+def may_make_sign_in(user: AnyUser, mailbox: Mailbox) -> bool:
+    """Whether the person may give a password to whoever signs in for the mailbox: its owner; where it has none, the
+    person of its address, whom that makes the owner; where there is nobody, a new one.
+    """
+    owner = mailbox.owner or User.objects.filter(email=mailbox.address).first()
+    return owner is None or may_give_password(user, owner)
 
 
 def acts_for_owner(user: AnyUser, mailbox: Mailbox) -> bool:

@@ -45,7 +45,7 @@ def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
     mailbox = get_object_or_404(
         access.mailboxes_managed_by(request.user).select_related("owner", "successor", "domain"), pk=pk
     )
-    may_give = mailbox.owner is None or access.may_give_password(request.user, mailbox.owner)
+    may_give = access.may_make_sign_in(request.user, mailbox)
     if "give_password" in request.POST:
         if not may_give:
             raise PermissionDenied

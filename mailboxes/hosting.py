@@ -66,9 +66,9 @@ def delete_mailbox(mailbox: Mailbox, *, now: datetime, actor: Actor) -> None:
     if not _locked(mailbox) or mailbox.deleted_at is not None:
         return
     mailbox.deleted_at = now
-    mailbox.suspended_at = mailbox.refuses_from = None
+    mailbox.suspended_at = None  # for senders there is no such mailbox; `refuses_from` stays, for taking it back
     mailbox.is_active = False
-    mailbox.save(update_fields=["deleted_at", "suspended_at", "refuses_from", "is_active"])
+    mailbox.save(update_fields=["deleted_at", "suspended_at", "is_active"])
     for domain in Domain.objects.filter(catch_all=mailbox).select_related("catch_all"):
         set_domain(domain, actor=actor, catch_all=None)
     record(mailbox, "deleted", actor)
@@ -76,12 +76,14 @@ def delete_mailbox(mailbox: Mailbox, *, now: datetime, actor: Actor) -> None:
 
 @transaction.atomic
 def restore_mailbox(mailbox: Mailbox, *, actor: Actor) -> None:
-    """As before it was deleted, its mail too."""
+    """As before it was deleted, its mail too; who was suspended still is: only staff lift that."""
     if not _locked(mailbox) or mailbox.deleted_at is None:
         return
     mailbox.deleted_at = None
-    mailbox.is_active = True
-    mailbox.save(update_fields=["deleted_at", "is_active"])
+    if mailbox.refuses_from is not None:
+        mailbox.suspended_at = mailbox.refuses_from - timedelta(days=settings.SUSPENSION_GRACE_DAYS)
+    mailbox.is_active = mailbox.suspended_at is None
+    mailbox.save(update_fields=["deleted_at", "suspended_at", "is_active"])
     record(mailbox, "taken back", actor)
 
 

@@ -30,6 +30,8 @@ def event_undo(request: HttpRequest, pk: int) -> HttpResponse:
     visible = access.mailboxes_visible_to(request.user)
     event = get_object_or_404(ResponderEvent.objects.select_related("mailbox", "responder"), pk=pk, mailbox__in=visible)
     mailbox = event.standing_mailbox()
+    if undo.is_for_owner_alone(event) and not access.may_delegate(request.user, mailbox):
+        raise Http404
     if (first := acting.asks_first(request, mailbox)) is not None:
         return first
     response = _undo(request, event, acting.by(request, mailbox))

@@ -49,11 +49,16 @@ def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | Non
     if request.method == "POST":
         return _posted(request, mailbox, row)
     if typed := drafts.typed_before(request):
-        return _show_form(request, ResponderForm(typed, mailbox=mailbox, responder=row), was_signed_out=True)
+        return _taken_up(request, ResponderForm(typed, mailbox=mailbox, responder=row), was_signed_out=True)
     if draft := writing.find(acting.person(request), mailbox, row, request.GET.get("draft", "")):
         form = ResponderForm(QueryDict(draft.typed), mailbox=mailbox, responder=row)
-        return _show_form(request, form, taken_up=draft)
+        return _taken_up(request, form, taken_up=draft)
     return _opened(request, mailbox, row)
+
+
+def _taken_up(request: HttpRequest, form: ResponderForm, **why: Any) -> HttpResponse:
+    """The form as it was typed before, with what senders would read."""
+    return _show_form(request, form, **why, **_preview_of(form, services.database_now()))
 
 
 def _opened(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> HttpResponse:
@@ -141,7 +146,7 @@ def _take_dates(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -
 def _save(request: HttpRequest, form: ResponderForm) -> HttpResponse:
     row, now = form.responder, services.database_now()
     try:
-        saved = services.save_responder(
+        saved = _saved_before(request, form) or services.save_responder(
             form.mailbox, form.as_input(), actor=acting.by(request, form.mailbox), now=now, responder=row,
             expected_version=form.cleaned_data["version"] if row else None,
         )  # fmt: skip
@@ -149,10 +154,9 @@ def _save(request: HttpRequest, form: ResponderForm) -> HttpResponse:
         form.show(invalid.errors)
         return _show_form(request, form)
     except services.ResponderConflict as conflict:
-        again = request.POST.copy()
-        again["version"] = str(conflict.current.version)
-        form = ResponderForm(again, mailbox=form.mailbox, responder=row)
-        return _show_form(request, form, conflict=shown_responder(conflict.current, now))
+        if not services.says_the_same(conflict.current, form.as_input()):
+            return _show_conflict(request, form, conflict.current, now)
+        saved = conflict.current
     drafts.forget(request)
     writing.forget(acting.person(request), form.mailbox, form.cleaned_data["draft"], now)
     messages.success(request, _saved_sentence(saved))
@@ -161,19 +165,48 @@ def _save(request: HttpRequest, form: ResponderForm) -> HttpResponse:
     return redirect("mailbox", form.mailbox.pk)
 
 
+def _saved_before(request: HttpRequest, form: ResponderForm) -> Responder | None:
+    """What the same form made a moment ago: a second click, or a page sent again. Another text is another responder.
+
+    Two at once wait for each other at the row of the draft, which `_keep` has written.
+    """
+    if form.responder is not None or not writing.is_over(acting.person(request), form.cleaned_data["draft"]):
+        return None
+    rows = form.mailbox.responders.order_by("-pk")
+    return next((row for row in rows if services.says_the_same(row, form.as_input())), None)
+
+
+def _show_conflict(request: HttpRequest, form: ResponderForm, current: Responder, now: datetime) -> HttpResponse:
+    """What was typed, above it what is stored now, beside it what senders would read if it is saved all the same."""
+    again = request.POST.copy()
+    again["version"] = str(current.version)
+    form = ResponderForm(again, mailbox=form.mailbox, responder=current)
+    return _show_form(request, form, conflict=shown_responder(current, now), **_preview_of(form, now))
+
+
+def _draft_of(form: ResponderForm, now: datetime) -> Responder | None:
+    """What saving would store; None where something needs another look, which the form then says."""
+    if not form.is_valid():
+        return None
+    try:
+        return services.unsaved(form.mailbox, form.as_input(), now, form.responder)
+    except validation.ResponderInvalid as invalid:
+        form.show(invalid.errors)
+        return None
+
+
+def _preview_of(form: ResponderForm, now: datetime) -> dict[str, Any]:
+    draft = _draft_of(form, now)
+    return {} if draft is None else _looked_at(form, draft, now)
+
+
 def _show_preview(request: HttpRequest, form: ResponderForm, *, is_kept: bool) -> HttpResponse:
     """What was typed as senders would read it; that part of the page alone where htmx asks."""
     now = services.database_now()
-    found: dict[str, Any] = {}
-    if form.is_valid():
-        try:
-            draft = services.unsaved(form.mailbox, form.as_input(), now, form.responder)
-        except validation.ResponderInvalid as invalid:
-            form.show(invalid.errors)
-        else:
-            found = _looked_at(form, draft, now)
-            if "send_test" in request.POST:
-                _send_test(request, form.mailbox, draft, now)
+    draft = _draft_of(form, now)
+    found = {} if draft is None else _looked_at(form, draft, now)
+    if draft is not None and "send_test" in request.POST:
+        _send_test(request, form.mailbox, draft, now)
     if request.headers.get("HX-Request"):
         return render(request, "responders/preview.html", found | {"form": form, "kept_at": is_kept and now})
     return _show_form(request, form, **found)

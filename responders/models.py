@@ -607,9 +607,10 @@ class Draft(models.Model):
 
     @property
     def excerpt(self) -> str:
-        """How what was typed begins, … for what is filled in."""
+        """How what was typed begins, … for what is filled in and for the rest."""
         typed = QueryDict(self.typed)
-        return for_reading(f"{typed.get('subject', '')}: {typed.get('text_body', '')[:200]}")[:120]
+        text = for_reading(f"{typed.get('subject', '')}: {typed.get('text_body', '')[:1_000]}")
+        return text if len(text) <= 120 else f"{text[:119].rstrip(' .…')}…"
 
 
 class Notice(models.Model):

@@ -113,6 +113,11 @@ def _take_in(row: Responder, mailbox: Mailbox, values: ResponderInput, now: date
     return _changes(old, values)
 
 
+def says_the_same(row: Responder, values: ResponderInput) -> bool:
+    """Whether saving the values would change nothing of what the row says."""
+    return as_input(row) == replace(tidy(values), language=values.language or row.mailbox.language)
+
+
 def check(mailbox: Mailbox, values: ResponderInput, now: datetime, responder: Responder | None = None) -> None:
     """Whether `save_responder` would take the values. Raises ResponderInvalid."""
     checked(mailbox, tidy(values), responder, now)

@@ -31,6 +31,11 @@ def may_be_undone(event: ResponderEvent, now: datetime) -> bool:
     )
 
 
+def is_for_owner_alone(event: ResponderEvent) -> bool:
+    """Who else looks after the mailbox: only whoever may say that may take it back (`access.may_delegate`)."""
+    return mailbox_changes.DELEGATES in event.changes
+
+
 @transaction.atomic
 def undo(event: ResponderEvent, by: services.By, now: datetime) -> None:
     """Put things back as they were before the event. Raises CannotUndo."""

@@ -84,47 +84,79 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
     begun = writing.begun_anywhere(acting.person(request))
     mailbox = get_object_or_404(visible.annotate(now=services.PanelNow(), begun=begun), pk=pk)
     now: datetime = vars(mailbox)["now"]
-    responders = [shown_responder(row, now) for row in mailbox.responders.order_by("position")]
-    show = request.GET.get("show", "")
-    decisions, before = _decisions(mailbox, show, request.GET.get("before", ""))
-    events = windows.events(mailbox, timeline.begins(mailbox, now), EVENTS_SHOWN)
     context: dict[str, Any] = {
         "mailbox": mailbox,
-        "is_support": access.is_support(request.user),
         "no_sender": _("(no sender address)"),
-        "responders": responders,
-        "foremost": foremost(responders),
         "begun": writing.as_drafts(vars(mailbox)["begun"]),
         "groups": group_targets(mailbox),
-        "chart": (chart := statistics.chart(mailbox, now)),
-        "chart_reasons": [
-            (shade, reason_sentence(reason) if reason else _("Other reasons"), count)
-            for shade, reason, count in chart.reasons
-        ],
-        "timeline": timeline.timeline(
-            mailbox, [shown.row for shown in responders], events, (get_language() or "en")[:2], now
-        ),
+        "has_left": mailbox.successor_from is not None and mailbox.successor_from <= now,
+        "reason_given": acting.reason_given(request, mailbox),
+        **_allowed(request, mailbox),
+        **_chart(mailbox, now),
+        **_log_page(request, mailbox),
+    }
+    context |= _present_and_past(mailbox, now, may_delegate=context["may_delegate"])
+    if context["is_support"]:
+        context |= _for_staff(mailbox)
+    return render(request, "mailboxes/mailbox.html", context)
+
+
+def _allowed(request: HttpRequest, mailbox: Mailbox) -> dict[str, bool]:
+    """What the person may do beside changing responders."""
+    return {
+        "is_support": access.is_support(request.user),
         "may_delegate": access.may_delegate(request.user, mailbox),
         "may_manage": access.may_manage(request.user, mailbox),
-        "has_left": mailbox.successor_from is not None and mailbox.successor_from <= now,
+        "acts_for_owner": access.acts_for_owner(request.user, mailbox),
+    }
+
+
+def _present_and_past(mailbox: Mailbox, now: datetime, *, may_delegate: bool) -> dict[str, Any]:
+    """The responders, when they answer, and what was done to them and to the mailbox, with what may be taken back."""
+    responders = [shown_responder(row, now) for row in mailbox.responders.order_by("position")]
+    events = windows.events(mailbox, timeline.begins(mailbox, now), EVENTS_SHOWN)
+    rows = [shown.row for shown in responders]
+    return {
+        "responders": responders,
+        "foremost": foremost(responders),
+        "timeline": timeline.timeline(mailbox, rows, events, (get_language() or "en")[:2], now),
+        "events": [
+            (
+                event, history.subject(event), history.changes(event),
+                undo.may_be_undone(event, now) and (may_delegate or not undo.is_for_owner_alone(event)),
+            )
+            for event in events[:EVENTS_SHOWN]
+        ],
+    }  # fmt: skip
+
+
+def _chart(mailbox: Mailbox, now: datetime) -> dict[str, Any]:
+    chart = statistics.chart(mailbox, now)
+    reasons = [
+        (shade, reason_sentence(reason) if reason else _("Other reasons"), count)
+        for shade, reason, count in chart.reasons
+    ]
+    return {"chart": chart, "chart_reasons": reasons}
+
+
+def _log_page(request: HttpRequest, mailbox: Mailbox) -> dict[str, Any]:
+    """Whom it answered and whom not: `show` chooses, `before` is where an earlier page ended."""
+    show, after = request.GET.get("show", ""), request.GET.get("before", "")
+    decisions, before = _decisions(mailbox, show, after)
+    return {
         "decisions": [(row, reason_sentence(row.reason)) for row in decisions],
         "before": before,
         "show": show,
-        "is_later_page": bool(request.GET.get("before")),
-        "events": [
-            (event, history.subject(event), history.changes(event), undo.may_be_undone(event, now))
-            for event in events[:EVENTS_SHOWN]
-        ],
-        "reason_given": acting.reason_given(request, mailbox),
-        "acts_for_owner": access.acts_for_owner(request.user, mailbox),
+        "is_later_page": bool(after),
     }
-    if context["is_support"]:
-        notes = mailbox.notes.select_related("author")[:NOTES_SHOWN]
-        context |= {
-            "notes": notes, "note_path": reverse("support_note", args=["mailbox", pk]),
-            "log": log_of(mailbox, mailbox.owner),
-        }  # fmt: skip
-    return render(request, "mailboxes/mailbox.html", context)
+
+
+def _for_staff(mailbox: Mailbox) -> dict[str, Any]:
+    return {
+        "notes": mailbox.notes.select_related("author")[:NOTES_SHOWN],
+        "note_path": reverse("support_note", args=["mailbox", mailbox.pk]),
+        "log": log_of(mailbox, mailbox.owner),
+    }
 
 
 @changes_responder

@@ -85,6 +85,11 @@ def forget(user: User, mailbox: Mailbox, key: str, now: datetime) -> None:
         )
 
 
+def is_over(user: User, key: str) -> bool:
+    """Whether what was sent under the key is saved, or was thrown away."""
+    return bool(KEY.fullmatch(key)) and Draft.objects.filter(user=user, key=key, typed="").exists()
+
+
 def forget_session(user: User, session_key: str | None) -> None:
     """Who signs out leaves nothing of what they typed there; what they typed elsewhere stays."""
     Draft.objects.filter(user=user, session=_name(session_key)).delete()

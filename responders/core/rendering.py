@@ -91,6 +91,7 @@ def _environment(*, autoescape: bool) -> liquid.Environment:
 _TEXT = _environment(autoescape=False)
 _FILLED_IN = re.compile(r"\{\{[^{}]*\}\}")
 _CHOICE = re.compile(r"\{%[^{}]*%\}")
+_FULL_STOP = re.compile(r"…\.(?=\s|$)")
 _HTML = _environment(autoescape=True)
 
 
@@ -131,7 +132,7 @@ def placeholders_used(source: str) -> frozenset[str]:
 
 def for_reading(source: str) -> str:
     """A subject or a text as people read it at a glance: … where something is filled in for each sender."""
-    return _FILLED_IN.sub("…", _CHOICE.sub("", source)).strip() or source
+    return _FULL_STOP.sub("…", _FILLED_IN.sub("…", _CHOICE.sub("", source))).strip() or source
 
 
 def render(responder: ResponderFacts, mailbox: MailboxFacts, message: Message, case_number: str = "") -> Rendered:

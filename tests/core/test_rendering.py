@@ -290,6 +290,7 @@ def test_a_text_without_braces_goes_out_as_it_was_written(text: str) -> None:
         ("Urlop", "Urlop"), ("Auto: {{ subject }}", "Auto: …"), ("{{subject}} ({{ case.number }})", "… (…)"),
         ("{% if sender.name %}{{ sender.name }},{% endif %} urlop", "…, urlop"), ("100% {rabatu}", "100% {rabatu}"),
         ("{% if x %}{% endif %}", "{% if x %}{% endif %}"), ("{{ a {{ b }}", "{{ a …"), ("", ""),
+        ("Do {{ absence.end }}. Pa", "Do … Pa"), ("{{ mailbox.name }}.pl", "….pl"),
     ],
 )  # fmt: skip
 def test_a_subject_is_shown_without_its_placeholders(subject: str, shown: str) -> None:

@@ -122,7 +122,9 @@ def test_a_new_password_replaces_the_old_one_and_signs_the_owner_out(
     assert password_on(page.text) not in LogLine.objects.get().words
 
 
-@pytest.mark.parametrize("what", ["is_staff", "support", "another company", "another mailbox", "herself"])
+@pytest.mark.parametrize(
+    "what", ["is_staff", "support", "another company", "a company without domains", "another mailbox", "herself"]
+)
 def test_she_opens_nothing_more_by_a_new_password(
     as_boss: Client, boss: User, mailbox: Mailbox, somebody_elses: Mailbox, roles: None, what: str
 ) -> None:
@@ -136,6 +138,8 @@ def test_she_opens_nothing_more_by_a_new_password(
         other = Customer.objects.create(name="Inna", number="I")
         Domain.objects.filter(name="inna.example").update(customer=other)
         other.administrators.add(anna)
+    elif what == "a company without domains":
+        Customer.objects.create(name="Nowa", number="N").administrators.add(anna)
     elif what == "another mailbox":
         Mailbox.objects.filter(pk=somebody_elses.pk).update(owner=anna)
     else:
@@ -151,6 +155,19 @@ def test_a_mailbox_without_owner_gets_one_with_its_address(as_boss: Client, mail
     assert Client().login(username="biuro@firma.example", password=password_on(page.text))
     alone.refresh_from_db()
     assert str(alone.owner) == "biuro@firma.example"
+
+
+@pytest.mark.parametrize("way", ["has its address", "gets its address"])
+def test_a_mailbox_without_owner_opens_no_account_of_staff(
+    as_boss: Client, mailbox: Mailbox, support: User, way: str
+) -> None:
+    User.objects.filter(pk=support.pk).update(email="pomoc@firma.example")
+    alone = Mailbox.objects.create(domain=mailbox.domain, local_part="biuro" if "gets" in way else "pomoc")
+    if "gets" in way:
+        as_boss.post(reverse("mailbox_rename", args=[alone.pk]), {"local_part": "pomoc"})
+    assert "give_password" not in as_boss.get(settings_of(alone)).text
+    assert as_boss.post(settings_of(alone), {"give_password": "1"}).status_code == 403
+    assert User.objects.get(pk=support.pk).check_password(PASSWORD)
 
 
 def test_support_gives_a_password_but_not_to_staff(as_support: Client, mailbox: Mailbox, support: User) -> None:

@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from mailboxes.models import Customer, Delegation, Domain, Mailbox, User
-from responders.models import Responder
+from responders.models import Responder, ResponderEvent
 from tests.web.test_acting import give_reason
 
 
@@ -51,6 +51,21 @@ def test_a_delegate_hands_nothing_on(as_anna: Client, as_ewa: Client, mailbox: M
     end = reverse("delegation_end", args=[mailbox.pk, Delegation.objects.get().pk])
     assert as_ewa.post(end).status_code == 404
     assert Delegation.objects.exists()
+
+
+def test_a_delegate_takes_nothing_of_it_back_either(as_anna: Client, as_ewa: Client, mailbox: Mailbox) -> None:
+    jan = User.objects.create_user("jan@firma.example", name="Jan Lis")
+    Mailbox.objects.create(domain=mailbox.domain, local_part="jan", owner=jan)
+    for email in ("ewa@firma.example", "jan@firma.example"):
+        as_anna.post(page_of(mailbox), {"email": email})
+    as_anna.post(reverse("delegation_end", args=[mailbox.pk, Delegation.objects.get(user=jan).pk]))
+    ended = ResponderEvent.objects.latest("pk")
+    back = reverse("event_undo", args=[ended.pk])
+    assert [as_ewa.get(back).status_code, as_ewa.post(back).status_code] == [404, 404]
+    assert not any(may for *_event, may in as_ewa.get(reverse("mailbox", args=[mailbox.pk])).context["events"])
+    assert not Delegation.objects.filter(user=jan).exists()
+    assert as_anna.post(back).status_code == 302
+    assert Delegation.objects.filter(user=jan).exists()
 
 
 def test_only_colleagues_can_be_asked_and_strangers_are_not_told_apart(

@@ -189,6 +189,22 @@ def test_a_deleted_mailbox_is_gone_and_can_be_taken_back(
     assert as_anna.get(reverse("mailbox", args=[mailbox.pk])).status_code == 200
 
 
+def test_deleting_and_taking_back_lifts_no_suspension(as_boss: Client, as_support: Client, mailbox: Mailbox) -> None:
+    as_support.post(reverse("mailbox_suspend", args=[mailbox.pk]), {"suspend": "1"})
+    mailbox.refresh_from_db()
+    before = (mailbox.suspended_at, mailbox.refuses_from, mailbox.is_active)
+    as_boss.post(reverse("mailbox_delete", args=[mailbox.pk]))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM mail_refused WHERE address = %s", [mailbox.address])
+        assert cursor.fetchone() is None  # for senders there is no such mailbox
+    as_boss.post(reverse("mailbox_restore", args=[mailbox.pk]))
+    mailbox.refresh_from_db()
+    assert (mailbox.suspended_at, mailbox.refuses_from, mailbox.is_active) == before
+    as_support.post(reverse("mailbox_suspend", args=[mailbox.pk]), {"resume": "1"})
+    mailbox.refresh_from_db()
+    assert (mailbox.is_active, mailbox.refuses_from) == (True, None)
+
+
 def test_after_the_days_of_grace_it_is_gone_for_good(mailbox: Mailbox) -> None:
     services.add_alias("biuro@firma.example", ["anna@firma.example"])
     services.add_alias("info@firma.example", ["anna@firma.example", "jan@elsewhere.example"])

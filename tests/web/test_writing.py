@@ -1,10 +1,13 @@
 """Nothing typed is lost: what a signed-in person writes is kept as it is typed, and offered when they come back."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -66,6 +69,71 @@ def test_saving_ends_it_and_what_comes_late_does_not_bring_it_back(as_anna: Clie
     type_in(as_anna, new(mailbox), text_body="Spóźnione")
     assert "You have a draft" not in as_anna.get(new(mailbox)).text
     assert writing.find(mailbox.owner, mailbox, None, KEY) is None
+
+
+def test_a_second_click_makes_no_second_responder(as_anna: Client, mailbox: Mailbox) -> None:
+    sent = TYPED | {"save": "1", "draft": KEY}
+    first, second = (as_anna.post(new(mailbox), sent) for _time in range(2))
+    assert (first.status_code, second.status_code) == (302, 302)
+    assert Responder.objects.count() == 1
+    as_anna.post(new(mailbox), sent | {"text_body": "Wróciłam do formularza i piszę drugi."})
+    assert Responder.objects.count() == 2
+
+
+def test_two_clicks_at_once_make_one(transactional_db: None, mailbox: Mailbox, anna: User) -> None:
+    clients = [Client(), Client()]
+    for client in clients:
+        client.force_login(anna)
+    together = Barrier(2)
+
+    def click(client: Client) -> int:
+        together.wait()
+        try:
+            return client.post(new(mailbox), TYPED | {"save": "1", "draft": KEY}).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(click, clients)) == [302, 302]
+    assert Responder.objects.count() == 1
+
+
+def test_a_second_click_on_a_change_is_no_conflict(
+    as_anna: Client, mailbox: Mailbox, standing_reply: Responder
+) -> None:
+    edit = reverse("responder_edit", args=[standing_reply.pk])
+    sent = TYPED | {"save": "1", "draft": KEY, "type": "standing", "version": "1", "text_body": "Nowy tekst"}
+    assert [as_anna.post(edit, sent).status_code for _time in range(2)] == [302, 302]
+    assert standing_reply.events.count() == 1
+    assert as_anna.post(edit, sent | {"text_body": "Jeszcze inny"}).status_code == 409
+
+
+def test_the_page_of_a_conflict_shows_what_senders_would_read(as_anna: Client, standing_reply: Responder) -> None:
+    edit = reverse("responder_edit", args=[standing_reply.pk])
+    sent = TYPED | {"save": "1", "draft": KEY, "type": "standing", "version": "0", "text_body": "Drugie okno"}
+    page = as_anna.post(edit, sent)
+    assert page.status_code == 409
+    assert [letter.text_body for letter in page.context["previews"]] == ["Drugie okno"]
+    assert "appears here as you write" not in page.text
+    taken_up = as_anna.get(f"{edit}?draft={KEY}")
+    assert [letter.text_body for letter in taken_up.context["previews"]] == ["Drugie okno"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("Nie ma mnie do {{ absence.end }}.", "Auto: Re: Nie ma mnie do …"),
+        ("Zastępuje mnie {{ deputy.name }}. Wracam.", "Auto: Re: Zastępuje mnie … Wracam."),
+        ("Do {{ absence.end }}.pl", "Auto: Re: Do ….pl"),
+        ("x" * 109, "Auto: Re: " + "x" * 109),
+        ("x" * 111, "Auto: Re: " + "x" * 109 + "…"),
+        ("x" * 107 + " {{ sender.name }} y y y", "Auto: Re: " + "x" * 107 + "…"),
+        ("x" * 190 + " {{ sender.name }}", "Auto: Re: " + "x" * 109 + "…"),
+    ],
+)
+def test_a_draft_begins_as_people_read_it(typed: str, shown: str) -> None:
+    draft = Draft(typed=urlencode({"subject": "Auto: Re", "text_body": typed}))
+    assert draft.excerpt == shown
 
 
 def test_a_mistake_and_a_conflict_end_nothing(as_anna: Client, mailbox: Mailbox, standing_reply: Responder) -> None:
