@@ -21,7 +21,7 @@ from mailboxes.domain_dns import checking, claims, examine, sentences
 from mailboxes.domain_dns.records import Finding, State
 from mailboxes.hosting_views import of_domain
 from mailboxes.log import by
-from mailboxes.models import Customer, Domain, DomainClaim, DomainHealth, User
+from mailboxes.models import Customer, Domain, DomainClaim, DomainHealth
 
 HISTORY_SHOWN = 30
 # A check takes less; one that is not back by then is not waited for.
@@ -52,11 +52,9 @@ def domain_dns(request: HttpRequest, domain: Domain) -> HttpResponse:
         _look_again(request, domain, now)
         return redirect("domain_dns", domain.name)
     health = DomainHealth.objects.filter(domain=domain).first()
-    user = request.user
     context = {
         "domain": domain, "health": health, "is_at_work": health is not None and _is_at_work(health, now),
-        "is_support": access.is_support(user),
-        "zone": services.zone_of(user) if isinstance(user, User) else "UTC", **_findings(domain, health),
+        "is_support": access.is_support(request.user), **_findings(domain, health),
     }  # fmt: skip
     name = "mailboxes/dns_state.html" if request.headers.get("HX-Request") else "mailboxes/dns.html"
     return render(request, name, context)

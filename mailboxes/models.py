@@ -134,6 +134,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Asked once for each request: several places want to know."""
         return frozenset(self.groups.values_list("name", flat=True))
 
+    @cached_property
+    def time_zone(self) -> str:
+        """In which the person thinks: that of their first mailbox, else the panel's. Asked once for each request."""
+        zones = Mailbox.objects.filter(owner=self).order_by("address").values_list("time_zone", flat=True)
+        return zones.first() or default_time_zone()
+
     def get_full_name(self) -> str:
         return self.name or self.email
 

@@ -73,12 +73,6 @@ def add_alias(address: str, targets: Iterable[str], *, create_domain: bool = Fal
     return alias
 
 
-def zone_of(user: User) -> str:
-    """The time zone in which a person thinks: that of their first mailbox."""
-    zone = Mailbox.objects.filter(owner=user).order_by("address").values_list("time_zone", flat=True).first()
-    return zone or str(settings.DEFAULT_MAILBOX_TIME_ZONE)
-
-
 def set_language(user: User, language: str, *, actor: Actor) -> None:
     """Keep the language of the pages; empty: as the browser asks."""
     if words := difference({"language": user.language}, {"language": language}):

@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mailboxes import access, log
-from mailboxes.services import zone_of
 from responders import acting, calendars, services
 from responders.core.schedule import to_local
 from responders.models import CalendarFeed
@@ -35,7 +34,7 @@ def calendar_page(request: HttpRequest) -> HttpResponse:
         mailboxes = visible.filter(pk=one.pk)
     person = acting.person(request)
     now = services.database_now()
-    today = to_local(now, one.time_zone if one else zone_of(person)).date()
+    today = to_local(now, one.time_zone if one else person.time_zone).date()
     first = _month(request.GET.get("month", "")) or today.replace(day=1)
     theirs = one or mailboxes.order_by("address").first()
     country = theirs.country if theirs else settings.HOLIDAY_COUNTRY

@@ -1,12 +1,10 @@
 """What support types about a message that somebody asks about."""
 
-from datetime import UTC
 from typing import Any
 
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import Div, Layout, Submit
 from django import forms
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -29,10 +27,11 @@ class WhyForm(forms.Form):
     at = LocalDateTimeField(label=gettext_lazy("When about"), required=False)
     message_id = forms.CharField(label="Message-ID", required=False, max_length=998)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, zone: str, **kwargs: Any) -> None:
+        self._zone = zone
         super().__init__(*args, **kwargs)
-        zone = {"zone": settings.DEFAULT_MAILBOX_TIME_ZONE}
-        self.fields["at"].help_text = _("In the time zone %(zone)s; a day before and after is looked at.") % zone
+        words = {"zone": zone}
+        self.fields["at"].help_text = _("In the time zone %(zone)s; a day before and after is looked at.") % words
         self.helper = FormHelper()
         self.helper.layout = Layout(
             Div(
@@ -69,6 +68,6 @@ class WhyForm(forms.Form):
         if local is None:
             return None
         try:
-            return schedule.to_utc(local, settings.DEFAULT_MAILBOX_TIME_ZONE)
+            return schedule.to_utc(local, self._zone)
         except schedule.LocalTimeError as error:  # a clock that was put on: an hour more or less does not matter
-            return error.before.replace(tzinfo=UTC)
+            return schedule.to_utc(error.before, self._zone)

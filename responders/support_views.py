@@ -116,7 +116,7 @@ def _lines(rows: QuerySet[Decision]) -> Iterator[list[object]]:
 @for_staff
 def support_why(request: HttpRequest) -> HttpResponse:
     """Why: from a pasted header, or sender, recipient and time; what the panel did, or why it never saw the message."""
-    form = WhyForm(request.POST if request.method == "POST" else None)
+    form = WhyForm(request.POST if request.method == "POST" else None, zone=acting.person(request).time_zone)
     context: dict[str, Any] = {"form": form}
     if request.method == "POST" and form.is_valid():
         asked = form.asked()

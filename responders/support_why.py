@@ -18,7 +18,8 @@ from django.utils.translation import gettext as _
 
 from mailboxes import addresses
 from mailboxes.models import Alias, Domain, Mailbox
-from responders import explanation, support_search
+from responders import explanation, sentences, support_search
+from responders.core import schedule
 from responders.core.message import read_message
 from responders.models import Decision, Responder, ResponderEvent
 
@@ -136,7 +137,7 @@ def _about_responders(asked: Asked, now: datetime) -> Iterator[Finding]:
     then = asked.at or now
     for mailbox in behind(asked.recipient):
         rows = list(Responder.objects.filter(mailbox=mailbox))
-        words = {"mailbox": mailbox, "time": f"{then:%Y-%m-%d %H:%M} UTC"}
+        words = {"mailbox": mailbox, "time": _in_words(then, mailbox.time_zone)}
         if any(row.state_at(then).value == "active" for row in rows):
             yield Finding(_("An autoresponder of %(mailbox)s is on for %(time)s.") % words, mailbox=mailbox)
         else:
@@ -144,6 +145,10 @@ def _about_responders(asked: Asked, now: datetime) -> Iterator[Finding]:
             yield Finding(sentence, is_cause=True, mailbox=mailbox)
         if ResponderEvent.objects.filter(mailbox=mailbox, at__gt=then).exclude(kind__in=["started", "ended"]).exists():
             yield Finding(_("Its autoresponders were changed since: the history tells what was then."), mailbox=mailbox)
+
+
+def _in_words(at: datetime, zone: str) -> str:
+    return f"{sentences.long_time(schedule.to_local(at, zone))} ({sentences.zone_name(zone)})"
 
 
 def _about_rules(asked: Asked, now: datetime) -> Iterator[Finding]:

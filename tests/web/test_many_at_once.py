@@ -82,6 +82,17 @@ def test_an_office_is_closed_and_open_again(as_support: Client, five: list[Mailb
     assert set(told(batch).values()) == {"taken-back"}
 
 
+def test_when_it_was_done_is_said_in_the_readers_zone(as_support: Client, five: list[Mailbox], support: User) -> None:
+    batch = plan(as_support, "set", where="firma.example", **CLOSED)
+    pages = [reverse("batches"), reverse("batch", args=[batch.pk])]
+    Batch.objects.update(created_at=datetime(2026, 7, 1, 23, 30, tzinfo=UTC))
+    for page in pages:
+        assert "2 July 2026, 01:30 CEST" in as_support.get(page, headers={"accept-language": "en"}).text
+    Mailbox.objects.filter(pk=five[2].pk).update(owner=support)
+    for page in pages:
+        assert "2 July 2026, 00:30 BST" in as_support.get(page, headers={"accept-language": "en"}).text
+
+
 def test_the_tasks_are_handed_over_once_the_change_is_stored(
     as_support: Client, five: list[Mailbox], handed_over: list[int],
     django_capture_on_commit_callbacks: Any,

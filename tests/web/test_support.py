@@ -192,14 +192,17 @@ def test_for_every_reason_there_is_something_to_do_or_to_say() -> None:
     assert set(ADVICE) == set(Reason)
 
 
-def test_times_are_those_of_the_customer(world: Mailbox, as_support: Client) -> None:
+def test_times_are_those_of_the_customer(world: Mailbox, as_support: Client, support: User) -> None:
     Decision.objects.update(decided_at=datetime(2026, 7, 1, 10, 0, tzinfo=UTC))
     row = Decision.objects.order_by("pk")[0]
     assert "12:00:00 CEST" in as_support.get(reverse("support_message", args=[row.pk])).text
     listed = as_support.get(reverse("support_messages"), {"sender": row.reverse_path}).text
     assert "1 July 2026, 12:00 CEST" in listed
     Decision.objects.update(mailbox=None)
-    assert "10:00:00 UTC" in as_support.get(reverse("support_message", args=[row.pk])).text
+    page = reverse("support_message", args=[row.pk])
+    assert "12:00:00 CEST" in as_support.get(page).text  # of nobody's mailbox: in the panel's zone
+    Mailbox.objects.create(domain=world.domain, local_part="pomoc", owner=support, time_zone="Europe/London")
+    assert "11:00:00 BST" in as_support.get(page).text  # or in that of the reader's own
 
 
 def test_messages_are_read_from_either_end_page_by_page(

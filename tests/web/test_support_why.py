@@ -55,6 +55,21 @@ def test_a_header_that_is_none_does_no_harm(mailbox: Mailbox, header: str) -> No
     assert support_why.read_header(header).message_id == ""
 
 
+def test_what_was_typed_and_what_was_found_are_in_the_same_zone(
+    as_support: Client, mailbox: Mailbox, support: User
+) -> None:
+    decide(mailbox)
+    page = ask(as_support, sender="jan@klient.example", at="2026-12-01T09:30")
+    assert "1 December 2026, 09:30 CET" in page
+    assert "1 December 2026, 10:00 CET" in page
+    silent = ask(as_support, sender="jan@klient.example", recipient=mailbox.address, at="2026-11-01T09:30")
+    assert "was on at Sun, 1 Nov 2026, 09:30 (Warsaw time)" in silent
+    Mailbox.objects.create(domain=mailbox.domain, local_part="pomoc", owner=support, time_zone="Europe/London")
+    page = ask(as_support, sender="jan@klient.example", at="2026-12-01T09:30")
+    assert "1 December 2026, 09:30 GMT" in page
+    assert "1 December 2026, 09:00 GMT" in page
+
+
 def test_the_decision_is_found_by_its_message_id(as_support: Client, mailbox: Mailbox) -> None:
     row = decide(mailbox, message_id="<abc@klient.example>", reverse_path="bounce+1@klient.example")
     page = ask(as_support, header=HEADER)
