@@ -5,7 +5,7 @@ set -eu
 
 PACKAGES="postfix postfix-pgsql dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pgsql dovecot-sieve \
     dovecot-auth-lua lua-sql-postgres rspamd \
-    mariadb-server-core nsd nginx-light logrotate rsync systemd chromium gettext iproute2"
+    mariadb-server-core nsd nginx-light logrotate rsync systemd chromium-headless-shell gettext iproute2"
 
 missing=
 for package in $PACKAGES; do
