@@ -155,14 +155,20 @@ def may_change_many(user: AnyUser) -> bool:
 
 
 def may_give_password(user: AnyUser, owner: User) -> bool:
-    """Whether the person may set the sign-in of an owner: only where it opens nothing that is not theirs already."""
-    if owner.pk == user.pk or owner.is_staff or owner.is_superuser or is_support(owner):
+    """Whether the person may set the sign-in of an owner: only where it opens nothing that is not theirs already.
+
+    What is blocked or deleted counts, too: it comes back, and the password with it.
+    """
+    if owner.pk == user.pk or owner.is_staff or owner.is_superuser or not STAFF_GROUPS.isdisjoint(owner.group_names):
         return False
     if is_support(user):
         return True
-    theirs = set(domains_managed_by(user).values_list("name", flat=True))
-    opened = set(mailboxes_visible_to(owner).values_list("domain", flat=True))
-    return opened <= theirs and not customers_administered_by(owner).exclude(administrators=user.pk).exists()
+    opened = Mailbox.objects.filter(pk__in=_owned_by(owner).union(_delegated_to(owner)))
+    administered = Customer.objects.filter(administrators=owner.pk)
+    return not (
+        opened.exclude(domain__in=domains_managed_by(user).values("name")).exists()
+        or administered.exclude(administrators=user.pk).exists()
+    )
 
 
 def may_make_sign_in(user: AnyUser, mailbox: Mailbox) -> bool:

@@ -6,7 +6,9 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from mailboxes import hosting
 from mailboxes.models import Alias, Customer, Domain, LogLine, Mailbox, User
 from responders.models import ResponderEvent
 from tests.conftest import PASSWORD
@@ -147,6 +149,28 @@ def test_she_opens_nothing_more_by_a_new_password(
     assert "give_password" not in as_boss.get(settings_of(mailbox)).text
     assert as_boss.post(settings_of(mailbox), {"give_password": "1"}).status_code == 403
     assert User.objects.get(pk=anna.pk).check_password(PASSWORD)
+
+
+@pytest.mark.parametrize("what", ["blocked", "deleted", "blocked support"])
+def test_nor_what_is_blocked_or_deleted_for_now(
+    as_boss: Client, mailbox: Mailbox, somebody_elses: Mailbox, roles: None, what: str
+) -> None:
+    """It comes back, and whoever knows the password opens it then."""
+    anna = mailbox.owner
+    assert anna is not None
+    if what == "blocked support":
+        anna.groups.add(Group.objects.get(name="support"))
+    else:
+        Mailbox.objects.filter(pk=somebody_elses.pk).update(owner=anna)
+    if what == "deleted":
+        hosting.delete_mailbox(Mailbox.objects.get(pk=somebody_elses.pk), now=timezone.now(), actor=None)
+    else:
+        User.objects.filter(pk=anna.pk).update(is_active=False)
+    assert "give_password" not in as_boss.get(settings_of(mailbox)).text
+    assert as_boss.post(settings_of(mailbox), {"give_password": "1"}).status_code == 403
+    as_boss.post(settings_of(mailbox), {"let_in": "1"})
+    stored = User.objects.get(pk=anna.pk)
+    assert (stored.is_active, stored.check_password(PASSWORD)) == (what == "deleted", True)
 
 
 def test_a_mailbox_without_owner_gets_one_with_its_address(as_boss: Client, mailbox: Mailbox) -> None:
