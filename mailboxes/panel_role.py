@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from mailboxes import log_owner
+from mailboxes.database_roles import signs_in
 
 SETUP = "webmail_panel_setup"
 EXTENSIONS = ("pg_trgm",)  # the superuser's, so that nobody else drops them
@@ -43,17 +44,13 @@ def is_parted(superuser: psycopg.Connection) -> bool:
     return answer == (True,) and superuser.execute(_SUPERUSERS_OWN).fetchone() is None
 
 
-def signing_in(panel: str, verifier: str) -> list[sql.SQL | sql.Composed]:
+def signing_in(superuser: psycopg.Connection, panel: str, password: str) -> list[sql.SQL | sql.Composed]:
     """Statements that make the panel's role, or give it another password, and nothing that it does not need."""
-    return [
-        log_owner.made_once(panel),
-        sql.SQL("ALTER ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD {}").format(
-            sql.Identifier(panel), sql.Literal(verifier)
-        ),
-    ]
+    rights = sql.SQL("NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS")
+    return [log_owner.made_once(panel), signs_in(superuser, panel, password, rights)]
 
 
-def opening(superuser: psycopg.Connection, panel: str, verifier: str) -> list[sql.SQL | sql.Composed]:
+def opening(superuser: psycopg.Connection, panel: str, password: str) -> list[sql.SQL | sql.Composed]:
     """Statements before migrations: their role, and the superuser's own tables to the panel. Raises psycopg.Error."""
     names = {
         "setup": sql.Identifier(SETUP), "panel": sql.Identifier(panel), "log": sql.Identifier(log_owner.ROLE),
@@ -63,9 +60,7 @@ def opening(superuser: psycopg.Connection, panel: str, verifier: str) -> list[sq
         log_owner.made_once(log_owner.ROLE),
         log_owner.made_once(SETUP),
         # A migration makes the role through which the mail servers read.
-        sql.SQL("ALTER ROLE {setup} LOGIN CREATEROLE PASSWORD {verifier}").format(
-            verifier=sql.Literal(verifier), **names
-        ),
+        signs_in(superuser, SETUP, password, sql.SQL("CREATEROLE")),
         sql.SQL("GRANT {panel}, {log} TO {setup}").format(**names),
         sql.SQL("GRANT CREATE ON DATABASE {database} TO {setup}").format(**names),
         sql.SQL("GRANT USAGE, CREATE ON SCHEMA public TO {setup}").format(**names),

@@ -14,7 +14,7 @@ from django.utils.safestring import mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.widgets import INPUT_CLASSES
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminCheckboxSelectMultipleWidget
 
 from mailboxes import addresses, log
 from mailboxes.models import Mailbox
@@ -25,6 +25,7 @@ from responders import (  # noqa: F401 (the first registers what it holds)
     policy,
     reasons,
     refusals,
+    sentences,
     services,
     validation,
 )
@@ -57,9 +58,13 @@ class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
 
     from_date = LocalDateTimeField(label=capfirst(_("start")), required=False)
     to_date = LocalDateTimeField(label=capfirst(_("end")), required=False)
+    office_days = forms.TypedMultipleChoiceField(
+        label=capfirst(_("office days")), coerce=int, required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["office_days"].choices = sentences.days_to_choose()  # type: ignore[attr-defined]
         for name in ("from_date", "to_date"):
             self.fields[name].widget.attrs["class"] = " ".join(INPUT_CLASSES)
 
@@ -81,8 +86,8 @@ class ResponderAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
                 mailbox = stored.mailbox if stored else values["mailbox"]
                 services.check(mailbox, self.as_input(), services.database_now(), stored)
             except validation.ResponderInvalid as invalid:
-                for name, sentences in invalid.errors.items():
-                    self.add_error(name, sentences)
+                for name, texts in invalid.errors.items():
+                    self.add_error(name, texts)
         return values
 
     def _post_clean(self) -> None:

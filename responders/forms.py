@@ -24,7 +24,7 @@ from responders.core.rendering import DEFAULT_SUBJECT
 from responders.core.schedule import to_local
 from responders.fields import ListField, LocalDateTimeField
 from responders.models import AudienceChoices, CaseFormChoices, HoursModeChoices, Responder, ResponderType, working_days
-from responders.sentences import days_of_week, language_name
+from responders.sentences import days_to_choose, language_name
 from responders.validation import TEXT_LANGUAGES, ResponderInput, as_input, own_addresses
 
 TEXTS = "texts"
@@ -257,9 +257,7 @@ class ResponderForm(forms.Form):
         """The choices that depend on the mailbox and the active language; with one address there is none."""
         self.fields["language"].choices = languages()  # type: ignore[attr-defined]
         self.fields["language"].initial = self._language
-        self.fields["office_days"].choices = [  # type: ignore[attr-defined]
-            (day, days_of_week([day])) for day in range(7)
-        ]
+        self.fields["office_days"].choices = days_to_choose()  # type: ignore[attr-defined]
         self.fields["office_days"].initial = working_days()
         own = self.own_addresses = own_addresses(mailbox)
         chosen = [address for address in self.initial.get("addresses", ()) if address not in own]
@@ -282,13 +280,7 @@ class ResponderForm(forms.Form):
             "version",
             "draft",
             Div(Field("type", template="responders/type_cards.html"), css_class="sheet"),
-            Div(
-                Div("from_date", "to_date", css_class="dates"),
-                HTML('{% include "responders/quick_ends.html" %}'),
-                HTML('{% include "responders/zone.html" %}'),
-                Folded(self, _("From a calendar"), "ics", HTML('{% include "responders/take_ics.html" %}')),
-                css_class="sheet only-absence",
-            ),
+            self._dates_sheet(),
             Div(
                 HTML('{% include "responders/ready.html" %}'),
                 "subject",
@@ -297,31 +289,7 @@ class ResponderForm(forms.Form):
                 css_class="sheet",
             ),
             HTML('{% include "responders/texts.html" %}'),
-            Folded(
-                self,
-                _("Which messages it answers"),
-                "audience",
-                "addresses",
-                "words",
-                "words_in_body",
-                "word_forms",
-                "senders",
-            ),
-            Folded(
-                self, _("Case numbers"), "gives_case_numbers", "case_form", "case_prefix", css_class="only-standing"
-            ),
-            Folded(
-                self,
-                _("Office hours"),
-                "hours_mode",
-                "office_days",
-                "office_opens",
-                "office_closes",
-                "holidays_are_off",
-                css_class="only-standing",
-            ),
-            Folded(self, _("Deputy"), "deputy_name", "deputy_address", "deputy_gets_copy", css_class="only-absence"),
-            Folded(self, _("More settings"), "html_body", "language", "interval_days", "answers_once", "is_enabled"),
+            *self._folded(),
             HTML('{% include "responders/preview_area.html" %}'),
             Div(
                 Submit("save", _("Save")),
@@ -330,6 +298,30 @@ class ResponderForm(forms.Form):
                 css_class="actions",
             ),
         )
+
+    def _dates_sheet(self) -> Div:
+        return Div(
+            Div("from_date", "to_date", css_class="dates"),
+            HTML('{% include "responders/quick_ends.html" %}'),
+            HTML('{% include "responders/zone.html" %}'),
+            Folded(self, _("From a calendar"), "ics", HTML('{% include "responders/take_ics.html" %}')),
+            css_class="sheet only-absence",
+        )
+
+    def _folded(self) -> list[Folded]:
+        """What most people leave alone."""
+        which = ("audience", "addresses", "words", "words_in_body", "word_forms", "senders")
+        cases = ("gives_case_numbers", "case_form", "case_prefix")
+        hours = ("hours_mode", "office_days", "office_opens", "office_closes", "holidays_are_off")
+        deputy = ("deputy_name", "deputy_address", "deputy_gets_copy")
+        more = ("html_body", "language", "interval_days", "answers_once", "is_enabled")
+        return [
+            Folded(self, _("Which messages it answers"), *which),
+            Folded(self, _("Case numbers"), *cases, css_class="only-standing"),
+            Folded(self, _("Office hours"), *hours, css_class="only-standing"),
+            Folded(self, _("Deputy"), *deputy, css_class="only-absence"),
+            Folded(self, _("More settings"), *more),
+        ]
 
     def as_input(self) -> ResponderInput:
         """What was typed; `clean` has run."""

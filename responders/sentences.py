@@ -115,6 +115,11 @@ def days_of_week(days: Iterable[int]) -> str:
     return ", ".join(names[run[0]] + (f"–{names[run[-1]]}" if len(run) > 1 else "") for run in runs)
 
 
+def days_to_choose() -> list[tuple[int, str]]:
+    """The days of the week for a form: (0, “Mon”) and so on, in the active language."""
+    return [(day, days_of_week([day])) for day in range(7)]
+
+
 def _kind_of_text(text: dict[str, Any]) -> str:
     name = language_name(text["language"])
     return _("%(language)s (for colleagues)") % {"language": name} if text["for_colleagues"] else name

@@ -2,55 +2,56 @@
 
 from mailboxes.log_owner import TABLES
 
+ON_EACH_TABLE = (
+    "UPDATE {table} SET id = 0",
+    "TRUNCATE {table}",
+    "TRUNCATE {table} CASCADE",
+    "DROP TABLE {table}",
+    "DROP TABLE {table} CASCADE",
+    "ALTER TABLE {table} DISABLE TRIGGER ALL",
+    "ALTER TABLE {table} DISABLE TRIGGER USER",
+    "ALTER TABLE {table} RENAME TO other",
+    "ALTER TABLE {table} OWNER TO {panel}",
+    "CREATE TRIGGER mine BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION tsvector_update_trigger()",
+    "CREATE RULE mine AS ON INSERT TO {table} DO INSTEAD NOTHING",
+    "SET panel.erasing = 'on'; UPDATE {table} SET id = 0",
+    "SET panel.emptying = 'on'; TRUNCATE {table}",
+)
+
+ON_THE_DATABASE = (
+    "DELETE FROM mailboxes_logline",
+    "DELETE FROM responders_responderevent",
+    "DELETE FROM responders_policyversion",
+    "UPDATE mailboxes_logline SET words = 'x'",
+    "UPDATE mailboxes_logline SET actor_id = NULL",
+    "UPDATE responders_responderevent SET reason = 'x'",
+    "SET panel.erasing = 'on'; DELETE FROM responders_responderevent",
+    "DROP TRIGGER log_stays ON mailboxes_logline",
+    "DROP TRIGGER responders_history_stays ON responders_responderevent",
+    "DROP FUNCTION panel_only_added_to() CASCADE",
+    "DROP FUNCTION responders_keep_the_number() CASCADE",
+    "CREATE OR REPLACE FUNCTION responders_keep_the_number() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
+    "DROP FUNCTION panel_forget_in_history(bigint, text, bigint, inet, text)",
+    "CREATE OR REPLACE FUNCTION panel_only_added_to() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+    "CREATE OR REPLACE FUNCTION panel_never_emptied() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "DROP SCHEMA public CASCADE",
+    "ALTER SCHEMA public OWNER TO {panel}",
+    "ALTER DATABASE {database} OWNER TO {panel}",
+    "DROP OWNED BY webmail_panel_log",
+    "REASSIGN OWNED BY webmail_panel_log TO {panel}",
+    "SET ROLE webmail_panel_log",
+    "GRANT webmail_panel_log TO {panel}",
+    "ALTER ROLE webmail_panel_log LOGIN PASSWORD 'x'",
+    "DROP ROLE webmail_panel_log",
+    "ALTER ROLE {panel} SUPERUSER",
+    "SET session_replication_role = replica",
+)  # fmt: skip
+
 
 def attacks(panel: str, database: str) -> list[str]:
     """Statements that must each be refused to the panel's role."""
-    return [
-        statement.format(table=table, panel=panel)
-        for table in TABLES
-        for statement in (
-            "UPDATE {table} SET id = 0",
-            "TRUNCATE {table}",
-            "TRUNCATE {table} CASCADE",
-            "DROP TABLE {table}",
-            "DROP TABLE {table} CASCADE",
-            "ALTER TABLE {table} DISABLE TRIGGER ALL",
-            "ALTER TABLE {table} DISABLE TRIGGER USER",
-            "ALTER TABLE {table} RENAME TO other",
-            "ALTER TABLE {table} OWNER TO {panel}",
-            "CREATE TRIGGER mine BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION tsvector_update_trigger()",
-            "CREATE RULE mine AS ON INSERT TO {table} DO INSTEAD NOTHING",
-            "SET panel.erasing = 'on'; UPDATE {table} SET id = 0",
-            "SET panel.emptying = 'on'; TRUNCATE {table}",
-        )
-    ] + [
-        "DELETE FROM mailboxes_logline",
-        "DELETE FROM responders_responderevent",
-        "DELETE FROM responders_policyversion",
-        "UPDATE mailboxes_logline SET words = 'x'",
-        "UPDATE mailboxes_logline SET actor_id = NULL",
-        "UPDATE responders_responderevent SET reason = 'x'",
-        "SET panel.erasing = 'on'; DELETE FROM responders_responderevent",
-        "DROP TRIGGER log_stays ON mailboxes_logline",
-        "DROP TRIGGER responders_history_stays ON responders_responderevent",
-        "DROP FUNCTION panel_only_added_to() CASCADE",
-        "DROP FUNCTION responders_keep_the_number() CASCADE",
-        "CREATE OR REPLACE FUNCTION responders_keep_the_number() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
-        "DROP FUNCTION panel_forget_in_history(bigint, text, bigint, inet, text)",
-        "CREATE OR REPLACE FUNCTION panel_only_added_to() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
-        "CREATE OR REPLACE FUNCTION panel_never_emptied() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
-        "DROP SCHEMA public CASCADE",
-        f"ALTER SCHEMA public OWNER TO {panel}",
-        f"ALTER DATABASE {database} OWNER TO {panel}",
-        "DROP OWNED BY webmail_panel_log",
-        f"REASSIGN OWNED BY webmail_panel_log TO {panel}",
-        "SET ROLE webmail_panel_log",
-        f"GRANT webmail_panel_log TO {panel}",
-        "ALTER ROLE webmail_panel_log LOGIN PASSWORD 'x'",
-        "DROP ROLE webmail_panel_log",
-        f"ALTER ROLE {panel} SUPERUSER",
-        "SET session_replication_role = replica",
-    ]  # fmt: skip
+    on_tables = [one.format(table=table, panel=panel) for table in TABLES for one in ON_EACH_TABLE]
+    return on_tables + [one.format(panel=panel, database=database) for one in ON_THE_DATABASE]
 
 
 # What a role that makes no roles either is refused, too.

@@ -76,6 +76,11 @@ WITH_NAMES = (
     _("Delete selected %(model)s"),
     _("Delete selected %(verbose_name_plural)s"),
     _("Deleted {name} “{object}”."),
+    _(
+        "Deleting the selected %(objects_name)s would result in deleting related objects, but your account doesn't have"
+        " permission to delete the following types of objects:"
+    ),
+    _("Deleting the selected %(objects_name)s would require deleting the following protected related objects:"),
     _("Select %s"),
     _("Select %s to change"),
     _("Select %s to view"),

@@ -62,16 +62,22 @@ def test_a_responder_is_saved_through_the_services(as_admin: Client, mailbox: Ma
         "mailbox": mailbox.pk, "type": "absence", "is_enabled": "on", "from_date": "2099-07-01T08:00", "to_date": "",
         "time_zone": "Europe/Warsaw", "subject": "x", "text_body": "y", "html_body": "", "interval_days": "7",
         "audience": "everyone", "case_form": "year", "hours_mode": "always",
-        "office_days": "0,1,2,3,4", "office_opens": "08:00", "office_closes": "16:00",
+        "office_days": ["0", "1", "4"], "office_opens": "08:00", "office_closes": "16:00",
     }  # fmt: skip
     address = reverse("admin:responders_responder_add")
     assert as_admin.post(address, typed).status_code == 302
     row = Responder.objects.get(subject="x")
     assert (row.state, row.from_date, row.position) == ("scheduled", datetime(2099, 7, 1, 8, 0), 1)
+    assert row.office_days == [0, 1, 4]
     assert row.next_transition_at == row.from_utc
     event = ResponderEvent.objects.get(responder=row)
     assert (event.kind, event.actor and event.actor.email) == ("created", "admin@hosting.example")
     change = reverse("admin:responders_responder_change", args=[row.pk])
+    shown = as_admin.get(change, headers={"accept-language": "pl"}).text
+    days = re.findall(r'name="office_days" value="(\d)"[^>]*?( checked)?>\s*<span[^>]*>\s*(\S+)', shown)
+    assert [(day, name, bool(is_on)) for day, is_on, name in days][:3] == [
+        ("0", "pon.", True), ("1", "wt.", True), ("2", "śr.", False),
+    ]  # fmt: skip
     page = as_admin.post(change, typed | {"from_date": "2099-03-29T02:30"})
     assert "does not exist" in page.text
     as_admin.post(change, typed | {"text_body": "z"})

@@ -9,6 +9,8 @@ from django.db import connection, transaction
 from django.db.utils import Error as DatabaseError
 from psycopg import sql
 
+from mailboxes.database_roles import signs_in
+
 GROUP = "webmail_panel_mail"  # made by the migrations; may SELECT the views for mail servers and nothing else
 DEFAULT_ROLE = "webmail_panel_mta"
 MIN_PASSWORD_CHARACTERS = 12
@@ -57,7 +59,7 @@ def _make_or_change(name: str, password: str) -> bool:
     if is_new:
         _execute(sql.SQL("CREATE ROLE {} IN ROLE {}").format(role, sql.Identifier(GROUP)))
     # A new role may nothing else by itself. To say so (NOSUPERUSER …) takes a superuser, which the panel need not be.
-    _execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(_hashed(name, password))))
+    _execute(signs_in(connection.connection, name, password))
     # A mail server that waits for an answer stops mail; it asks again later instead.
     _execute(sql.SQL("ALTER ROLE {} SET statement_timeout = '5s'").format(role))
     _execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(role))
@@ -78,13 +80,6 @@ def _is_new(name: str) -> bool:
     if is_mighty or not is_member or name == GROUP:
         raise CommandError(f"{name} is a role already, with other duties; choose another name")
     return False
-
-
-def _hashed(name: str, password: str) -> str:
-    """Hashed here, so that no statement in the server's log carries the password."""
-    connection.ensure_connection()
-    hashed: bytes = connection.connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
-    return hashed.decode()
 
 
 def _execute(statement: sql.Composed) -> None:

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         try:
             with _superuser() as superuser:
                 _refuse_the_mighty(superuser, panel)
-                _run(superuser, panel_role.signing_in(panel, _verifier(superuser, panel, password)))
+                _run(superuser, panel_role.signing_in(superuser, panel, password))
                 if not panel_role.is_parted(superuser) or _has_migrations_to_run():
                     _migrate(superuser, panel, options["verbosity"])
         except (psycopg.Error, DatabaseError) as error:
@@ -66,11 +66,6 @@ def _refuse_the_mighty(superuser: psycopg.Connection, panel: str) -> None:
         raise CommandError(f"{panel} is a superuser: DATABASE_URL must name another role, which is then made")
 
 
-def _verifier(superuser: psycopg.Connection, role: str, password: str) -> str:
-    """Made here, so that no statement in the server's log carries the password (RFC 5803)."""
-    return superuser.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-
-
 def _has_migrations_to_run() -> bool:
     executor = MigrationExecutor(connection)
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
@@ -79,7 +74,7 @@ def _has_migrations_to_run() -> bool:
 def _migrate(superuser: psycopg.Connection, panel: str, verbosity: int) -> None:
     password = secrets.token_urlsafe(24)
     _end_leftovers(superuser)
-    _run(superuser, panel_role.opening(superuser, panel, _verifier(superuser, panel_role.SETUP, password)))
+    _run(superuser, panel_role.opening(superuser, panel, password))
     with _signed_in_as(panel_role.SETUP, password):
         call_command("migrate", interactive=False, verbosity=verbosity)
     _run(superuser, panel_role.closing(panel, superuser.info.dbname))

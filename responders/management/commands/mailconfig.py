@@ -230,6 +230,16 @@ def _add_common_options(parser: CommandParser) -> None:
 def _add_postfix_options(parser: CommandParser) -> None:
     _add_common_options(parser)
     parser.add_argument("--hostname", default=settings.MAIL_HOSTNAME, help="(default: MAIL_HOSTNAME)")
+    _add_neighbours_of_postfix(parser)
+    _add_doors_of_postfix(parser)
+    parser.add_argument(
+        "--networks", default=LOCAL_NETWORKS, metavar="NETWORKS", help="may send anywhere (default: %(default)s)"
+    )
+    parser.add_argument("--relayhost", default="", metavar="[HOST]:PORT", help="all mail that leaves goes there")
+    parser.add_argument("--postmaster", default="", metavar="ADDRESS", help="gets mail to this host's own addresses")
+
+
+def _add_neighbours_of_postfix(parser: CommandParser) -> None:
     parser.add_argument(
         "--hook", action="append", metavar="HOST:PORT|unix:PATH",
         help=f"given several times, the next is tried where one does not answer (default: {HOOK})",
@@ -252,6 +262,13 @@ def _add_postfix_options(parser: CommandParser) -> None:
         metavar="HOST:PORT|unix:PATH",
         help="says who has no space left (default: %(default)s)",
     )
+    parser.add_argument(
+        "--milter", default="", metavar="HOST:PORT|unix:PATH", help="rspamd, that signs what leaves (default: none)"
+    )
+
+
+def _add_doors_of_postfix(parser: CommandParser) -> None:
+    """Where it listens, to whom."""
     parser.add_argument("--smtp-listen", default="smtp", metavar="[HOST:]PORT", help="(default: port 25 everywhere)")
     parser.add_argument(
         "--postscreen", action="store_true", help="put it in front of port 25: bots that talk too early get no further"
@@ -272,14 +289,6 @@ def _add_postfix_options(parser: CommandParser) -> None:
         "--reply-listen", default="127.0.0.1:10026", metavar="HOST:PORT", help="takes replies (default: %(default)s)"
     )
     parser.add_argument("--reply-clients", default=LOCAL_NETWORKS, metavar="NETWORKS", help="(default: %(default)s)")
-    parser.add_argument(
-        "--networks", default=LOCAL_NETWORKS, metavar="NETWORKS", help="may send anywhere (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--milter", default="", metavar="HOST:PORT|unix:PATH", help="rspamd, that signs what leaves (default: none)"
-    )
-    parser.add_argument("--relayhost", default="", metavar="[HOST]:PORT", help="all mail that leaves goes there")
-    parser.add_argument("--postmaster", default="", metavar="ADDRESS", help="gets mail to this host's own addresses")
 
 
 def _add_dovecot_options(parser: CommandParser) -> None:
