@@ -20,11 +20,6 @@ OUT_OF_SIGHT = """
 Object.defineProperty(document, "visibilityState", { value: "hidden" });
 document.dispatchEvent(new Event("visibilitychange"));
 """
-BEACONS_COUNTED = """
-window.beacons = [];
-const send = navigator.sendBeacon.bind(navigator);
-navigator.sendBeacon = (...what) => { window.beacons.push(send(...what)); return window.beacons.at(-1); };
-"""
 
 
 def kept_text() -> str:
@@ -45,19 +40,6 @@ def test_a_tab_that_is_closed_sends_what_no_preview_had_sent(open_panel: Callabl
     with page.expect_event("close"):
         page.close(run_before_unload=True)
     assert "Jeszcze-nie-zapisane" in kept_text()
-
-
-def test_a_text_too_long_for_a_beacon_is_sent_all_the_same(open_panel: Callable[..., Page], mailbox: Mailbox) -> None:
-    """A beacon takes 64 KB; of a Polish letter six octets are sent."""
-    page = open_panel(360, "pl-PL")
-    page.goto(f"/mailboxes/{mailbox.pk}/responders/new/")
-    page.evaluate(NO_PREVIEWS)
-    page.evaluate(BEACONS_COUNTED)
-    page.fill("[name=text_body]", "ż" * 20_000 + "-koniec")
-    page.evaluate(OUT_OF_SIGHT)
-    assert kept_text().count("%C5%BC") == 20_000
-    assert "-koniec" in Draft.objects.get().typed
-    assert page.evaluate("window.beacons") == [False]
 
 
 @pytest.fixture

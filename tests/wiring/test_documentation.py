@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from babel.messages.pofile import read_po
 
 from responders.core.decision import RULES
 from responders.core.facts import Reason
@@ -70,6 +71,32 @@ def test_links_lead_somewhere(page: str) -> None:
     folder = (ROOT / page).parent
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / page).read_text())
     assert [link for link in links if not (folder / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_are_written_about_exist(page: str) -> None:
+    """Of the repository; a * stands for several, and a page may leave the ending out of a service's name."""
+    folders = (
+        "bench|deploy|docs|importing|locale|mailboxes|requirements|responders|static|templates|tests|webmail_panel"
+    )
+    named = set(re.findall(rf"(?<![\w/@.-])((?:{folders})/[\w./*-]*\w)", (ROOT / page).read_text()))
+    assert [name for name in sorted(named) if not any(ROOT.glob(name)) and not any(ROOT.glob(f"{name}*"))] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "docs/" in page])
+def test_services_that_are_written_about_exist(page: str) -> None:
+    units = {path.stem for path in (ROOT / "deploy" / "systemd").iterdir()}
+    named = re.findall(r"\bwebmail-panel-(?!names\b)[a-z]+", (ROOT / page).read_text())
+    assert set(named) <= units
+
+
+def test_what_owners_are_told_to_press_is_on_the_pages() -> None:
+    """In docs/users.md whatever is in bold is a word of the pages, a few words apart that only stand out."""
+    catalogue = read_po(io.BytesIO((ROOT / "locale/pl/LC_MESSAGES/django.po").read_bytes()))
+    words = {text for one in catalogue for text in ([one.id] if isinstance(one.id, str) else one.id)}
+    known = {text.rstrip(":.…").lower() for text in words} | {"dns", "mail to", "words"}
+    told = re.findall(r"\*\*([^*]+)\*\*", (ROOT / "docs" / "users.md").read_text())
+    assert [text for text in told if " ".join(text.split()).rstrip(":.…").lower() not in known] == []
 
 
 def test_the_makefile_lists_every_target_with_its_purpose() -> None:
