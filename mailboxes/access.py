@@ -139,6 +139,11 @@ def may_delegate(user: AnyUser, mailbox: Mailbox) -> bool:
     return mailbox.owner_id == user.pk or may_manage(user, mailbox)
 
 
+def may_send_copies(user: AnyUser, mailbox: Mailbox) -> bool:
+    """Whether the person says who gets copies of the mail. Not a delegate, who would get them that way."""
+    return may_delegate(user, mailbox)
+
+
 def may_manage(user: AnyUser, mailbox: Mailbox) -> bool:
     """Whether the person looks after the mailbox itself, not only its responders."""
     return is_support(user) or mailboxes_managed_by(user).filter(pk=mailbox.pk).exists()

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
+from mailboxes import access
 from mailboxes.addresses import display
 from mailboxes.models import Mailbox
 from responders import acting, calendars, drafts, hints, sample_letters, sentences, services, validation, writing
@@ -49,11 +50,15 @@ def _responder_form(request: HttpRequest, mailbox: Mailbox, row: Responder | Non
     if request.method == "POST":
         return _posted(request, mailbox, row)
     if typed := drafts.typed_before(request):
-        return _taken_up(request, ResponderForm(typed, mailbox=mailbox, responder=row), was_signed_out=True)
+        return _taken_up(request, _form(request, typed, mailbox=mailbox, responder=row), was_signed_out=True)
     if draft := writing.find(acting.person(request), mailbox, row, request.GET.get("draft", "")):
-        form = ResponderForm(QueryDict(draft.typed), mailbox=mailbox, responder=row)
+        form = _form(request, QueryDict(draft.typed), mailbox=mailbox, responder=row)
         return _taken_up(request, form, taken_up=draft)
     return _opened(request, mailbox, row)
+
+
+def _form(request: HttpRequest, typed: Any = None, *, mailbox: Mailbox, **more: Any) -> ResponderForm:
+    return ResponderForm(typed, mailbox=mailbox, may_send_copies=access.may_send_copies(request.user, mailbox), **more)
 
 
 def _taken_up(request: HttpRequest, form: ResponderForm, **why: Any) -> HttpResponse:
@@ -65,10 +70,10 @@ def _opened(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> Ht
     """The form as it is at first, with what senders would read: what is stored, or a text that most people can keep."""
     now, offered = services.database_now(), _offered_texts(mailbox)
     if row is not None:
-        form, draft = ResponderForm(mailbox=mailbox, responder=row), row
+        form, draft = _form(request, mailbox=mailbox, responder=row), row
     else:
         text = next(one for one in offered if one.type == ResponderType.ABSENCE)
-        form = ResponderForm(mailbox=mailbox, initial={"subject": text.subject, "text_body": text.text_body})
+        form = _form(request, mailbox=mailbox, initial={"subject": text.subject, "text_body": text.text_body})
         draft = services.unsaved(mailbox, _first_input(mailbox, text), now)
     begun = writing.begun(acting.person(request), mailbox, row)
     return _show_form(request, form, offered, begun=begun, **_looked_at(form, draft, now))
@@ -101,7 +106,7 @@ def _posted(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -> Ht
         return _show_form(request, _started(request, mailbox))
     if "take_ics" in request.POST:
         return _take_dates(request, mailbox, row)
-    form = ResponderForm(request.POST, mailbox=mailbox, responder=row)
+    form = _form(request, request.POST, mailbox=mailbox, responder=row)
     if "preview" in request.POST or "send_test" in request.POST:
         return _show_preview(request, form, is_kept=is_kept)
     return _save(request, form) if form.is_valid() else _show_form(request, form)
@@ -131,7 +136,7 @@ def _take_dates(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -
     try:
         found = calendars.window_from_file(content, zone, services.database_now())
     except calendars.NoWindow as problem:
-        form = ResponderForm(typed, mailbox=mailbox, responder=row)
+        form = _form(request, typed, mailbox=mailbox, responder=row)
         form.add_error("ics", str(problem))
         return _show_form(request, form)
     typed["from_date"], typed["to_date"] = (f"{one:%Y-%m-%dT%H:%M}" for one in (found.start, found.end))
@@ -140,7 +145,7 @@ def _take_dates(request: HttpRequest, mailbox: Mailbox, row: Responder | None) -
         count = ngettext("The file holds %(count)d more.", "The file holds %(count)d more.", found.others)
         words += f" {count % {'count': found.others}}"
     messages.success(request, words)
-    return _show_form(request, ResponderForm(typed, mailbox=mailbox, responder=row))
+    return _show_form(request, _form(request, typed, mailbox=mailbox, responder=row))
 
 
 def _save(request: HttpRequest, form: ResponderForm) -> HttpResponse:
@@ -180,7 +185,7 @@ def _show_conflict(request: HttpRequest, form: ResponderForm, current: Responder
     """What was typed, above it what is stored now, beside it what senders would read if it is saved all the same."""
     again = request.POST.copy()
     again["version"] = str(current.version)
-    form = ResponderForm(again, mailbox=form.mailbox, responder=current)
+    form = _form(request, again, mailbox=form.mailbox, responder=current)
     return _show_form(request, form, conflict=shown_responder(current, now), **_preview_of(form, now))
 
 
@@ -261,7 +266,7 @@ def _started(request: HttpRequest, mailbox: Mailbox) -> ResponderForm:
     typed = request.POST.copy()
     for name in ("type", "subject", "text_body"):
         typed[name] = getattr(chosen, name)
-    return ResponderForm(initial=typed.dict(), mailbox=mailbox)
+    return _form(request, initial=typed.dict(), mailbox=mailbox)
 
 
 def _starting_texts(mailbox: Mailbox, offered: list[ReadyText] | None = None) -> list[ReadyText]:

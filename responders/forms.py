@@ -229,7 +229,9 @@ class ResponderForm(forms.Form):
         widget=forms.FileInput(attrs={"accept": ".ics,text/calendar", "data-drop": _("Or drop the file here.")}),
     )
 
-    def __init__(self, *args: Any, mailbox: Mailbox, responder: Responder | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, mailbox: Mailbox, may_send_copies: bool, responder: Responder | None = None, **kwargs: Any
+    ) -> None:
         self.mailbox = mailbox
         self.responder = responder
         self.time_zone = responder.time_zone if responder else mailbox.time_zone
@@ -239,6 +241,8 @@ class ResponderForm(forms.Form):
             kwargs["initial"] = {**vars(as_input(responder)), "version": responder.version, "language": self._language}
         super().__init__(*args, **kwargs)
         self._choose_from(mailbox)
+        if not may_send_copies:
+            self._leave_copies_alone()
         typed_texts = self.data if f"{TEXTS}-TOTAL_FORMS" in self.data else None
         self.texts = TextFormSet(typed_texts, prefix=TEXTS, initial=[asdict(text) for text in self._stored_texts])
         self.fields["text_body"].widget.attrs["placeholder"] = _("Thank you for your message. I am away until…")
@@ -266,6 +270,13 @@ class ResponderForm(forms.Form):
         ]
         if len(own) + len(chosen) < 2:
             del self.fields["addresses"]
+
+    def _leave_copies_alone(self) -> None:
+        """Whatever is sent: nobody new gets a copy of the mail."""
+        gets_copy = self.fields["deputy_gets_copy"]
+        gets_copy.disabled = True
+        gets_copy.help_text = _("Only the owner says who gets a copy of the mail.")
+        self.fields["deputy_address"].disabled = self.responder is not None and self.responder.deputy_gets_copy
 
     def is_valid(self) -> bool:
         return super().is_valid() and (not self.texts.is_bound or self.texts.is_valid())

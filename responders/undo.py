@@ -32,8 +32,16 @@ def may_be_undone(event: ResponderEvent, now: datetime) -> bool:
 
 
 def is_for_owner_alone(event: ResponderEvent) -> bool:
-    """Who else looks after the mailbox: only whoever may say that may take it back (`access.may_delegate`)."""
-    return mailbox_changes.DELEGATES in event.changes
+    """Who else looks after the mailbox, and who gets copies of its mail: only whoever may say that may take it back
+    (`access.may_delegate`, `access.may_send_copies`).
+    """
+    return mailbox_changes.DELEGATES in event.changes or _sends_copies_again(event)
+
+
+def _sends_copies_again(event: ResponderEvent) -> bool:
+    if "deputy_gets_copy" in event.changes:
+        return bool(event.changes["deputy_gets_copy"][0])
+    return "deputy_address" in event.changes and event.responder is not None and event.responder.deputy_gets_copy
 
 
 @transaction.atomic

@@ -1,12 +1,14 @@
 """A colleague looks after a mailbox's autoresponders, until the owner takes it back."""
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from mailboxes.models import Customer, Delegation, Domain, Mailbox, User
 from responders.models import Responder, ResponderEvent
 from tests.web.test_acting import give_reason
+from tests.web.test_responder_form import TYPED, new
 
 
 @pytest.fixture
@@ -66,6 +68,55 @@ def test_a_delegate_takes_nothing_of_it_back_either(as_anna: Client, as_ewa: Cli
     assert not Delegation.objects.filter(user=jan).exists()
     assert as_anna.post(back).status_code == 302
     assert Delegation.objects.filter(user=jan).exists()
+
+
+def copies_of(mailbox: Mailbox) -> list[str]:
+    """Who gets the mail, too, as Postfix reads it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT target FROM mail_deputies WHERE address = %s", [mailbox.address])
+        return [target for (target,) in cursor.fetchall()]
+
+
+ALWAYS = TYPED | {"from_date": "", "to_date": "", "deputy_gets_copy": "on"}
+
+
+def test_a_delegate_gets_no_copies_of_the_mail(as_anna: Client, as_ewa: Client, mailbox: Mailbox) -> None:
+    """To look after the autoresponders is no way into the mail."""
+    as_anna.post(page_of(mailbox), {"email": "ewa@firma.example"})
+    jan = Mailbox.objects.create(domain=mailbox.domain, local_part="jan")
+    as_ewa.post(new(mailbox), ALWAYS | {"deputy_address": "ewa@firma.example"})
+    row = Responder.objects.get()
+    assert (row.deputy_address, row.deputy_gets_copy, copies_of(mailbox)) == ("ewa@firma.example", False, [])
+    edit = reverse("responder_edit", args=[row.pk])
+    as_anna.post(edit, ALWAYS | {"deputy_address": jan.address, "version": row.version})
+    assert copies_of(mailbox) == ["jan@firma.example"]
+    row.refresh_from_db()
+    typed = ALWAYS | {"deputy_address": "ewa@firma.example", "version": row.version, "text_body": "Jestem na urlopie."}
+    as_ewa.post(edit, typed)
+    row.refresh_from_db()
+    assert (row.text_body, copies_of(mailbox)) == ("Jestem na urlopie.", ["jan@firma.example"])
+
+
+@pytest.mark.parametrize("way", ["no copy", "another deputy", "deleted"])
+def test_nor_again_by_taking_back_what_the_owner_did(
+    as_anna: Client, as_ewa: Client, mailbox: Mailbox, way: str
+) -> None:
+    as_anna.post(page_of(mailbox), {"email": "ewa@firma.example"})
+    Mailbox.objects.create(domain=mailbox.domain, local_part="jan")
+    as_anna.post(new(mailbox), ALWAYS | {"deputy_address": "ewa@firma.example"})
+    row = Responder.objects.get()
+    edit, typed = reverse("responder_edit", args=[row.pk]), ALWAYS | {"version": row.version}
+    if way == "no copy":
+        as_anna.post(edit, typed | {"deputy_address": "ewa@firma.example", "deputy_gets_copy": ""})
+    elif way == "another deputy":
+        as_anna.post(edit, typed | {"deputy_address": "jan@firma.example"})
+    else:
+        as_anna.post(reverse("responder_delete", args=[row.pk]))
+    back = reverse("event_undo", args=[ResponderEvent.objects.latest("pk").pk])
+    assert [as_ewa.get(back).status_code, as_ewa.post(back).status_code] == [404, 404]
+    assert "ewa@firma.example" not in copies_of(mailbox)
+    assert as_anna.post(back).status_code == 302
+    assert copies_of(mailbox) == ["ewa@firma.example"]
 
 
 def test_only_colleagues_can_be_asked_and_strangers_are_not_told_apart(
