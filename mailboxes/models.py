@@ -304,7 +304,8 @@ class DkimKey(models.Model):
 class _Address(models.Model):
     """A local part at one of our domains. No mailbox and alias share an address (a trigger holds it)."""
 
-    domain = models.ForeignKey(Domain, models.PROTECT, to_field="name", verbose_name=_("domain"))
+    # The unique index on domain and local part begins with it.
+    domain = models.ForeignKey(Domain, models.PROTECT, to_field="name", db_index=False, verbose_name=_("domain"))
     local_part = models.CharField(_("part before the @"), max_length=64, validators=[validate_local_part])
     address = models.GeneratedField(
         expression=models.Func(
@@ -393,6 +394,7 @@ class Mailbox(_Address):
         # For lists: few of a million receive no mail.
         indexes = [
             models.Index(fields=["created_at"], name="mailbox_created"),
+            models.Index(fields=["domain", "id"], name="mailbox_of_domain"),
             models.Index(fields=["language"], name="mailbox_language"),
             models.Index(fields=["address"], name="mailbox_closed", condition=models.Q(is_active=False)),
             models.Index(fields=["address"], name="mailbox_suspended", condition=models.Q(suspended_at__isnull=False)),

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from mailboxes import access, csv_files
 from mailboxes.models import Mailbox
 from responders import services, statistics
-from responders.mailbox_lists import ORDERS, STATES, Wanted, next_after, wanted_rows
+from responders.mailbox_lists import ONE_DOMAIN, ORDERS, STATES, Wanted, next_after, page_of, wanted_rows
 from responders.views import PAGE_SIZE, Shown, foremost, shown_responder
 
 CHUNK = 1_000
@@ -37,20 +37,22 @@ def mailbox_list(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         # Whoever typed the panel's bare address comes in where their work begins.
         return redirect_to_login(request.get_full_path()) if request.GET else redirect("account_login")
-    may_add, is_support = access.may_add_mailboxes(request.user), access.is_support(request.user)
-    now, searches = services.database_now(), may_add or is_support
+    theirs, is_support = access.mailboxes_in_lists(request.user), access.is_support(request.user)
+    now, may_add = services.database_now(), theirs.manages
+    searches = may_add or is_support
     asked = Wanted.of(request.GET.dict())
     wanted = asked if searches else Wanted(after=asked.after)
-    mailboxes = access.mailboxes_visible_to(request.user)
-    rows = list(wanted_rows(mailboxes, wanted, now).prefetch_related("responders")[: PAGE_SIZE + 1])
-    page = rows[:PAGE_SIZE]
-    replies = statistics.replies_lately(page, now)
+    is_by_address = theirs.is_one_domain and wanted.order in ("", "domain")
+    in_order = replace(wanted, order=ONE_DOMAIN) if is_by_address else wanted
+    page = page_of(theirs.rows, in_order, now, PAGE_SIZE)
+    replies = statistics.replies_lately(page.rows, now)
     context = {
         "mailboxes": [
             Listed(row, foremost([shown_responder(one, now) for one in row.responders.all()]), replies.get(row.pk, 0))
-            for row in page
+            for row in page.rows
         ],
-        "further": _query(replace(wanted, after=next_after(page[-1], wanted))) if len(rows) > PAGE_SIZE else "",
+        "further": _query(replace(wanted, after=next_after(page.rows[-1], wanted))) if page.has_further else "",
+        "is_part": page.is_part,
         "wanted": wanted, "is_support": is_support, "may_add": may_add, "searches": searches,
         "has_domains": may_add or (not is_support and access.may_add_domains(request.user)),
         "states": [(name, _query(replace(wanted, state=name, after="")), words) for name, words in STATES.items()],

@@ -3,18 +3,38 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import (
+    BooleanField,
+    Case,
+    Exists,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    TextField,
+    Value,
+    When,
+    prefetch_related_objects,
+)
 from django.db.models.functions import Lower
-from django.db.models.lookups import Contains
+from django.db.models.lookups import Contains, GreaterThan, StartsWith
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from mailboxes import searching
 from mailboxes.models import Mailbox
 from responders.models import NumberedCase, Responder, ResponderType
 
 MAX_WORDS = 200
-FEW = 1_000  # mailboxes
+FEW = 1_000  # cases
+WALKED = 4_000  # mailboxes: so many are looked at one by one in a few milliseconds
+COLLECTED = 10_000  # mailboxes: among so many the index's finds are put in order in a few milliseconds
+LAST = "\U0010ffff"
+ONE_DOMAIN = "one-domain"  # the order by address, where all are of one domain: by the index of that
+IN_ORDER = {"": "address", ONE_DOMAIN: "local_part"}  # order → what it goes by, where words stand at its beginning
 FEW_RESPONDERS = 5_000
 NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
@@ -44,12 +64,103 @@ class Wanted:
         return cls(words, state if state in STATES else "", order if order in ORDERS else "", after)
 
 
+@dataclass(frozen=True)
+class Page:
+    """A page of the list. `is_part`: so many hold the words that not all of them were looked at."""
+
+    rows: list[Mailbox]
+    has_further: bool
+    is_part: bool = False
+
+
 def wanted_rows(mailboxes: QuerySet[Mailbox], wanted: Wanted, now: datetime) -> QuerySet[Mailbox]:
-    """Those rows, in their order, after the last one that was shown."""
-    rows = _with_words(mailboxes, wanted.words) if wanted.words else mailboxes
-    if wanted.state:
-        rows = _in_state(rows, wanted.state, now)
-    return _after(rows, wanted.order, wanted.after)
+    """All of those rows, in their order: for a file, which may take its time."""
+    if wanted.words:
+        mailboxes = mailboxes.filter(_named(wanted.words.lower()) | Q(pk__in=_gave(wanted.words)))
+    return _after(_in_state(mailboxes, wanted.state, now), wanted.order, wanted.after)
+
+
+def page_of(mailboxes: QuerySet[Mailbox], wanted: Wanted, now: datetime, size: int) -> Page:
+    """So many rows after the last one that was shown, with their responders."""
+    rows, is_part = _in_state(mailboxes, wanted.state, now), False
+    if wanted.words:
+        found, is_part = _searched(mailboxes, rows, wanted, size + 1)
+    else:
+        found = list(_after(rows, wanted.order, wanted.after)[: size + 1])
+    prefetch_related_objects(found[:size], "responders")
+    return Page(found[:size], len(found) > size, is_part)
+
+
+def _searched(
+    mailboxes: QuerySet[Mailbox], rows: QuerySet[Mailbox], wanted: Wanted, enough: int
+) -> tuple[list[Mailbox], bool]:
+    """Those among the rows that hold the words, and whether there may be more of them.
+
+    What is frequent is soon found by whoever reads in order; what is rare, by the index of parts of words. What is
+    frequent and stands together far behind is neither: of it as many count as the index gives soon.
+    """
+    words = wanted.words.lower()
+    key = Case(When(_named(words) | Q(pk__in=_gave(wanted.words)), then=F("pk")))
+    looked_at = _after(mailboxes, wanted.order, wanted.after).annotate(key=key)
+    walked = list(looked_at.values_list("key", "address")[:WALKED])
+    found = _among(rows, [key for key, _address in walked if key], wanted, enough)
+    if len(found) >= enough or len(walked) < WALKED:
+        return found, False
+    is_indexed = searching.finds(words, [address for _key, address in walked[: searching.SAMPLE]])
+    keys, is_part = _by_index(mailboxes, wanted) if is_indexed else ([], True)
+    if is_part:
+        beginning = _beginning(mailboxes, wanted)
+        keys = beginning if len(beginning) == WALKED else keys + beginning
+    return _among(rows, keys, wanted, enough), is_part
+
+
+def _by_index(mailboxes: QuerySet[Mailbox], wanted: Wanted) -> tuple[list[int], bool]:
+    """Keys of those that the index finds, and whether there may be more."""
+    named = mailboxes.filter(_named(wanted.words.lower())).order_by().values_list("pk")[: COLLECTED + 1]
+    keys = [key for (key,) in named.union(_gave(wanted.words), all=True)]
+    return keys, len(keys) > COLLECTED
+
+
+def _beginning(mailboxes: QuerySet[Mailbox], wanted: Wanted) -> list[int]:
+    """Keys of the next ones whose address begins with the words; in other orders, of whichever are found first."""
+    words, column = wanted.words.lower(), IN_ORDER.get(wanted.order)
+    rows = _after(mailboxes.filter(StartsWith(F("address"), words)), wanted.order, wanted.after)
+    in_order = rows.filter(**{f"{column}__gte": words, f"{column}__lt": words + LAST}) if column else rows.order_by()
+    return list(in_order.values_list("pk", flat=True)[:WALKED])
+
+
+def _among(rows: QuerySet[Mailbox], keys: list[int], wanted: Wanted, enough: int) -> list[Mailbox]:
+    if not keys:
+        return []
+    found = _after(rows.filter(_OneOf("pk", keys)), wanted.order, wanted.after)
+    return list(found.order_by(*SORTED[wanted.order])[:enough])
+
+
+class _OneOf(Func):
+    """One of very many keys, which go to PostgreSQL as one text: as many values take longer than the question."""
+
+    arg_joiner, template, output_field = " = ANY(", "(%(expressions)s::bigint[]))", BooleanField()
+
+    def __init__(self, name: str, keys: list[int]) -> None:
+        super().__init__(F(name), Value(f"{{{','.join(map(str, keys))}}}"))
+
+
+class _Row(Func):
+    """Columns that are compared one after the other, as an index holds them."""
+
+    function, output_field = "ROW", TextField()
+
+
+class _Plain(Func):
+    """A text that no index holds: PostgreSQL would go through the whole order in search of the keys."""
+
+    template, output_field = "(%(expressions)s || '')", TextField()
+
+
+SORTED: dict[str, tuple[Any, ...]] = {
+    "": (_Plain("address"),), ONE_DOMAIN: (_Plain("local_part"),),
+    "domain": (_Plain("domain_id"), _Plain("local_part")), "newest": ((F("pk") + 0).desc(),), "oldest": (F("pk") + 0,),
+}  # fmt: skip
 
 
 def _after(rows: QuerySet[Mailbox], order: str, after: str) -> QuerySet[Mailbox]:
@@ -58,25 +169,22 @@ def _after(rows: QuerySet[Mailbox], order: str, after: str) -> QuerySet[Mailbox]
         seen = int(after) if NUMBER.fullmatch(after) else None
         behind = Q() if seen is None else Q(pk__lt=seen) if order == "newest" else Q(pk__gt=seen)
         return rows.filter(behind).order_by("-pk" if order == "newest" else "pk")
-    if order == "domain":
-        name = after.rpartition("@")[2]
-        behind = Q(domain_id__gte=name) & ~Q(domain_id=name, address__lte=after) if after else Q()
-        return rows.filter(behind).order_by("domain_id", "address")
+    if order in ("domain", ONE_DOMAIN):
+        local_part, _at, domain = after.rpartition("@")
+        last = _Row(Value(domain), Value(local_part))
+        behind = Q(GreaterThan(_Row("domain_id", "local_part"), last)) if after else Q()
+        return rows.filter(behind).order_by("domain_id", "local_part")
     return rows.filter(Q(address__gt=after) if after else Q()).order_by("address")
 
 
-def _with_words(rows: QuerySet[Mailbox], words: str) -> QuerySet[Mailbox]:
-    """Those whose address or name holds the words, or that gave a case this number.
+def _named(words: str) -> Q:
+    """Address or name hold the words."""
+    return Q(Contains(F("address"), words)) | Q(Contains(Lower("name"), words))
 
-    What is rare is looked up first, in the indexes of parts of words. What is frequent is not: a page of it is found
-    soon by whoever reads in order.
-    """
-    named = Q(Contains(F("address"), words.lower())) | Q(Contains(Lower("name"), words.lower()))
-    few = list(rows.filter(named).order_by().values_list("pk", flat=True)[: FEW + 1])
-    cases = NumberedCase.objects.filter(number=words).values_list("mailbox", flat=True)[:FEW]
-    if len(few) > FEW:
-        return rows.filter(named)
-    return rows.filter(pk__in={*few, *cases})
+
+def _gave(number: str) -> QuerySet[NumberedCase, Any]:
+    """Keys of mailboxes that gave a case this number."""
+    return NumberedCase.objects.filter(number=number).order_by().values_list("mailbox")[:FEW]
 
 
 def next_after(row: Mailbox, wanted: Wanted) -> str:
@@ -88,15 +196,24 @@ def _in_state(rows: QuerySet[Mailbox], state: str, now: datetime) -> QuerySet[Ma
     """Those with a responder that does so now. Where there are few such responders, an index names them at once;
     where there are many, whoever reads the mailboxes in order soon has a page.
     """
+    if not state:
+        return rows
     if state == "closed":
         return rows.filter(is_active=False)
     if state == "none":
-        return rows.filter(~Exists(Responder.objects.filter(mailbox=OuterRef("pk"))))
+        return rows.filter(~_exists(Responder.objects.all()))
     theirs = Responder.objects.filter(_does(state, now))
     few = list(theirs.order_by().values_list("mailbox", flat=True)[: FEW_RESPONDERS + 1])
     if len(few) > FEW_RESPONDERS:
-        return rows.filter(Exists(theirs.filter(mailbox=OuterRef("pk"))))
+        return rows.filter(_exists(theirs))
     return rows.filter(pk__in=few)
+
+
+def _exists(theirs: QuerySet[Responder]) -> Exists:
+    """One of them is the mailbox's. By "=" PostgreSQL would rather read both tables side by side, and go through all
+    mailboxes that are not asked for; between two bounds it can but look at each mailbox in turn.
+    """
+    return Exists(theirs.filter(mailbox__gte=OuterRef("pk"), mailbox__lte=OuterRef("pk")))
 
 
 def _does(state: str, now: datetime) -> Q:

@@ -17,7 +17,7 @@ class Size:
 
     @property
     def crowd(self) -> int:
-        return min(10_000, self.mailboxes // 10)
+        return self.mailboxes // 10
 
     @property
     def domains(self) -> int:
@@ -145,18 +145,17 @@ def fill(connection: psycopg.Connection[Any], size: Size) -> None:
     left = _leave_indexes(connection)
     values = {"mailboxes": size.mailboxes, "aliases": size.aliases, "crowd": size.crowd, "domains": size.domains}
     for name, statements in STEPS.items():
-        with _told(name):
-            text = _with(statements, values)
-            connection.execute(text)
+        with told(name):
+            connection.execute(with_numbers(statements, values))
     if size.decisions:
-        with _told("decisions"):
+        with told("decisions"):
             add_decisions(connection, size, days=90)
-    connection.execute(_with(SEQUENCES, values))
-    with _told("indexes"):
+    connection.execute(with_numbers(SEQUENCES, values))
+    with told("indexes"):
         for index in left:
             connection.execute(index)
     connection.execute("SET session_replication_role = 'origin'")
-    with _told("statistics"):
+    with told("statistics"):
         connection.execute("ANALYZE")
 
 
@@ -182,7 +181,7 @@ def add_decisions(connection: psycopg.Connection[Any], size: Size, *, days: int)
         connection.execute(DECISIONS.format(**values, first=first, last=last))
 
 
-def _with(statements: str, values: dict[str, int]) -> str:
+def with_numbers(statements: str, values: dict[str, int]) -> str:
     """The numbers in their places; braces of arrays and of Liquid stay."""
     for name, value in values.items():
         statements = statements.replace("{" + name + "}", str(value)).replace(f"%({name})s", str(value))
@@ -202,7 +201,7 @@ def _leave_indexes(connection: psycopg.Connection[Any], *tables: str) -> list[st
     return [definition.replace(" ON ONLY ", " ON ") for _name, definition in found]
 
 
-class _told:  # noqa: N801 (reads as a word)
+class told:  # noqa: N801 (reads as a word)
     """Print how long a step took."""
 
     def __init__(self, name: str) -> None:

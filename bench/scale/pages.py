@@ -178,10 +178,21 @@ def _lists_of_mailboxes(role: str, words: str, rows: Any) -> Iterator[Page]:
             )
     yield Page(role, "mailbox_list after", tuple(f"{path}?{urlencode({'after': address})}" for address, _pk in some))
     yield Page(role, "mailbox_list newest", tuple(f"{path}?order=newest&after={pk}" for _address, pk in some))
-    asked = ["nowak", "anna", words, "zzqqxx", *(address for address, _pk in some[:6])]
-    yield Page(role, "mailbox_list search", tuple(f"{path}?{urlencode({'q': word})}" for word in asked))
-    yield Page(role, "mailbox_list search, state", tuple(
-        f"{path}?{urlencode({'q': word, 'state': 'answering'})}" for word in asked))  # fmt: skip
+    for kind, asked in (_searches(words) | {"address": some[-1][0], "part": some[-1][0][3:12]}).items():
+        for order in ("", "domain", "newest"):
+            for state in ("", "answering", "open-end") if kind in ("first name", "nothing") else ("",):
+                query = urlencode({"q": asked, "state": state, "order": order})
+                yield Page(role, f"mailbox_list search: {kind} {order} {state}", (f"{path}?{query}",))
+
+
+def _searches(words: str) -> dict[str, str]:
+    """What people type, and what no index likes: short, everywhere, together at the end of the order, nowhere."""
+    return {
+        "words": words, "surname": "nowak", "first name": "anna", "last in order": "zofia", "two letters": "an",
+        "two letters, nowhere": "qx", "one letter": "ż", "nothing": "zzqqxxyy", "end of a domain": ".example",
+        "parts of everything": "e.example.e", "no letter": "--", "no letter, everywhere": "@", "wild card": "%_%",
+        "long": "nowak" * 40,
+    }  # fmt: skip
 
 
 def _of_support(options: argparse.Namespace) -> Iterator[Page]:
@@ -191,7 +202,7 @@ def _of_support(options: argparse.Namespace) -> Iterator[Page]:
     asked = {
         "address": one.address, "part": one.address[3:12], "name": one.name.lower(), "domain": one.domain_id,
         "common": "nowak", "customer": "k4711", "typing error": f"{one.local_part[:7]}x{one.local_part[7:]}",
-        "nothing": "zzqqxxyy", "short": "an",
+        **_searches("jan."),
         **({"sender": decisions[0].reverse_path, "Message-ID": decisions[0].message_id} if decisions else {}),
     }  # fmt: skip
     for kind, word in asked.items():
@@ -238,8 +249,8 @@ def _of_administration(client: Client) -> Iterator[Page]:
         for query in _filters(site, client, path):
             yield Page("admin", f"{label} {query}", (f"{path}?{query}",))
         if site.search_fields:
-            for words in ("nowak", "zzqqxx", "anna.c4ca4238"):
-                yield Page("admin", f"{label} search {words}", (f"{path}?q={words}",))
+            for kind, words in (_searches("anna.c4ca4238") | {"domain": "sender.example"}).items():
+                yield Page("admin", f"{label} search: {kind}", (f"{path}?{urlencode({'q': words})}",))
         if looked_up := _autocomplete(model):
             yield Page("admin", f"{label} autocomplete", (looked_up,))
         yield Page("admin", f"{label} row", tuple(reverse(f"{name}_change", args=[key]) for key in keys))

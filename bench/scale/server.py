@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from bench.scale import records
 from bench.scale.filling import Size, fill
 from webmail_panel import embedded
 
@@ -90,12 +91,13 @@ def keep_results(name: str, options: dict[str, Any], rows: list[dict[str, Any]])
 
 
 def _fill_once(postgres: embedded.Postgres, size: Size, note: Path) -> None:
-    if note.exists():
-        if json.loads(note.read_text()) != asdict(size):
-            raise SystemExit(f"{note.parent} holds rows of another size")
-        return
-    print(f"filling: {size}", flush=True)
-    with connect(postgres) as connection:
-        fill(connection, size)
-        connection.execute("VACUUM")
-    note.write_text(json.dumps(asdict(size)))
+    if note.exists() and json.loads(note.read_text()) != asdict(size):
+        raise SystemExit(f"{note.parent} holds rows of another size")
+    for add, done in ((fill, note), (records.add, note.with_stem("records"))):
+        if done.exists():
+            continue
+        print(f"filling: {size}", flush=True)
+        with connect(postgres) as connection:
+            add(connection, size)
+            connection.execute("VACUUM")
+        done.write_text(json.dumps(asdict(size)))

@@ -82,6 +82,98 @@ def test_a_frequent_word_still_lists_in_order(client: Client, support: User) -> 
     assert first.address in client.get(reverse("mailbox_list"), {"q": "nowak"}).content.decode()
 
 
+SEARCHES = ("nowak", "anna", "zofia", "an", "qx", "ż", "zzqqxxyy", ".example", "e.example.e", "--", "@", "%_%", "K'1\\")
+
+
+@pytest.fixture
+def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that six thousand mailboxes are to the list what a million are."""
+    monkeypatch.setattr("responders.mailbox_lists.WALKED", 40)
+    monkeypatch.setattr("responders.mailbox_lists.COLLECTED", 100)
+
+
+def listed(client: Client, **asked: str) -> tuple[list[str], bool]:
+    """The addresses of a page, and whether it says that they may not be all."""
+    context = client.get(reverse("mailbox_list"), asked).context
+    return [one.row.address for one in context["mailboxes"]], context["is_part"]
+
+
+@pytest.mark.usefixtures("many", "few_at_a_time")
+def test_what_is_frequent_far_behind_in_the_order_is_listed_from_its_beginning(client: Client, support: User) -> None:
+    client.force_login(support)
+    zofias = list(
+        Mailbox.objects.filter(address__contains="zofia").order_by("address").values_list("address", flat=True)
+    )
+    assert listed(client, q="zofia") == (zofias[:30], True)
+    assert listed(client, q="zofia", after=zofias[99]) == (zofias[100:130], False)
+    page = client.get(reverse("mailbox_list"), {"q": "zofia"}).content.decode()
+    assert "not all of them are listed" in page
+
+
+@pytest.mark.usefixtures("many", "few_at_a_time")
+def test_a_list_never_holds_what_does_not_fit_and_is_in_order_whatever_was_asked(client: Client, support: User) -> None:
+    client.force_login(support)
+    keys = {
+        "": lambda row: row.address, "domain": lambda row: (row.domain_id, row.local_part),
+        "newest": lambda row: -row.pk, "oldest": lambda row: row.pk,
+    }  # fmt: skip
+    for words in SEARCHES:
+        fit = set(
+            Mailbox.objects.filter(Q(address__icontains=words) | Q(name__icontains=words)).values_list("pk", flat=True)
+        )
+        for order, key in keys.items():
+            context = client.get(reverse("mailbox_list"), {"q": words, "order": order}).context
+            rows = [one.row for one in context["mailboxes"]]
+            assert {row.pk for row in rows} <= fit, (words, order)
+            assert rows == sorted(rows, key=key)
+            assert context["is_part"] or len(rows) == min(30, len(fit)), (words, order)
+
+
+@pytest.mark.usefixtures("many", "few_at_a_time")
+def test_a_companys_list_goes_by_its_own_domain_alone(client: Client) -> None:
+    company, person = Domain.objects.order_by("pk")[0], User.objects.create(email="company@example.com")
+    assert company.customer is not None
+    company.customer.administrators.add(person)
+    client.force_login(person)
+    theirs = list(Mailbox.objects.filter(domain=company).order_by("local_part").values_list("address", flat=True))
+    assert listed(client) == (theirs[:30], False)
+    assert listed(client, after=theirs[50]) == (theirs[51:81], False)
+    zofias = [address for address in theirs if "zofia" in address]
+    assert listed(client, q="zofia")[0] == zofias[:30]
+    newest = Mailbox.objects.filter(domain=company).order_by("-pk").values_list("address", flat=True)[:30]
+    assert listed(client, order="newest") == (list(newest), False)
+    read = whole_tables(
+        lambda: [listed(client, q=words, order=order) for words in SEARCHES for order in ("", "newest")]
+    )
+    assert "mailboxes_mailbox" not in read
+
+
+@pytest.mark.usefixtures("many")
+def test_a_company_of_several_domains_with_a_mailbox_elsewhere_lists_them_all(client: Client) -> None:
+    first, second, other = Domain.objects.order_by("-pk")[:3]
+    person = Mailbox.objects.filter(domain=other)[0].owner
+    assert person is not None
+    assert first.customer is not None
+    first.customer.administrators.add(person)
+    Domain.objects.filter(pk=second.pk).update(customer=first.customer)
+    client.force_login(person)
+    wanted = Mailbox.objects.filter(Q(domain__in=[first.name, second.name]) | Q(owner=person)).order_by("address")
+    assert listed(client)[0] == [row.address for row in wanted[:30]]
+    client.force_login(User.objects.create(email="nobody@example.com"))
+    assert listed(client) == ([], False)
+
+
+@pytest.mark.usefixtures("many", "few_at_a_time")
+def test_a_case_is_found_by_its_number_however_many_mailboxes_hold_it(client: Client, support: User) -> None:
+    client.force_login(support)
+    last = Mailbox.objects.order_by("-address")[0]
+    NumberedCase.objects.create(
+        mailbox=last, number="2026/17", opened_at=timezone.now(), opened_by="<1@x>", reverse_path="jan@example.com",
+        reverse_path_key="jan@example.com", subject="x",
+    )  # fmt: skip
+    assert listed(client, q="2026/17") == ([last.address], False)
+
+
 @pytest.mark.usefixtures("many")
 def test_domains_show_how_many_mailboxes_they_have(client: Client, support: User) -> None:
     client.force_login(support)
