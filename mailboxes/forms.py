@@ -50,7 +50,8 @@ class DelegateForm(forms.Form):
         address = addresses.normal_form_or_none(self.cleaned_data["email"]) or ""
         domain = self._mailbox.domain
         same = Q(domain=domain) | Q(domain__customer=domain.customer_id or -1)
-        theirs = Mailbox.objects.filter(same, owner__email=address, owner__is_active=True).exclude(pk=self._mailbox.pk)
+        theirs = Mailbox.objects.filter(same, owner__email=address, owner__is_active=True, deleted_at=None)
+        theirs = theirs.exclude(pk=self._mailbox.pk)
         found = theirs.select_related("owner").first()
         if found is None or found.owner is None:
             raise forms.ValidationError(gettext("No colleague of your company signs in with this address."))

@@ -133,9 +133,10 @@ def _moment(text: str) -> str | None:
         except ValueError:
             continue
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=None).isoformat()
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
+    return moment.isoformat() if moment.tzinfo is None else None  # of another zone than the mailbox's: not guessed at
 
 
 class TextsForm(BatchForm):

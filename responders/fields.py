@@ -7,8 +7,8 @@ from typing import Any
 
 from django import forms
 
-# At the edges of the calendar a time has no counterpart in another zone.
-YEARS = range(1900, 9000)
+from responders.core.schedule import YEARS
+
 _SEPARATORS = re.compile(r"[,;\n]")
 
 

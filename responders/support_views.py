@@ -48,7 +48,8 @@ def support_search_page(request: HttpRequest) -> HttpResponse:
 def support_customer(request: HttpRequest, pk: int) -> HttpResponse:
     """A customer's domains with how many mailboxes each has, and its administrators."""
     customer = get_object_or_404(Customer, pk=pk)
-    domains = customer.domains.annotate(mailboxes=Count("mailbox")).order_by("name")[:PAGE_SIZE]
+    counted = Count("mailbox", filter=Q(mailbox__deleted_at=None))
+    domains = customer.domains.annotate(mailboxes=counted).order_by("name")[:PAGE_SIZE]
     context: dict[str, Any] = {
         "customer": customer, "domains": domains, "administrators": customer.administrators.all()[:SHOWN],
         "notes": customer.notes.select_related("author")[:SHOWN],

@@ -200,6 +200,9 @@ def checked(mailbox: Mailbox, values: ResponderInput, before: Responder | None, 
 def _moment(field: str, local: datetime | None, zone: str, errors: Errors) -> datetime | None:
     if local is None:
         return None
+    if local.year not in schedule.YEARS:
+        errors[field] = [_("“%(text)s” is not a date: write 2026-12-24 17:00.") % {"text": local.isoformat(" ")}]
+        return None
     try:
         return schedule.to_utc(local, zone)
     except schedule.LocalTimeError as error:
@@ -289,7 +292,8 @@ def _errors_about_deputy(mailbox: Mailbox, values: ResponderInput) -> Errors:
         return {"deputy_address": [_("This is not a mail address: write name@example.com.")]}
     if not values.deputy_gets_copy:
         return {}
-    deputy = Mailbox.objects.filter(address=values.deputy_address).select_related("domain").first()
+    theirs = Mailbox.objects.filter(address=values.deputy_address, deleted_at=None)
+    deputy = theirs.select_related("domain").first()
     if deputy is None or not is_same_customer(deputy, mailbox):
         return {"deputy_address": [_("A copy can only go to a mailbox of your own company.")]}
     if deputy.pk == mailbox.pk:

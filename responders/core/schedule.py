@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+# At the edges of the calendar a time has no counterpart in another zone.
+YEARS = range(1900, 9000)
+
 
 class State(enum.StrEnum):
     """What a responder is doing at a moment."""

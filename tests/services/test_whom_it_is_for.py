@@ -93,6 +93,11 @@ def test_a_copy_goes_to_no_other_customers_mailbox(mailbox: Mailbox) -> None:
     assert list(refused(mailbox, deputy_gets_copy=True, deputy_address="ewa@obca.example")) == ["deputy_address"]
 
 
+def test_a_copy_goes_to_no_mailbox_that_was_deleted(mailbox: Mailbox) -> None:
+    Mailbox.objects.create(domain=mailbox.domain, local_part="ewa", is_active=False, deleted_at=NOW)
+    assert list(refused(mailbox, deputy_gets_copy=True, deputy_address="ewa@firma.example")) == ["deputy_address"]
+
+
 def test_a_change_of_a_further_text_starts_afresh_and_of_anything_else_does_not(mailbox: Mailbox) -> None:
     row = save(mailbox, texts=(ENGLISH,))
     assert save(mailbox, row, words=("oferta",), audience="others").text_revision == 1

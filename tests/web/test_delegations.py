@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from mailboxes.models import Customer, Delegation, Domain, Mailbox, User
 from responders.models import Responder, ResponderEvent
+from responders.services import database_now
 from tests.web.test_acting import give_reason
 from tests.web.test_responder_form import TYPED, new
 
@@ -127,6 +128,9 @@ def test_only_colleagues_can_be_asked_and_strangers_are_not_told_apart(
         assert page.status_code == 422
         assert "No colleague of your company signs in with this address." in page.text
     assert as_anna.post(page_of(mailbox), {"email": "anna@firma.example"}).status_code == 422
+    Mailbox.objects.filter(owner=ewa).update(is_active=False, deleted_at=database_now())
+    assert as_anna.post(page_of(mailbox), {"email": "ewa@firma.example"}).status_code == 422
+    Mailbox.objects.filter(owner=ewa).update(is_active=True, deleted_at=None)
     User.objects.filter(pk=ewa.pk).update(is_active=False)
     assert as_anna.post(page_of(mailbox), {"email": "ewa@firma.example"}).status_code == 422
     assert not Delegation.objects.exists()

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from kombu.exceptions import OperationalError
 
+from mailboxes import hosting
 from mailboxes.models import Customer, Domain, Mailbox, User
 from responders import batch_scope, batches, services, tasks, validation
 from responders.models import Batch, BatchItem, Responder, ResponderEvent
@@ -180,6 +181,18 @@ def test_a_file_says_more_of_each_mailbox(as_support: Client, five: list[Mailbox
 
 
 @pytest.mark.parametrize(
+    "date", ["0001-01-01 08:00", "9999-12-31 23:59", "2026-12-24T17:00Z", "2026-12-24 17:00+01:00", "0001-01-01"]
+)
+def test_a_date_that_no_zone_knows_or_of_another_zone_is_told_of_its_row(
+    as_support: Client, five: list[Mailbox], date: str
+) -> None:
+    file = SimpleUploadedFile("x.csv", f"address;from\nanna@firma.example;{date}\newa@firma.example;\n".encode())
+    batch = plan(as_support, "set", file=file, **CLOSED | {"from_date": "", "to_date": ""})
+    assert told(batch) == {"anna@firma.example": "failed", "ewa@firma.example": "waiting"}
+    assert "2026-12-24 17:00." in batch.items.get(address="anna@firma.example").note
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"PK\x03\x04" + b"\0" * 200, "CSV"), (b"name;phone\r\na;b\r\n", "address"), (b"", "empty"),
@@ -291,10 +304,13 @@ def test_a_sign_in_that_opens_other_mailboxes_stays(as_support: Client, five: li
     assert told(batch) == {"anna@firma.example": "done"}
 
 
-@pytest.mark.parametrize("successor", ["obcy@inna.example", "anna@firma.example", "nikt@firma.example", "x"])
+@pytest.mark.parametrize(
+    "successor", ["obcy@inna.example", "anna@firma.example", "nikt@firma.example", "ola@firma.example", "x"]
+)
 def test_mail_goes_to_a_colleague_only(
     as_support: Client, five: list[Mailbox], somebody_elses: Mailbox, successor: str
 ) -> None:
+    hosting.delete_mailbox(five[3], now=NOW, actor=None)
     batch = plan(as_support, "leave", where="anna@firma.example", **CLOSED | {"successor": successor, "days": "1"})
     assert told(batch) == {"anna@firma.example": "failed"}
 

@@ -107,6 +107,8 @@ def test_where_nothing_is_found_the_agent_is_led_on(as_support: Client) -> None:
 def test_customer_and_domain_lead_to_the_mailbox(world: Mailbox, as_support: Client) -> None:
     customer = world.domain.customer
     assert customer is not None
+    gone = {"is_active": False, "deleted_at": database_now()}
+    Mailbox.objects.create(domain=world.domain, local_part="dawna", **gone)
     page = as_support.get(reverse("support_customer", args=[customer.pk]))
     assert "1 mailbox" in page.text
     page = as_support.get(reverse("support_domain", args=["firma.example"]))
