@@ -212,6 +212,16 @@ def may_make_sign_in(user: AnyUser, mailbox: Mailbox) -> bool:
     return owner is None or may_give_password(user, owner)
 
 
+def may_rename(user: AnyUser, mailbox: Mailbox) -> bool:
+    """Whether the person, who manages the mailbox, may give it another address: an owner who signs in with this one
+    signs in with the new one from then on.
+    """
+    owner = mailbox.owner
+    if owner is None or owner.pk == user.pk or owner.email != mailbox.address or is_support(user):
+        return True
+    return may_give_password(user, owner)
+
+
 def acts_for_owner(user: AnyUser, mailbox: Mailbox) -> bool:
     """Whether a change by this person is staff's, in the owner's place: with a reason, and the owner is told."""
     if not is_support(user) or mailbox.owner_id == user.pk:

@@ -143,6 +143,8 @@ def alias_edit(request: HttpRequest, pk: int) -> HttpResponse:
 def mailbox_rename(request: HttpRequest, mailbox: Mailbox) -> HttpResponse:
     """Another address; the old one stays as an alias."""
     form = RenameForm(request.POST or None, mailbox=mailbox)
+    if request.method == "POST" and not access.may_rename(request.user, mailbox):
+        form.add_error("local_part", _("With this address somebody signs in who opens more than it. Ask our support."))
     if request.method == "POST" and form.is_valid():
         try:
             hosting.rename(mailbox, form.cleaned_data["local_part"], actor=by(request))
@@ -166,24 +168,27 @@ def mailbox_delete(request: HttpRequest, mailbox: Mailbox) -> HttpResponse:
     return redirect("domain", mailbox.domain_id)
 
 
-@require_http_methods(["POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def mailbox_restore(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take a deleted mailbox back."""
+    """POST takes a deleted mailbox back. A GET (a sign-in that came in between leads here) shows the domain."""
     mailbox = get_object_or_404(access.deleted_mailboxes(request.user), pk=pk)
+    if request.method != "POST":
+        return redirect("domain", mailbox.domain_id)
     hosting.restore_mailbox(mailbox, actor=by(request))
     messages.success(request, _("%(mailbox)s is back, with its mail.") % {"mailbox": mailbox})
     return redirect("mailbox_settings", mailbox.pk)
 
 
-@require_http_methods(["POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def mailbox_suspend(request: HttpRequest, pk: int) -> HttpResponse:
     """Staff: POST `suspend` or `resume`."""
     if not access.is_support(request.user):
         raise Http404
     mailbox = get_object_or_404(access.mailboxes_managed_by(request.user), pk=pk)
-    _suspend_or_resume(request, mailbox)
+    if request.method == "POST":
+        _suspend_or_resume(request, mailbox)
     return redirect("mailbox_settings", mailbox.pk)
 
 

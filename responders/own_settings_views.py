@@ -109,11 +109,13 @@ def delegations(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "mailboxes/delegations.html", context, status=422 if form.errors else 200)
 
 
-@require_http_methods(["POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def delegation_end(request: HttpRequest, pk: int, number: int) -> HttpResponse:
-    """Take it back."""
+    """POST takes it back. A GET (a sign-in that came in between leads here) shows who there is."""
     mailbox = _to_delegate(request, pk)
+    if request.method != "POST":
+        return redirect("delegations", mailbox.pk)
     delegation = get_object_or_404(mailbox.delegations.select_related("user"), pk=number)
     if (first := acting.asks_first(request, mailbox)) is not None:
         return first

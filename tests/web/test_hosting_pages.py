@@ -161,6 +161,19 @@ def test_an_address_that_cannot_be_had_is_refused(as_boss: Client, mailbox: Mail
     assert mailbox.address == "anna@firma.example"
 
 
+def test_who_opens_more_than_the_mailbox_keeps_the_name_to_sign_in_with(
+    as_boss: Client, as_support: Client, mailbox: Mailbox, anna: User
+) -> None:
+    page = reverse("mailbox_rename", args=[mailbox.pk])
+    User.objects.filter(pk=anna.pk).update(is_staff=True)
+    refused = as_boss.post(page, {"local_part": "anna.nowak"})
+    assert refused.status_code == 422
+    assert list(refused.context["form"].errors) == ["local_part"]
+    assert User.objects.get(pk=anna.pk).email == "anna@firma.example"
+    assert as_support.post(page, {"local_part": "anna.nowak"}).status_code == 302
+    assert User.objects.get(pk=anna.pk).email == "anna.nowak@firma.example"
+
+
 def test_an_address_that_comes_back_gets_a_folder_of_its_own(mailbox: Mailbox) -> None:
     hosting.rename(mailbox, "anna.nowak", actor=None)
     Alias.objects.all().delete()
