@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from mailboxes import addresses, passwords
@@ -166,22 +167,24 @@ def _rename_owner(mailbox: Mailbox, old: str, new: str) -> None:
     owner.save(update_fields=["email"])
 
 
+def app_passwords_of(mailbox: Mailbox) -> QuerySet[AppPassword]:
+    """Those of its present owner: what an earlier one made opens nothing any more."""
+    return mailbox.app_passwords.filter(owner=mailbox.owner_id)
+
+
 @transaction.atomic
 def make_app_password(mailbox: Mailbox, name: str, *, actor: Actor) -> tuple[AppPassword, str]:
     """A password for one mail program, by chance, and its row. It is shown once. Raises MailboxesError."""
     _locked(mailbox)
-    if mailbox.app_passwords.count() >= MAX_APP_PASSWORDS:
+    if mailbox.owner is None:
+        raise MailboxesError(_("The mailbox has no owner."))
+    if app_passwords_of(mailbox).count() >= MAX_APP_PASSWORDS:
         raise MailboxesError(_("There are many passwords already: end those that are not used any more."))
     password = passwords.by_chance()
-    made = mailbox.app_passwords.create(name=name, digest=hashlib.sha256(password.encode()).hexdigest())
+    digest = hashlib.sha256(password.encode()).hexdigest()
+    made = mailbox.app_passwords.create(owner=mailbox.owner, name=name, digest=digest)
     record(mailbox, f"password of a mail program made: {name}", actor)
     return made, password
-
-
-def end_app_password(row: AppPassword, *, actor: Actor) -> None:
-    """The program that has it signs in no more."""
-    record(row.mailbox, f"password of a mail program ended: {row.name}", actor)
-    row.delete()
 
 
 def _locked(row: Domain | Mailbox) -> bool:

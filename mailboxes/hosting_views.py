@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 from mailboxes import access, address_files, hosting, services
 from mailboxes.hosting_forms import AddressFileForm, AliasForm, AppPasswordForm, DomainForm, RenameForm
 from mailboxes.log import by
-from mailboxes.models import Alias, AppPassword, Domain, Mailbox
+from mailboxes.models import Alias, Domain, Mailbox
 from mailboxes.services import MailboxesError
 
 SHOWN = 100
@@ -201,8 +201,8 @@ def app_passwords(request: HttpRequest, pk: int) -> HttpResponse:
     mailbox = get_object_or_404(access.own_mailboxes(request.user), pk=pk)
     if "end" in request.POST:
         number = request.POST["end"]
-        rows = AppPassword.objects.filter(mailbox=mailbox)
-        hosting.end_app_password(
+        rows = hosting.app_passwords_of(mailbox)
+        services.end_app_password(
             get_object_or_404(rows, pk=number if number.isdecimal() and len(number) < 18 else 0), actor=by(request)
         )
         messages.success(request, _("The program that has this password signs in no more."))
@@ -215,7 +215,7 @@ def app_passwords(request: HttpRequest, pk: int) -> HttpResponse:
         except MailboxesError as error:
             form.add_error("name", str(error))
     context = {
-        "form": form, "mailbox": mailbox, "password": password, "rows": mailbox.app_passwords.all(),
+        "form": form, "mailbox": mailbox, "password": password, "rows": hosting.app_passwords_of(mailbox),
         "needs_them": access.has_second_factor(request.user),
     }  # fmt: skip
     response = render(request, "mailboxes/app_passwords.html", context, status=422 if form.errors else 200)

@@ -365,7 +365,7 @@ class Mailbox(_Address):
     recipients_per_hour = _recipients(_("recipients of its own mail an hour at most"))
     recipients_per_day = _recipients(_("recipients of its own mail a day at most"))
     # Where the mail lies on Dovecot's host, below its folder of all mail; it stays when the address changes.
-    # Made by the database (trigger `mailbox_has_a_home`).
+    # Made by the database (trigger `mailbox_has_a_home`), another one than any mailbox had before.
     home = models.CharField(_("folder"), max_length=400, unique=True, editable=False, db_default="")
     suspended_at = _suspended_at()
     refuses_from = _refuses_from()
@@ -461,10 +461,14 @@ class AliasTarget(models.Model):
 class AppPassword(models.Model):
     """A password for one mail program, where the owner's own does not do: the account has a second factor.
 
-    Made by chance and long, so that a plain SHA-256 is enough; Dovecot compares it.
+    Made by chance and long, so that a plain SHA-256 is enough; Dovecot compares it. It counts while the mailbox is its
+    owner's, and opens nothing of the next one's (view `mail_app_passwords`).
     """
 
     mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="app_passwords", verbose_name=_("mailbox"))
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="app_passwords", verbose_name=_("owner")
+    )
     name = models.CharField(_("name"), max_length=100)
     digest = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

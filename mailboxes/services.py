@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from mailboxes import addresses, foreign_hashes, hashers, passwords
 from mailboxes.log import Actor, difference, record
-from mailboxes.models import Alias, AliasTarget, Customer, Domain, Mailbox, User, validate_local_part
+from mailboxes.models import Alias, AliasTarget, AppPassword, Customer, Domain, Mailbox, User, validate_local_part
 
 
 class MailboxesError(ValueError):
@@ -163,7 +163,10 @@ def change_mailbox(mailbox: Mailbox, *, actor: Actor, **changes: Any) -> None:
 
 @transaction.atomic
 def give_password(mailbox: Mailbox, *, actor: Actor) -> str:
-    """A new password for the owner, made by chance; whoever is signed in as them is signed out. Returns it."""
+    """A new password for the owner, made by chance; whoever is signed in as them is signed out. Returns it.
+
+    The passwords of mail programs end, too: it may be that somebody else made them.
+    """
     owner = mailbox.owner or _owner(mailbox.address, mailbox.name, None)
     if mailbox.owner_id is None:
         mailbox.owner = owner
@@ -172,7 +175,15 @@ def give_password(mailbox: Mailbox, *, actor: Actor) -> str:
     owner.set_password(password)
     owner.save(update_fields=["password"])
     record(mailbox, f"new password for {owner.email}", actor)
+    for row in owner.app_passwords.select_related("mailbox"):
+        end_app_password(row, actor=actor)
     return password
+
+
+def end_app_password(row: AppPassword, *, actor: Actor) -> None:
+    """The program that has it signs in no more."""
+    record(row.mailbox, f"password of a mail program ended: {row.name}", actor)
+    row.delete()
 
 
 @transaction.atomic

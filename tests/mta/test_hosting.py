@@ -11,7 +11,7 @@ from allauth.mfa.models import Authenticator
 
 from mailboxes import hosting as services
 from mailboxes.models import Domain, Mailbox
-from mailboxes.services import give_password
+from mailboxes.services import end_app_password, give_password
 from responders.services import database_now
 from tests.mta.conftest import PASSWORD, Hosting
 from tests.mta.stack import Stack, message, until
@@ -213,5 +213,5 @@ def test_with_a_second_factor_each_mail_program_has_its_own_password(stack: Stac
     until(lambda: is_refused(stack, anna, PASSWORD), "the panel's password refused")
     with stack.imap(anna, password), submission(stack, anna, password):
         pass
-    services.end_app_password(made, actor=None)
+    end_app_password(made, actor=None)
     until(lambda: is_refused(stack, anna, password), "the ended password refused")

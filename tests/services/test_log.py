@@ -39,7 +39,7 @@ def gone(mailbox: Mailbox) -> Mailbox:
 
 
 def with_app_password(mailbox: Mailbox) -> Any:
-    return mailbox.app_passwords.create(name="telefon", digest="0" * 64)
+    return mailbox.app_passwords.create(owner=mailbox.owner, name="telefon", digest="0" * 64)
 
 
 def batch(state: str) -> Batch:
@@ -99,7 +99,7 @@ DEEDS: dict[str, Callable[[Mailbox, By], Any]] = {
     "set_quota": lambda one, by: hosting.set_quota(one, 100, actor=by),
     "rename": lambda one, by: hosting.rename(one, "anna.n", actor=by),
     "make_app_password": lambda one, by: hosting.make_app_password(one, "telefon", actor=by),
-    "end_app_password": lambda one, by: hosting.end_app_password(with_app_password(one), actor=by),
+    "end_app_password": lambda one, by: services.end_app_password(with_app_password(one), actor=by),
     "make_key": lambda one, by: dkim.make_key(one.domain, "ed25519", now=timezone.now(), actor=by),
     "let_sign": lambda one, by: dkim.let_sign(
         dkim.make_key(one.domain, "ed25519", now=timezone.now(), actor=None), now=timezone.now(), actor=by

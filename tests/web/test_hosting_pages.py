@@ -1,5 +1,6 @@
 """Domains, aliases and the life of a mailbox in the panel, as a customer's administrator and as staff."""
 
+import hashlib
 import re
 from datetime import timedelta
 
@@ -218,6 +219,18 @@ def test_deleting_and_taking_back_lifts_no_suspension(as_boss: Client, as_suppor
     assert (mailbox.is_active, mailbox.refuses_from) == (True, None)
 
 
+def test_who_gets_its_address_later_does_not_get_its_mail(mailbox: Mailbox) -> None:
+    """The folder lies on Dovecot's host until somebody removes it."""
+    for expected in ("firma.example/anna", "firma.example/anna::2", "firma.example/anna::3"):
+        row = Mailbox.objects.get()
+        assert row.home == expected
+        hosting.delete_mailbox(row, now=database_now() - timedelta(days=31), actor=None)
+        assert tasks.purge_deleted_mailboxes() == 1
+        Domain.objects.all().delete()
+        Domain.objects.create(name="firma.example", customer=Customer.objects.create(name="Nowa", number=expected))
+        services.add_mailbox("anna@firma.example")
+
+
 def test_after_the_days_of_grace_it_is_gone_for_good(mailbox: Mailbox) -> None:
     services.add_alias("biuro@firma.example", ["anna@firma.example"])
     services.add_alias("info@firma.example", ["anna@firma.example", "jan@elsewhere.example"])
@@ -270,6 +283,39 @@ def test_the_password_alone_opens_no_mail_where_there_is_a_second_factor(mailbox
     assert password() is not None
     Authenticator.objects.create(user=anna, type=Authenticator.Type.WEBAUTHN, data={})
     assert password() is None
+
+
+def opens(mailbox: Mailbox, password: str) -> bool:
+    """Whether Dovecot takes it for the password of a mail program."""
+    with connection.cursor() as cursor:
+        digest = hashlib.sha256(password.encode()).hexdigest()
+        cursor.execute("SELECT password FROM mail_lookup_sign_in(%s, %s)", [mailbox.address, digest])
+        [(found,)] = cursor.fetchall()
+    return str(found).startswith("{SHA256.HEX}")
+
+
+def test_they_end_with_the_owner_who_made_them(mailbox: Mailbox, client: Client, passwords_page: str) -> None:
+    _row, password = hosting.make_app_password(mailbox, "Telefon Anny", actor=None)
+    assert opens(mailbox, password)
+    assert "Telefon Anny" in client.get(passwords_page).text
+    successor = User.objects.create_user("jan@firma.example", PASSWORD)
+    Mailbox.objects.filter(pk=mailbox.pk).update(owner=successor)
+    assert not opens(mailbox, password)
+    client.post(reverse("account_logout"))
+    client.post(reverse("account_login"), {"login": successor.email, "password": PASSWORD})
+    page = client.get(passwords_page)
+    assert page.status_code == 200
+    assert "Telefon Anny" not in page.text
+
+
+def test_they_end_when_somebody_else_sets_the_owners_password(as_boss: Client, mailbox: Mailbox, anna: User) -> None:
+    """Whoever knew the old one may have made them, to come back."""
+    other = Mailbox.objects.create(domain=mailbox.domain, local_part="biuro", owner=anna)
+    made = [hosting.make_app_password(row, "Telefon", actor=None)[1] for row in (mailbox, other)]
+    as_boss.post(reverse("mailbox_settings", args=[mailbox.pk]), {"give_password": "1"})
+    assert [opens(row, password) for row, password in zip((mailbox, other), made, strict=True)] == [False, False]
+    ended = LogLine.objects.filter(words="password of a mail program ended: Telefon")
+    assert sorted(line.name for line in ended) == ["anna@firma.example", "biuro@firma.example"]
 
 
 # --- A file ---

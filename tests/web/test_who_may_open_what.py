@@ -310,7 +310,7 @@ def write_what_the_hook_writes(responder: Responder) -> None:
     case.messages.create(message_id="<x@y>")
     mailbox.case_series.create(head="2026/")
     Batch.objects.create(kind="set", scope="x", created_at=now).items.create(number=1, address="x", state="waiting")
-    mailbox.app_passwords.create(name="x", digest="x")
+    mailbox.app_passwords.create(owner=mailbox.owner, name="x", digest="x")
     SendingStop.objects.create(mailbox=mailbox, recipients=1, hours=1, stopped_at=now, last_at=now)
     health = DomainHealth.objects.create(domain=mailbox.domain, next_check_at=now)
     health.records.create(item="mx", place=1, last_state="ok", state="ok", reason="ok", wanted="x")
