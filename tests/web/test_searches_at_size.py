@@ -1,11 +1,12 @@
 """Lists and searches among many: each question by an index of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Model, Q
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
@@ -19,7 +20,7 @@ from mailboxes.models import Domain, LogLine, Mailbox, User
 from responders import personal_data
 from responders.admin import ClaimStateOfLate
 from responders.models import NumberedCase, PreviousResponse, Refusal, Responder, ResponderEvent
-from tests.committed import begin_with_new_tables
+from tests.committed import begin_with_new_tables, empty_tables
 
 pytestmark = pytest.mark.django_db
 
@@ -40,10 +41,19 @@ ANALYZE;
 """
 
 
-@pytest.fixture
-def many(db: None) -> None:
-    begin_with_new_tables()
-    fill(connection.connection, Size(mailboxes=6_000, aliases=2_000, decisions=0))
+@pytest.fixture(scope="module")
+def many(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Rows for every test of this file, which takes back its own; they are gone after the last."""
+    with django_db_blocker.unblock():
+        with transaction.atomic():
+            begin_with_new_tables()
+            fill(connection.connection, Size(mailboxes=6_000, aliases=2_000, decisions=0))
+            with connection.cursor() as cursor:
+                cursor.execute(MANY_MORE)
+        connection.close()  # and with it the tables that filling needed
+    yield
+    with django_db_blocker.unblock():
+        empty_tables()
 
 
 def whole_tables(ask: Callable[[], object], but: str = "set_config") -> set[str]:
@@ -205,8 +215,6 @@ def test_the_administration_finds_by_parts_of_words_and_sorts_by_what_is_indexed
 def test_a_search_of_the_administration_reads_no_large_table_from_end_to_end(
     admin_user: User, model: type[Model]
 ) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(MANY_MORE)
     site = admin.site._registry[model]
     request = RequestFactory().get("/")
     request.user = admin_user
@@ -217,8 +225,6 @@ def test_a_search_of_the_administration_reads_no_large_table_from_end_to_end(
 
 @pytest.mark.usefixtures("many")
 def test_forgetting_one_person_reads_no_large_table_from_end_to_end(admin_user: User) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(MANY_MORE)
     assert whole_tables(lambda: personal_data.export("jan@example7.com")) == set()
     assert len(personal_data.export("jan@example7.com")["previous_responses"]) == 1
 
@@ -260,8 +266,6 @@ def test_people_are_found_by_group(admin_client: Client) -> None:
 
 @pytest.mark.usefixtures("many")
 def test_what_happened_seldom_is_found_by_an_index(admin_client: Client) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(MANY_MORE)
     for model, query in (
         ("mailboxes_logline", "way__exact=import"),
         ("responders_responderevent", "kind__exact=edited"),
@@ -274,8 +278,6 @@ def test_what_happened_seldom_is_found_by_an_index(admin_client: Client) -> None
 def test_dates_and_states_of_what_there_is_much_of_read_no_whole_table(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(MANY_MORE)
     monkeypatch.setattr(ClaimStateOfLate, "latest", 100)
     for model, query in (
         ("responders_previousresponse", ""),
