@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Django's command line for Webmail Panel."""
 
+import gc
 import os
 import select
 import sys
@@ -8,6 +9,8 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webmail_panel.settings")
+    # What is imported stays, and to look again and again for what might not would take a sixth of a short command.
+    gc.disable()  # webmail_panel/apps.py enables it
     from django.core.management import execute_from_command_line  # noqa: PLC0415 (settings first)
 
     try:

@@ -1,5 +1,7 @@
 """Registers the system checks."""
 
+import gc
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,6 @@ class WebmailPanelConfig(AppConfig):
 
     def ready(self) -> None:
         from webmail_panel import checks  # noqa: F401, PLC0415 (importing registers them)
+
+        gc.freeze()
+        gc.enable()
