@@ -91,6 +91,13 @@ def mailboxes_to_set_up(user: AnyUser) -> QuerySet[Mailbox]:
     return mailboxes_to_delegate(user)
 
 
+def colleagues_of(mailbox: Mailbox) -> QuerySet[Mailbox]:
+    """The other mailboxes of the same company: of its domain, or of the domains of its customer."""
+    same, customer = Q(domain=mailbox.domain_id), mailbox.domain.customer_id
+    same = same if customer is None else same | Q(domain__customer=customer)
+    return Mailbox.objects.filter(same, deleted_at=None).exclude(pk=mailbox.pk)
+
+
 def has_second_factor(user: AnyUser) -> bool:
     """Whether a password alone does not do for this account."""
     factors = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -41,18 +41,20 @@ class Made:
     password: str
 
 
-def plan(lines: Iterable[dict[str, str]], domains: QuerySet[Domain]) -> list[Line]:
+def plan(lines: Iterable[dict[str, str]], domains: QuerySet[Domain], *, sets_limits: bool) -> list[Line]:
     """What each line would make in these domains, or why it cannot. Makes nothing.
 
-    An alias may lead to a mailbox that the same file makes.
+    An alias may lead to a mailbox that the same file makes. More space than the domain gives is for those who set
+    limits.
     """
     names = set(domains.values_list("name", flat=True))
+    most = {} if sets_limits else dict(domains.exclude(quota_mb=None).values_list("name", "quota_mb"))
     read = [_read(line) for line in lines]
     coming = {line.address for line in read if not line.targets}
     seen: set[str] = set()
     planned = []
     for line in read:
-        problem = line.problem or _problem_with(line, names, coming, seen)
+        problem = line.problem or _problem_with(line, names, coming, seen) or _too_much(line, most)
         seen.add(line.address)
         planned.append(Line(line.address, line.name, line.quota_mb, line.targets, problem))
     return planned
@@ -89,6 +91,13 @@ def _problem_with(line: Line, names: set[str], coming: set[str], seen: set[str])
     if not line.targets and User.objects.filter(email=line.address).exists():
         return _("Somebody signs in with this address already. Ask our support.")
     return ""
+
+
+def _too_much(line: Line, most: Mapping[str, int | None]) -> str:
+    space = most.get(addresses.split(line.address)[1])
+    if line.quota_mb is None or space is None or line.quota_mb <= space:
+        return ""
+    return _("Mailboxes of this domain have %(space)d MB at most. Ask our support for more.") % {"space": space}
 
 
 def as_text(planned: Iterable[Line]) -> str:

@@ -23,12 +23,11 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.password_validation import password_validators_help_texts
 from django.core.cache import cache
-from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
-from mailboxes import addresses, brake, countries, time_zones
+from mailboxes import access, addresses, brake, countries, time_zones
 from mailboxes.models import Mailbox, User
 
 MAX_ANSWER = 20_000  # characters; a key's answer has about 1,500
@@ -48,10 +47,7 @@ class DelegateForm(forms.Form):
     def clean_email(self) -> User:
         """The person. Who has no mailbox of the same customer is not told apart from who does not exist."""
         address = addresses.normal_form_or_none(self.cleaned_data["email"]) or ""
-        domain = self._mailbox.domain
-        same = Q(domain=domain) | Q(domain__customer=domain.customer_id or -1)
-        theirs = Mailbox.objects.filter(same, owner__email=address, owner__is_active=True, deleted_at=None)
-        theirs = theirs.exclude(pk=self._mailbox.pk)
+        theirs = access.colleagues_of(self._mailbox).filter(owner__email=address, owner__is_active=True)
         found = theirs.select_related("owner").first()
         if found is None or found.owner is None:
             raise forms.ValidationError(gettext("No colleague of your company signs in with this address."))

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from mailboxes import addresses, passwords
+from mailboxes import access, addresses, passwords
 from mailboxes.log import BY_ITSELF, Actor, difference, record
 from mailboxes.models import MAX_QUOTA_MB, Alias, AliasTarget, AppPassword, Domain, Mailbox, User
 from mailboxes.services import MailboxesError, change_mailbox, deliverable, refuse_taken
@@ -73,6 +73,17 @@ def delete_mailbox(mailbox: Mailbox, *, now: datetime, actor: Actor) -> None:
     for domain in Domain.objects.filter(catch_all=mailbox).select_related("catch_all"):
         set_domain(domain, actor=actor, catch_all=None)
     record(mailbox, "deleted", actor)
+    _end_care_of_others(mailbox, actor)
+
+
+def _end_care_of_others(mailbox: Mailbox, actor: Actor) -> None:
+    """Whoever has no mailbox of the company any more looks after none of a colleague's."""
+    colleagues = access.colleagues_of(mailbox)
+    if mailbox.owner is None or colleagues.filter(owner=mailbox.owner).exists():
+        return
+    for row in mailbox.owner.delegations.filter(mailbox__in=colleagues).select_related("mailbox"):
+        record(row.mailbox, f"{mailbox.owner.email} looks after it no more", actor)
+        row.delete()
 
 
 @transaction.atomic

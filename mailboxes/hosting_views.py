@@ -234,7 +234,8 @@ def address_import(request: HttpRequest) -> HttpResponse:
     form = AddressFileForm(request.POST or None, request.FILES or None)
     context: dict[str, Any] = {"form": form}
     if request.method == "POST" and form.is_valid():
-        planned = address_files.plan(form.cleaned_data["lines"], domains)
+        sets_limits = access.is_support(request.user)
+        planned = address_files.plan(form.cleaned_data["lines"], domains, sets_limits=sets_limits)
         context |= {"planned": planned, "has_problems": any(line.problem for line in planned),
                     "text": address_files.as_text(planned)}  # fmt: skip
         if "make" in request.POST and not context["has_problems"]:

@@ -109,7 +109,10 @@ def _shown(field: forms.Field, value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    return " ".join(str(value).split())[:CHARACTERS] if value not in (None, "") else "–"
+    """Without what stands between fields and between before and after: a name makes no change that never was."""
+    if value in (None, ""):
+        return "–"
+    return " ".join(str(value).split()).replace("; ", ", ").replace(" → ", " -> ")[:CHARACTERS]
 
 
 def _of_rows(formsets: Iterable[Any]) -> Iterator[str]:

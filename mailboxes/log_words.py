@@ -25,7 +25,7 @@ WITH_MORE = (
     _("password of a mail program made: %(what)s"), _("password of a mail program ended: %(what)s"),
     _("DKIM key made: %(what)s"), _("DKIM key signs: %(what)s"), _("DKIM key deleted: %(what)s"),
     _("brought in step with the clock: %(what)s"), _("purged: %(what)s"), _("lifted: %(what)s"),
-    _("turned: %(what)s"), _("a person was forgotten in %(what)s lines"),
+    _("%(what)s looks after it no more"), _("turned: %(what)s"), _("a person was forgotten in %(what)s lines"),
 )  # fmt: skip
 SUCCESSOR = _("successor: %(who)s from %(since)s")
 # Names of what is no field of the row's model.

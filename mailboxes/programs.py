@@ -141,6 +141,7 @@ def apple(servers: Servers, address: str, *, name: str, panel: str, words: dict[
     identifiers, so that the same mailbox set up twice is one account. `words`: `profile` and `description` as shown.
     """
     port, _kind = servers.sending[0]
+    name = "".join(sign for sign in name if sign.isprintable())  # a property list takes no control characters
     own = uuid.uuid5(uuid.NAMESPACE_URL, f"{panel}#{address}")
     account = {
         "PayloadType": "com.apple.mail.managed", "PayloadVersion": 1, "PayloadIdentifier": f"webmail-panel.{own}.mail",

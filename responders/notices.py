@@ -104,33 +104,44 @@ def send_due(now: datetime) -> int:
 
 
 def end_link(row: Responder) -> str:
-    """A link that offers to end the responder without signing in; void once another activation began."""
-    token = signing.dumps([row.pk, row.activation], salt=END_SALT)
+    """A link that offers to end the responder without signing in; void once another activation began, or the mailbox
+    has another owner.
+    """
+    token = signing.dumps([row.pk, row.activation, row.mailbox.owner_id], salt=END_SALT)
     return f"{settings.PANEL_URL}{reverse('responder_end', args=[token])}"
 
 
 def responder_of(token: str) -> Responder | None:
     """The responder that a link from a notice may end; None where the link is void."""
     try:
-        pk, activation = signing.loads(token, salt=END_SALT, max_age=END_LINK_LASTS)
+        pk, activation, *owner = signing.loads(token, salt=END_SALT, max_age=END_LINK_LASTS)
     except signing.BadSignature:
         return None
-    return Responder.objects.select_related("mailbox").filter(pk=pk, activation=activation).first()
+    row = Responder.objects.select_related("mailbox").filter(pk=pk, activation=activation).first()
+    return row if row is not None and _is_still(row.mailbox, owner) else None
+
+
+def _is_still(mailbox: Mailbox, owner: list[int | None]) -> bool:
+    """Whether the mailbox is theirs to whom the link was sent; links of earlier versions do not say to whom."""
+    return not owner or owner == [mailbox.owner_id]
 
 
 def undo_link(event: ResponderEvent) -> str:
-    """A link that offers to take a change of staff's back without signing in."""
-    return f"{settings.PANEL_URL}{reverse('change_undo', args=[signing.dumps(event.pk, salt=UNDO_SALT)])}"
+    """A link that offers to take a change of staff's back without signing in; void once the mailbox is another's."""
+    token = signing.dumps([event.pk, event.standing_mailbox().owner_id], salt=UNDO_SALT)
+    return f"{settings.PANEL_URL}{reverse('change_undo', args=[token])}"
 
 
 def event_of(token: str) -> ResponderEvent | None:
     """The change that a link from a notice may take back; None where the link is void."""
     try:
-        pk = signing.loads(token, salt=UNDO_SALT, max_age=undo.UNDO_LASTS)
+        said = signing.loads(token, salt=UNDO_SALT, max_age=undo.UNDO_LASTS)
     except signing.BadSignature:
         return None
-    found = ResponderEvent.objects.select_related("mailbox__owner", "responder", "undone_by")
-    return found.filter(pk=pk).exclude(reason="").filter(mailbox__isnull=False).first()
+    pk, *owner = said if isinstance(said, list) else [said]
+    rows = ResponderEvent.objects.select_related("mailbox__owner", "responder", "undone_by")
+    found = rows.filter(pk=pk).exclude(reason="").filter(mailbox__isnull=False).first()
+    return found if found is not None and _is_still(found.standing_mailbox(), owner) else None
 
 
 def _untold_changes(now: datetime) -> list[int]:

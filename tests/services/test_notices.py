@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.core import mail
+from django.core import mail, signing
 from pytest_django import Settings
 
-from mailboxes.models import Mailbox, SendingStop
+from mailboxes.models import Mailbox, SendingStop, User
 from responders import notices, services
-from responders.models import Decision, DrawnBrake, Responder
+from responders.models import Decision, DrawnBrake, Responder, ResponderEvent
 from tests import refusing_mail
 from tests.services.test_responders import ABSENCE, END, NOW, START
 
@@ -167,6 +167,20 @@ def test_staff_hears_of_a_stop_and_of_a_brake_whatever_the_owners_mailbox_takes(
     assert (notices.tell_of_stopped_senders(), notices.tell_of_drawn_brakes()) == (2, 2)
     heard = sorted(one for letter in mail.outbox for one in letter.to)
     assert heard == ["ewa@firma.example"] * 2 + ["staff@hosting.example"] * 4
+
+
+def test_the_links_of_one_owner_are_void_for_the_next(absence: Responder) -> None:
+    event = ResponderEvent.objects.create(mailbox=absence.mailbox, kind="edited", at=NOW, reason="bo tak")
+    end, undo = (link.rstrip("/").rpartition("/")[2] for link in (notices.end_link(absence), notices.undo_link(event)))
+    assert (notices.responder_of(end), notices.event_of(undo)) == (absence, event)
+    Mailbox.objects.update(owner=User.objects.create_user("nowy@firma.example"))
+    assert (notices.responder_of(end), notices.event_of(undo)) == (None, None)
+    of_earlier_versions = (
+        signing.dumps([absence.pk, absence.activation], salt=notices.END_SALT),
+        signing.dumps(event.pk, salt=notices.UNDO_SALT),
+    )
+    assert notices.responder_of(of_earlier_versions[0]) == absence
+    assert notices.event_of(of_earlier_versions[1]) == event
 
 
 def test_a_link_ends_the_activation_it_was_sent_in_and_no_other(absence: Responder) -> None:

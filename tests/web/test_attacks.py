@@ -3,6 +3,7 @@
 import gzip
 import importlib
 import pkgutil
+import plistlib
 import re
 import time
 from pathlib import Path
@@ -16,7 +17,8 @@ from django.urls import reverse
 
 import mailboxes
 import responders
-from mailboxes.models import Mailbox, User
+from mailboxes import services as mailbox_services
+from mailboxes.models import LogLine, Mailbox, User
 from responders import notices
 from responders.models import Responder, ResponderEvent
 from responders.services import database_now
@@ -62,6 +64,21 @@ def test_what_is_typed_makes_no_field_of_a_letter(
     assert "Bcc" not in letter.message()
     standing_reply.refresh_from_db()
     assert not set(standing_reply.subject) & set("\r\n")
+
+
+def test_a_name_makes_no_change_in_the_log_that_never_was(as_anna: Client, mailbox: Mailbox) -> None:
+    name = "Anna; is_active: False → True; quota_mb: 5"
+    mailbox_services.change_mailbox(mailbox, actor=None, name=name, language="en")
+    line = LogLine.objects.get()
+    assert line.words == "name: Anna Nowak → Anna, is_active: False -> True, quota_mb: 5; language: pl → en"
+    assert "receives mail" not in line.sentence
+
+
+def test_a_name_breaks_no_profile(as_anna: Client, mailbox: Mailbox) -> None:
+    Mailbox.objects.filter(pk=mailbox.pk).update(name='An\x01na\x0b\r\n<Nowak> "&" ]]>')
+    page = as_anna.get(reverse("mailbox_profile", args=[mailbox.pk]))
+    [account] = plistlib.loads(page.content)["PayloadContent"]
+    assert account["EmailAccountName"] == 'Anna<Nowak> "&" ]]>'
 
 
 @pytest.mark.parametrize("content", [bomb(), gzip.compress(b"BEGIN:VCALENDAR\r\n" + b"A" * 50_000_000)])

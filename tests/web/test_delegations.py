@@ -4,8 +4,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from mailboxes.models import Customer, Delegation, Domain, Mailbox, User
+from mailboxes import hosting
+from mailboxes.models import Customer, Delegation, Domain, LogLine, Mailbox, User
 from responders.models import Responder, ResponderEvent
 from responders.services import database_now
 from tests.web.test_acting import give_reason
@@ -69,6 +71,23 @@ def test_a_delegate_takes_nothing_of_it_back_either(as_anna: Client, as_ewa: Cli
     assert not Delegation.objects.filter(user=jan).exists()
     assert as_anna.post(back).status_code == 302
     assert Delegation.objects.filter(user=jan).exists()
+
+
+def test_who_has_no_mailbox_of_the_company_any_more_looks_after_none(
+    as_anna: Client, as_ewa: Client, mailbox: Mailbox, somebody_elses: Mailbox, ewa: User
+) -> None:
+    own = Mailbox.objects.get(owner=ewa)
+    second = Mailbox.objects.create(domain=mailbox.domain, local_part="biuro", owner=ewa)
+    as_anna.post(page_of(mailbox), {"email": "ewa@firma.example"})
+    Delegation.objects.create(mailbox=somebody_elses, user=ewa)  # by staff, of another company
+    hosting.delete_mailbox(own, now=timezone.now(), actor=None)
+    assert as_ewa.get(reverse("mailbox", args=[mailbox.pk])).status_code == 200
+    hosting.delete_mailbox(second, now=timezone.now(), actor=None)
+    assert as_ewa.get(reverse("mailbox", args=[mailbox.pk])).status_code == 404
+    assert [row.mailbox for row in ewa.delegations.all()] == [somebody_elses]
+    assert LogLine.objects.filter(name="anna@firma.example", words="ewa@firma.example looks after it no more").exists()
+    page = as_anna.post(page_of(mailbox), {"email": "ewa@firma.example"})
+    assert page.status_code == 422
 
 
 def copies_of(mailbox: Mailbox) -> list[str]:

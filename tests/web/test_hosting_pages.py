@@ -354,6 +354,18 @@ def test_nothing_is_made_while_one_line_cannot_be(as_boss: Client, mailbox: Mail
     assert not Mailbox.objects.filter(local_part="ok").exists()
 
 
+def test_a_file_gives_no_more_space_than_the_domain_has(as_boss: Client, as_support: Client, mailbox: Mailbox) -> None:
+    """The page of a mailbox lets her set none at all."""
+    Domain.objects.update(quota_mb=500)
+    answer = as_boss.post(reverse("address_import"), {"text": "address;quota_mb\njan@firma.example;501", "make": "1"})
+    assert answer.context["has_problems"]
+    assert "Mailboxes of this domain have 500 MB at most." in answer.text
+    assert not Mailbox.objects.filter(local_part="jan").exists()
+    for client, line in ((as_boss, "jan@firma.example;500"), (as_support, "ewa@firma.example;501")):
+        client.post(reverse("address_import"), {"text": f"address;quota_mb\n{line}", "make": "1"})
+    assert sorted(Mailbox.objects.exclude(quota_mb=None).values_list("quota_mb", flat=True)) == [500, 501]
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"PK\x03\x04", b"name\nx\n", b"address\n", b"\xff\x00" * 99, b"address\n" * 400]
 )
