@@ -1,5 +1,6 @@
 """Django admin for people, customers, domains, mailboxes and aliases."""
 
+from http import HTTPStatus
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -7,11 +8,13 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.contrib.admin import EmptyFieldListFilter
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -20,7 +23,7 @@ from django.utils.translation import ngettext
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from mailboxes import admin_dns, hosting, second_factor  # noqa: F401 (the first registers what it holds)
+from mailboxes import admin_dns, hosting, second_factor, services  # noqa: F401 (the first registers what it holds)
 from mailboxes.models import Alias, AliasTarget, Customer, Delegation, Domain, LogLine, Mailbox, SendingCount, User
 from mailboxes.panel_admin import PanelAdmin, ReadOnlyAdmin, asks_first, here, of_late
 
@@ -135,6 +138,15 @@ class UserAdmin(DjangoUserAdmin, PanelAdmin):  # type: ignore[misc,type-arg]  # 
         ]
         lines = str(LogLine._meta.verbose_name)  # noqa: SLF001 (Django's documented way); nobody may delete those
         return rows, counts, {str(name) for name in needed} - {lines}, words
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """Whoever knew the old password may have made some for mail programs, to come back: they end."""
+        with transaction.atomic():
+            answer: HttpResponse = super().user_change_password(request, id, form_url)
+            if request.method == "POST" and answer.status_code == HTTPStatus.FOUND:
+                for person in User.objects.filter(pk=unquote(id)):
+                    services.end_app_passwords(person, actor=here(request))
+        return answer
 
     @admin.action(description=_("Remove the second factor, and sign out everywhere"), permissions=["change"])
     def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

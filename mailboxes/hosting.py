@@ -164,8 +164,16 @@ def rename(mailbox: Mailbox, local_part: str, *, actor: Actor) -> None:
     AliasTarget.objects.create(
         alias=Alias.objects.create(domain=domain, local_part=addresses.split(old)[0]), mailbox=mailbox
     )
+    _keep_from_others(mailbox, old)
     mailbox.refresh_from_db()
     record(mailbox, f"address: {old} → {new}", actor)
+
+
+def _keep_from_others(mailbox: Mailbox, old: str) -> None:
+    """Aliases of other companies lead to the address that those know, and show no new one."""
+    theirs = Alias.objects.filter(targets__mailbox=mailbox).select_related("domain")
+    foreign = [alias.pk for alias in theirs if alias.domain.customer_id != mailbox.domain.customer_id]
+    AliasTarget.objects.filter(alias__in=foreign, mailbox=mailbox).update(mailbox=None, outside_address=old)
 
 
 def _rename_owner(mailbox: Mailbox, old: str, new: str) -> None:

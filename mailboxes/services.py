@@ -175,9 +175,15 @@ def give_password(mailbox: Mailbox, *, actor: Actor) -> str:
     owner.set_password(password)
     owner.save(update_fields=["password"])
     record(mailbox, f"new password for {owner.email}", actor)
+    end_app_passwords(owner, actor=actor)
+    return password
+
+
+@transaction.atomic
+def end_app_passwords(owner: User, *, actor: Actor) -> None:
+    """None of the person's mail programs signs in with a password of its own any more."""
     for row in owner.app_passwords.select_related("mailbox"):
         end_app_password(row, actor=actor)
-    return password
 
 
 def end_app_password(row: AppPassword, *, actor: Actor) -> None:

@@ -14,6 +14,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from mailboxes import hosting
 from mailboxes.log import By, record
 from mailboxes.models import Customer, Domain, LogLine, Mailbox, SendingCount, User
 from responders.models import (
@@ -450,6 +451,17 @@ def test_staff_give_a_new_password_and_the_log_does_not_hold_it(as_admin: Client
     [entry] = LogLine.objects.filter(key=str(anna.pk))
     assert "password" in entry.words
     assert new not in entry.words
+
+
+def test_a_new_password_by_staff_ends_those_of_mail_programs(as_admin: Client, mailbox: Mailbox, anna: User) -> None:
+    hosting.make_app_password(mailbox, "Telefon", actor=None)
+    address = reverse("admin:auth_user_password_change", args=[anna.pk])
+    for second, left in (("another-one", 1), ("siedem-zielonych-krokodyli", 0)):
+        as_admin.post(
+            address, {"usable_password": "true", "password1": "siedem-zielonych-krokodyli", "password2": second}
+        )
+        assert anna.app_passwords.count() == left
+    assert LogLine.objects.filter(words="password of a mail program ended: Telefon", way="administration").exists()
 
 
 @pytest.mark.parametrize("group", ["support lead", "support"])

@@ -175,6 +175,23 @@ def test_who_opens_more_than_the_mailbox_keeps_the_name_to_sign_in_with(
     assert User.objects.get(pk=anna.pk).email == "anna.nowak@firma.example"
 
 
+def test_another_company_does_not_learn_the_new_address(
+    as_boss: Client, mailbox: Mailbox, somebody_elses: Mailbox, domain: str
+) -> None:
+    """Its alias leads where it led: the old address is an alias now."""
+    own = services.add_alias("my@inna.example", ["obcy@inna.example"])
+    foreign = services.add_alias("wy@firma.example", ["obcy@inna.example", mailbox.address])
+    hosting.rename(somebody_elses, "tajny", actor=None)
+    assert targets(own) == ["tajny@inna.example"]
+    assert targets(foreign) == ["anna@firma.example", "obcy@inna.example"]
+    for page in (domain, reverse("alias_edit", args=[foreign.pk])):
+        assert "obcy@inna.example" in (text := as_boss.get(page).text)
+        assert "tajny" not in text
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT target FROM mail_aliases WHERE address = 'obcy@inna.example'")
+        assert cursor.fetchall() == [("tajny@inna.example",)]
+
+
 def test_an_address_that_comes_back_gets_a_folder_of_its_own(mailbox: Mailbox) -> None:
     hosting.rename(mailbox, "anna.nowak", actor=None)
     Alias.objects.all().delete()
