@@ -10,13 +10,13 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.contrib.admin.views.main import PAGE_VAR
 from django.core.paginator import Paginator
-from django.db import connections
-from django.db.models import F, Max, Min, Model, Q, QuerySet
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import F, Max, Min, Model, QuerySet
 from django.db.models.functions import Lower
-from django.db.models.lookups import Contains
+from django.db.models.lookups import Contains, StartsWith
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -25,12 +25,15 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
 
-from mailboxes import log
+from mailboxes import log, searching
 from mailboxes.models import LogLine, Way
 
 COUNTED = 10_000
 FOUND = 250  # of each field; among many more keys PostgreSQL looks for a page by walking through the whole order
+LARGE = 100_000  # rows: so many addresses and names are read for a page, more are not
+OF_LATE = 10_000  # rows: so many texts are read, where no index knows their words
 LINES = 100  # of an object's history on a page
 CHOSEN_SHOWN = 20
 COUNTS_SHOWN = 36  # of ten minutes each: the latest six hours with any
@@ -135,6 +138,22 @@ def _question(
     return TemplateResponse(request, "admin/confirm_action.html", context)
 
 
+class InOneDirection(ChangeList):
+    """Rows that are alike in the column that was sorted by stand in the same direction by their keys, as in an index:
+    against it, all hundred thousand that the clock began in one second would be sorted first.
+    """
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """None for what the list does not offer to sort by, whatever stands in the page's address."""
+        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """As Django has it, which ends in "-pk"."""
+        found = super().get_ordering(request, queryset)
+        is_up = len(found) > 1 and not str(found[0]).startswith("-")
+        return [*found[:-1], "pk"] if is_up and found[-1] == "-pk" else found
+
+
 class PanelAdmin(ModelAdmin):
     """Lists that do not count, and a log that says what a field held before."""
 
@@ -147,6 +166,10 @@ class PanelAdmin(ModelAdmin):
         if self.date_hierarchy and any(name.startswith(f"{self.date_hierarchy}__") for name in request.GET):
             return (f"-{self.date_hierarchy}", "-pk")
         return super().get_ordering(request)
+
+    def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> Any:
+        """Ours."""
+        return InOneDirection
 
     def get_sortable_by(self, request: HttpRequest) -> list[str]:
         """Columns that an index holds in order: to sort a million rows for a page of a hundred takes seconds."""
@@ -234,16 +257,34 @@ def _indexed(model: type[Model]) -> set[str]:
 
 def _found(rows: QuerySet[Any], name: str, words: str) -> list[Any]:
     """Keys of rows whose field holds the words, whatever their case; asked as the indexes are made."""
-    column = name.rpartition("__")[2]
     if name.startswith("="):
-        wanted = Q(**{name[1:]: words})
-    elif column in LOWER_CASE:
-        wanted = Q(Contains(F(name), words.lower()))
-    elif column in INDEXED_IN_LOWER_CASE:
-        wanted = Q(Contains(Lower(name), words.lower()))
-    else:
-        wanted = Q(**{f"{name}__icontains": words})
-    return list(rows.filter(wanted).order_by().values_list("pk", flat=True)[:FOUND])
+        return _keys(rows.filter(**{name[1:]: words}))
+    field, lower = get_fields_from_path(rows.model, name)[-1], words.lower()
+    column = F(name) if field.name in LOWER_CASE else Lower(name) if field.name in INDEXED_IN_LOWER_CASE else None
+    if column is not None and (_size(field.model) <= LARGE or searching.finds(lower, lambda: _some(field))):
+        return _keys(rows.filter(Contains(column, lower)))
+    if field.name in LOWER_CASE:
+        return _keys(rows.filter(StartsWith(column, lower)))
+    of_late = rows.filter(pk__in=rows.order_by("-pk").values("pk")[:OF_LATE]) if _size(rows.model) > OF_LATE else rows
+    return _keys(of_late.filter(**{f"{name}__icontains": words}))
+
+
+def _keys(rows: QuerySet[Any]) -> list[Any]:
+    return list(rows.order_by().values_list("pk", flat=True)[:FOUND])
+
+
+def _some(field: Any) -> list[str]:
+    """Of the field, as it is searched."""
+    lower = field.model._default_manager.annotate(searched=Lower(field.name)).order_by("pk")  # noqa: SLF001 (as above)
+    return list(lower.values_list("searched", flat=True)[: searching.SAMPLE])
+
+
+def _size(model: type[Model]) -> int:
+    """How many rows there are, by what PostgreSQL remembers of the last time it counted."""
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        table = model._meta.db_table  # noqa: SLF001 (as above)
+        cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [table])
+        return int(cursor.fetchone()[0])
 
 
 def _by_index(rows: "QuerySet[Model]") -> QuerySet[Any]:

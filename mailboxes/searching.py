@@ -4,15 +4,15 @@ Where it does not, words are looked for at the beginning of addresses, which ano
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 PART = re.compile(r"[^\W_]{3,}")
 SAMPLE = 1_000  # rows: enough to tell
 COMMON = 0.1
 
 
-def finds(words: str, sample: Collection[str]) -> bool:
-    """Whether the index soon finds the words, in lower case, among texts of which a sample is given.
+def finds(words: str, sample: Callable[[], Collection[str]]) -> bool:
+    """Whether the index soon finds the words, in lower case, among texts of which a sample is at hand.
 
     It does not, where they have no part that it knows; nor where each part stands nearly everywhere and together they
     stand nowhere (“e.example.com.e”): it would give every row there is, to be looked at one by one.
@@ -20,5 +20,6 @@ def finds(words: str, sample: Collection[str]) -> bool:
     known = PART.findall(words)
     if not known or known == [words]:
         return bool(known)
-    near = sum(words not in text and all(part in text for part in known) for text in sample)
-    return near <= COMMON * len(sample)
+    texts = sample()
+    near = sum(words not in text and all(part in text for part in known) for text in texts)
+    return near <= COMMON * len(texts)

@@ -106,7 +106,7 @@ def _searched(
     found = _among(rows, [key for key, _address in walked if key], wanted, enough)
     if len(found) >= enough or len(walked) < WALKED:
         return found, False
-    is_indexed = searching.finds(words, [address for _key, address in walked[: searching.SAMPLE]])
+    is_indexed = searching.finds(words, lambda: [address for _key, address in walked[: searching.SAMPLE]])
     keys, is_part = _by_index(mailboxes, wanted) if is_indexed else ([], True)
     if is_part:
         beginning = _beginning(mailboxes, wanted)

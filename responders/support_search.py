@@ -11,18 +11,21 @@ from django.db.models.lookups import Contains, StartsWith
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes import access, addresses
+from mailboxes import access, addresses, searching
 from mailboxes.access import AnyUser
 from mailboxes.models import Alias, Customer, Domain, Mailbox, User
 from responders.models import Decision, NumberedCase
 
 SHOWN = 10
+COLLECTED = 1_000  # rows: of what so many hold as these, the first ones in order are shown
 MAX_ASKED = 200
 SHORTEST = 2  # characters
-TRIGRAM = 3  # characters; shorter words are looked for at the beginning only
 MIXED_CASE = {"name", "number"}  # columns that are indexed in lower case
 TIMEOUT_MS = 500  # of all queries of one search together it is a few; this is for the worst one
 SIMILAR = 0.5
+
+
+Holds = Callable[[str, str], Q]  # column, words → whether they are there
 
 
 @dataclass(frozen=True)
@@ -41,23 +44,30 @@ def search(user: AnyUser, asked: str) -> list[Group]:
     text = " ".join(asked.split())[:MAX_ASKED].lower()
     if len(text) < SHORTEST or not access.is_support(user):
         return []
-    found = list(_as_typed(text, asked.strip()[:MAX_ASKED]))
-    return found or (list(_near(text)) if len(text) >= TRIGRAM else [])
+    is_indexed = searching.finds(text, _some_addresses)
+    found = list(_as_typed(text, asked.strip()[:MAX_ASKED], is_indexed=is_indexed))
+    return found or (list(_near(text)) if is_indexed else [])
 
 
-def _as_typed(text: str, exact: str) -> Iterator[Group]:
+def _some_addresses() -> list[str]:
+    return list(Mailbox.objects.order_by("pk").values_list("address", flat=True)[: searching.SAMPLE])
+
+
+def _as_typed(text: str, exact: str, *, is_indexed: bool) -> Iterator[Group]:
+    """What is not indexed is looked for at the beginning only, where there is no other way."""
+    holds: Holds = _contains if is_indexed else _begins
     kinds: list[tuple[str, str | Promise, Callable[[], QuerySet[Any]]]] = [
-        ("mailboxes", _("Mailboxes"), lambda: _mailboxes(text)),
-        ("aliases", _("Aliases"), lambda: Alias.objects.filter(_has("address", text)).order_by("address")),
+        ("mailboxes", _("Mailboxes"), lambda: _first(_mailboxes(text, holds), "address").select_related("owner")),
+        ("aliases", _("Aliases"), lambda: _first(Alias.objects.filter(holds("address", text)), "address")),
         ("domains", _("Domains"), lambda: _domains(text)),
         ("customers", _("Customers"), lambda: _customers(text)),
-        ("people", _("People who sign in"), lambda: _people(text)),
+        ("people", _("People who sign in"), lambda: _first(_people(text, holds), "email")),
         ("cases", _("Cases"), lambda: NumberedCase.objects.filter(number=exact).select_related("mailbox")),
         ("messages", _("Messages from this sender"), lambda: messages_from(text)),
         ("message", _("This message"), lambda: Decision.objects.filter(message_id=_message_id(exact)).order_by("-id")),
     ]
     for kind, title, ask in kinds:
-        if rows := _asked(ask, in_order=len(text) >= TRIGRAM):
+        if rows := _asked(ask):
             yield Group(kind, title, rows)
 
 
@@ -68,33 +78,46 @@ def messages_from(sender: str) -> QuerySet[Decision]:
     return Decision.objects.filter(reverse_path__in=spellings).select_related("mailbox").order_by("-id")
 
 
-def _mailboxes(text: str) -> QuerySet[Mailbox]:
+def _first(rows: QuerySet[Any], column: str) -> QuerySet[Any]:
+    """In order. Not all of what a million hold is put in order for that, and not all read in order to find a few."""
+    return rows.model.objects.filter(pk__in=rows.order_by().values("pk")[:COLLECTED]).order_by(column)
+
+
+def _mailboxes(text: str, holds: Holds) -> QuerySet[Mailbox]:
     plain = addresses.normal_form_or_none(text)
-    wanted = _has("address", text) | _named(text) | (Q(address=plain) if plain else Q())
-    return Mailbox.objects.filter(wanted).select_related("owner").order_by("address")
+    wanted = holds("address", text) | _named(text, holds) | (Q(address=plain) if plain else Q())
+    return Mailbox.objects.filter(wanted)
 
 
-def _named(text: str) -> Q:
+def _people(text: str, holds: Holds) -> QuerySet[User]:
+    return User.objects.filter(holds("email", text) | _named(text, holds))
+
+
+def _named(text: str, holds: Holds) -> Q:
     """Names begin with so many short words that no index helps."""
-    return _has("name", text) if len(text) >= TRIGRAM else Q()
+    return holds("name", text) if holds is _contains else Q()
 
 
 def _domains(text: str) -> QuerySet[Domain]:
+    """There are few domains and customers, as such tables go: any words are looked for anywhere."""
     return Domain.objects.filter(Q(name__contains=text.lstrip("@"))).select_related("customer").order_by("name")
 
 
 def _customers(text: str) -> QuerySet[Customer]:
-    return Customer.objects.filter(_has("name", text) | _has("number", text)).order_by("name", "pk")
+    return Customer.objects.filter(_contains("name", text) | _contains("number", text)).order_by("name", "pk")
 
 
-def _people(text: str) -> QuerySet[User]:
-    return User.objects.filter(_has("email", text) | _named(text)).order_by("email")
+def _contains(column: str, text: str) -> Q:
+    return Q(Contains(_column(column), text))
 
 
-def _has(column: str, text: str) -> Q:
-    """Holds the words; short ones only at the beginning, where there is no trigram to look up."""
-    lookup = Contains if len(text) >= TRIGRAM else StartsWith
-    return Q(lookup(Lower(column) if column in MIXED_CASE else F(column), text))
+def _begins(column: str, text: str) -> Q:
+    return Q(StartsWith(_column(column), text))
+
+
+def _column(name: str) -> Lower | F:
+    """As its index holds it."""
+    return Lower(name) if name in MIXED_CASE else F(name)
 
 
 def _message_id(text: str) -> str:
@@ -134,12 +157,11 @@ def _ids(statement: str, text: str) -> list[int]:
         return []
 
 
-def _asked(ask: Callable[[], QuerySet[Any]], *, in_order: bool) -> list[Any]:
-    """The first ones; of so many that begin with two letters whichever are found first."""
+def _asked(ask: Callable[[], QuerySet[Any]]) -> list[Any]:
+    """The first ones; none where finding them takes too long."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{TIMEOUT_MS}ms"])
-            rows = ask() if in_order else ask().order_by()
-            return list(rows[:SHOWN])
+            return list(ask()[:SHOWN])
     except OperationalError:
         return []

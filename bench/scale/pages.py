@@ -202,6 +202,8 @@ def _of_support(options: argparse.Namespace) -> Iterator[Page]:
     asked = {
         "address": one.address, "part": one.address[3:12], "name": one.name.lower(), "domain": one.domain_id,
         "common": "nowak", "customer": "k4711", "typing error": f"{one.local_part[:7]}x{one.local_part[7:]}",
+        "typing error in an address": f"{one.local_part[:7]}x{one.local_part[7:]}@{one.domain_id}",
+        "typing error in a domain": f"{one.local_part}@{one.domain_id[:4]}x{one.domain_id[4:]}",
         **_searches("jan."),
         **({"sender": decisions[0].reverse_path, "Message-ID": decisions[0].message_id} if decisions else {}),
     }  # fmt: skip
@@ -242,11 +244,11 @@ def _of_administration(client: Client) -> Iterator[Page]:
         if not keys:
             continue
         yield Page("admin", f"{label} page 2", (f"{path}?p=2",))
-        for number, column in enumerate(site.list_display, 1):
-            if column not in site.get_sortable_by(None):
-                continue
-            yield Page("admin", f"{label} order {number}", (f"{path}?o={number}", f"{path}?o=-{number}"))
-        for query in _filters(site, client, path):
+        shown = client.get(path).context_data["cl"]  # type: ignore[attr-defined]  # a page that a template made
+        for number, column in enumerate(shown.list_display):
+            if column in shown.sortable_by:
+                yield Page("admin", f"{label} order by {column}", (f"{path}?o={number}", f"{path}?o=-{number}"))
+        for query in _filters(site, shown):
             yield Page("admin", f"{label} {query}", (f"{path}?{query}",))
         if site.search_fields:
             for kind, words in (_searches("anna.c4ca4238") | {"domain": "sender.example"}).items():
@@ -257,9 +259,8 @@ def _of_administration(client: Client) -> Iterator[Page]:
         yield Page("admin", f"{label} history", tuple(reverse(f"{name}_history", args=[key]) for key in keys))
 
 
-def _filters(site: Any, client: Client, path: str) -> Iterator[str]:
+def _filters(site: Any, shown: Any) -> Iterator[str]:
     """Every link of the filters beside the list, and the year, month and day of its latest row."""
-    shown = client.get(path).context_data["cl"]  # type: ignore[attr-defined]  # a page that a template made
     for one in shown.filter_specs:
         for choice in one.choices(shown):
             if not choice["selected"]:

@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from bench.scale.filling import Size, fill
 from bench.scale.lookups import large_tables, plan_of
-from mailboxes import access
+from mailboxes import access, searching
 from mailboxes.models import Domain, LogLine, Mailbox, User
-from responders import personal_data
+from responders import personal_data, support_search
 from responders.admin import ClaimStateOfLate
-from responders.models import NumberedCase, PreviousResponse, Refusal, Responder, ResponderEvent
+from responders.models import NumberedCase, PreviousResponse, Refusal, Responder, ResponderEvent, StaffNote
 from tests.committed import begin_with_new_tables, empty_tables
 
 pytestmark = pytest.mark.django_db
@@ -332,3 +332,67 @@ def test_no_form_of_the_administration_lists_every_mailbox_or_person_to_choose_f
             if field.is_relation and field.editable and field.related_model._meta.model_name in large:
                 found += [f"{model._meta.label}.{field.name}"] if field.name not in chosen else []
     assert found == []
+
+
+@pytest.mark.usefixtures("many")
+def test_rows_of_the_same_second_are_sorted_by_an_index(admin_client: Client) -> None:
+    """The clock begins many in the same second; against the index they would all be sorted for one page."""
+    path = reverse("admin:responders_responderevent_changelist")
+    ResponderEvent.objects.bulk_create(
+        ResponderEvent(mailbox_id=key, kind="started", at="2020-01-01T00:00Z") for key in range(1, 201)
+    )
+    # The third: by mailbox, which the list does not offer, for there is no index.
+    for query, ordering in (("?o=0", ["at", "pk"]), ("?o=-0", ["-at", "-pk"]), ("?o=1", ["-pk"])):
+        shown = admin_client.get(path + query).context_data["cl"]  # type: ignore[attr-defined]
+        assert list(shown.queryset.query.order_by) == ordering
+        assert "Sort" not in shown.queryset[:50].explain()
+
+
+@pytest.mark.usefixtures("many")
+def test_the_administration_looks_for_what_no_index_knows_where_an_index_begins(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.panel_admin.LARGE", 100)
+    monkeypatch.setattr("mailboxes.panel_admin.OF_LATE", 100)
+    path = reverse("admin:mailboxes_mailbox_changelist")
+    one = Mailbox.objects.get(pk=3_000)
+    for words, is_found in ((one.address[:2], True), ("zq", False), ("e.example.e", False), (one.address, True)):
+        found = admin_client.get(path, {"q": words}).context_data["cl"].result_list  # type: ignore[attr-defined]
+        assert bool(found) is is_found, words
+        assert all(row.address.startswith(words) or words in row.name.lower() for row in found)
+    # Texts have no index: they are read, of the latest alone.
+    notes = [StaffNote(mailbox=one, text=f"Dzwonił {number}.") for number in range(150)]
+    StaffNote.objects.bulk_create(notes)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE responders_staffnote")
+    path = reverse("admin:responders_staffnote_changelist")
+    for words, count in (("dzwonił 149.", 1), ("dzwonił 0.", 0)):
+        shown = admin_client.get(path, {"q": words}).context_data["cl"]  # type: ignore[attr-defined]
+        assert shown.result_count == count, words
+
+
+@pytest.mark.parametrize(
+    ("words", "is_found"),
+    [("kowalska", True), ("an", False), ("--", False), ("", False), ("e.example.e", False), ("x.jan@", True)],
+)
+def test_the_index_of_parts_knows_three_letters_that_are_not_everywhere(words: str, is_found: bool) -> None:
+    texts = [f"anna{number}@firma{number % 7}.example" for number in range(100)]
+    assert searching.finds(words, lambda: texts) is is_found
+
+
+@pytest.mark.usefixtures("many")
+def test_supports_search_reads_no_table_of_mailboxes_from_end_to_end(support: User) -> None:
+    for words in ("zzqqxxyy", "qx", "e.example.e", "--", "%_%"):
+        read = whole_tables(lambda words=words: support_search.search(support, words))
+        assert read <= {"mailboxes_domain", "mailboxes_customer", "mailboxes_alias"}, words  # those are few
+
+
+@pytest.mark.usefixtures("many")
+def test_what_supports_search_shows_holds_the_words_and_is_in_order(support: User) -> None:
+    for words in SEARCHES:
+        for group in support_search.search(support, words):
+            if group.kind in ("mailboxes", "people", "aliases") and not group.is_guess:
+                names = [row.email if group.kind == "people" else row.address for row in group.rows]
+                assert names == sorted(names)
+                assert all(words in name or words in getattr(row, "name", "").lower()
+                           for row, name in zip(group.rows, names, strict=True)), words  # fmt: skip
