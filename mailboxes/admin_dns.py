@@ -72,6 +72,7 @@ class DomainRecordAdmin(ReadOnlyAdmin):
     list_filter = (StateFilter, ("broke_at", EmptyFieldListFilter))
     list_select_related = ("health__domain",)
     search_fields = ("health__domain__name", "=item")
+    ordering = ("-pk",)
     date_hierarchy = "since"
 
 

@@ -465,7 +465,10 @@ class AppPassword(models.Model):
     owner's, and opens nothing of the next one's (view `mail_app_passwords`).
     """
 
-    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="app_passwords", verbose_name=_("mailbox"))
+    # The unique index on mailbox and digest begins with it.
+    mailbox = models.ForeignKey(
+        Mailbox, models.CASCADE, related_name="app_passwords", db_index=False, verbose_name=_("mailbox")
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="app_passwords", verbose_name=_("owner")
     )
@@ -478,6 +481,7 @@ class AppPassword(models.Model):
         verbose_name_plural = _("passwords of mail programs")
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["mailbox", "digest"], name="app_password_is_unique")]
+        indexes = [models.Index(fields=["created_at"], name="app_password_created")]
 
     def __str__(self) -> str:
         return self.name
@@ -606,7 +610,10 @@ class DomainHealth(models.Model):
 class DomainRecord(models.Model):
     """What is known of one thing that must stand in the DNS of a domain (domain_dns/changes.py)."""
 
-    health = models.ForeignKey(DomainHealth, models.CASCADE, related_name="records", verbose_name=_("DNS of a domain"))
+    # The unique index on health and item begins with it.
+    health = models.ForeignKey(
+        DomainHealth, models.CASCADE, related_name="records", db_index=False, verbose_name=_("DNS of a domain")
+    )
     item = models.CharField(_("what"), max_length=100)
     place = models.PositiveSmallIntegerField()
     # As the last check saw it; "unknown": it could not be asked, and the fields below are of an earlier check.
@@ -628,6 +635,7 @@ class DomainRecord(models.Model):
         verbose_name_plural = _("records in the DNS")
         ordering = ["place"]
         constraints = [models.UniqueConstraint(fields=["health", "item"], name="one_row_for_each_thing_in_the_dns")]
+        indexes = [models.Index(fields=["since"], name="domain_record_since")]
 
     def __str__(self) -> str:
         return self.item
@@ -636,7 +644,10 @@ class DomainRecord(models.Model):
 class DomainRecordChange(models.Model):
     """A line of the history: from then on it was so. Days without a change leave none."""
 
-    health = models.ForeignKey(DomainHealth, models.CASCADE, related_name="changes", verbose_name=_("DNS of a domain"))
+    # The index on health and time begins with it.
+    health = models.ForeignKey(
+        DomainHealth, models.CASCADE, related_name="changes", db_index=False, verbose_name=_("DNS of a domain")
+    )
     item = models.CharField(_("what"), max_length=100)
     state = models.CharField(_("state"), max_length=10)
     reason = models.CharField(_("reason"), max_length=20)
@@ -647,7 +658,10 @@ class DomainRecordChange(models.Model):
         verbose_name = _("change in the DNS")
         verbose_name_plural = _("changes in the DNS")
         ordering = ["-at", "-pk"]
-        indexes = [models.Index(fields=["health", "-at"], name="domain_record_changes_by_time")]
+        indexes = [
+            models.Index(fields=["health", "-at"], name="domain_record_changes_by_time"),
+            models.Index(fields=["-at", "-id"], name="domain_record_change_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.item}: {self.state}"

@@ -33,7 +33,7 @@ from mailboxes.models import LogLine, Way
 COUNTED = 10_000
 FOUND = 250  # of each field; among many more keys PostgreSQL looks for a page by walking through the whole order
 LARGE = 100_000  # rows: so many addresses and names are read for a page, more are not
-OF_LATE = 10_000  # rows: so many texts are read, where no index knows their words
+OF_LATE = 5_000  # rows: so many texts are read, where no index knows their words
 LINES = 100  # of an object's history on a page
 CHOSEN_SHOWN = 20
 COUNTS_SHOWN = 36  # of ten minutes each: the latest six hours with any

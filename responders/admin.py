@@ -404,7 +404,7 @@ class QuarantinedMessageAdmin(ReadOnlyAdmin):
 
     list_display = ("received_at", "reverse_path", "forward_path")
     search_fields = ("reverse_path", "forward_path", "traceback")
-    search_help_text = _("Addresses and texts of the latest 10,000 messages")
+    search_help_text = _("Addresses and texts of the latest 5,000 messages")
     date_hierarchy = "received_at"
     exclude = ("content",)
     actions = ("purge",)
@@ -495,5 +495,5 @@ class StaffNoteAdmin(ReadOnlyAdmin):
     list_display = ("at", "mailbox", "customer", "author", "text")
     list_select_related = ("mailbox", "customer", "author")
     search_fields = ("text", "mailbox__address", "customer__name", "author__email")
-    search_help_text = _("An address, a customer, or words of the latest 10,000 notes")
+    search_help_text = _("An address, a customer, or words of the latest 5,000 notes")
     date_hierarchy = "at"

@@ -70,7 +70,7 @@ class AppPasswordAdmin(ReadOnlyAdmin):
     list_filter = ("mailbox__is_active",)
     list_select_related = ("mailbox",)
     search_fields = ("mailbox__address", "name")
-    search_help_text = _("An address, or a name of the latest 10,000 passwords")
+    search_help_text = _("An address, or a name of the latest 5,000 passwords")
     date_hierarchy = "created_at"
     fields = ("mailbox", "name", "created_at")
 

@@ -504,6 +504,7 @@ class QuarantinedMessage(models.Model):
         verbose_name = _("quarantined message")
         verbose_name_plural = _("quarantined messages")
         ordering = ["-id"]
+        indexes = [models.Index(fields=["received_at"], name="quarantined_message_received")]
 
     def __str__(self) -> str:
         return f"{self.reverse_path or '<>'} → {self.forward_path}"
@@ -622,7 +623,10 @@ class Notice(models.Model):
         ENDING = "ending", _("ends tomorrow")
         STILL_ON = "still-on", _("still on")
 
-    responder = models.ForeignKey(Responder, models.CASCADE, related_name="notices", verbose_name=_("autoresponder"))
+    # The unique index on responder, kind and time begins with it.
+    responder = models.ForeignKey(
+        Responder, models.CASCADE, related_name="notices", db_index=False, verbose_name=_("autoresponder")
+    )
     kind = models.CharField(_("what"), max_length=10, choices=Kind.choices)
     # What it is about: the edge of the window, or when two weeks without an end were over.
     about = models.DateTimeField(_("of"))
@@ -632,6 +636,7 @@ class Notice(models.Model):
         verbose_name = _("notice")
         verbose_name_plural = _("notices")
         constraints = [models.UniqueConstraint(fields=["responder", "kind", "about"], name="notice_is_sent_once")]
+        indexes = [models.Index(fields=["sent_at"], name="notice_sent")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.about:%Y-%m-%d %H:%M}"
@@ -648,6 +653,7 @@ class ChangeNotice(models.Model):
     class Meta:
         verbose_name = _("notice of a change")
         verbose_name_plural = _("notices of changes")
+        indexes = [models.Index(fields=["sent_at"], name="change_notice_sent")]
 
     def __str__(self) -> str:
         return str(self.event)
@@ -847,6 +853,7 @@ class StaffNote(models.Model):
         verbose_name = _("note")
         verbose_name_plural = _("notes")
         ordering = ["-id"]
+        indexes = [models.Index(fields=["at"], name="staff_note_time")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(mailbox__isnull=False, customer__isnull=True)

@@ -80,7 +80,9 @@ def messages_from(sender: str) -> QuerySet[Decision]:
 
 def _first(rows: QuerySet[Any], column: str) -> QuerySet[Any]:
     """In order. Not all of what a million hold is put in order for that, and not all read in order to find a few."""
-    return rows.model.objects.filter(pk__in=rows.order_by().values("pk")[:COLLECTED]).order_by(column)
+    model: Any = rows.model
+    some: QuerySet[Any] = model.objects.filter(pk__in=rows.order_by().values("pk")[:COLLECTED])
+    return some.order_by(column)
 
 
 def _mailboxes(text: str, holds: Holds) -> QuerySet[Mailbox]:

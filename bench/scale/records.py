@@ -45,8 +45,8 @@ PEOPLE = """
 INSERT INTO mailboxes_delegation (mailbox_id, user_id, created_at, created_by_id)
     SELECT n, 1 + (n + 500) % {mailboxes}, now() - n * interval '1 minute', CASE WHEN n % 2 = 0 THEN n END
     FROM generate_series(1, {mailboxes} * 9 / 100) n;
-INSERT INTO mailboxes_apppassword (mailbox_id, name, digest, created_at)
-    SELECT n, (ARRAY['Telefon','Thunderbird'])[1 + n % 2], md5('a' || n), now() - n * interval '1 minute'
+INSERT INTO mailboxes_apppassword (mailbox_id, owner_id, name, digest, created_at)
+    SELECT n, n, (ARRAY['Telefon','Thunderbird'])[1 + n % 2], md5('a' || n), now() - n * interval '1 minute'
     FROM generate_series(1, {mailboxes} / 5) n;
 INSERT INTO mailboxes_sendingstop (mailbox_id, recipients, hours, stopped_at, last_at, told_at)
     SELECT n, 300, 1, at, at, CASE WHEN n % 100 > 0 THEN at END
@@ -66,7 +66,7 @@ INSERT INTO responders_staffnote (mailbox_id, customer_id, text, at, author_id)
     FROM generate_series(1, {mailboxes} / 10) n;
 INSERT INTO responders_drawnbrake (key, mailbox_id, is_of_domain, replies_per_hour, drawn_at, last_at, told_at)
     SELECT 'm' || n, n, n % 20 = 0, 100, at, at, CASE WHEN n % 100 > 0 THEN at END
-    FROM generate_series(1, {mailboxes} / 10) n, LATERAL (SELECT now() - n * interval '10 minutes' AS at) a;
+    FROM generate_series(1, {mailboxes} / 100) n, LATERAL (SELECT now() - n * interval '10 minutes' AS at) a;
 INSERT INTO responders_quarantinedmessage (received_at, reverse_path, forward_path, traceback, content)
     SELECT now() - n * interval '1 hour', substr(md5((n % 300000)::text), 1, 12) || '@sender.example', m.address,
         repeat('  File "responders/hook/pipeline.py", line 1, in receive' || chr(10), 10) || 'ValueError: ' || n,
