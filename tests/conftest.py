@@ -16,9 +16,16 @@ from pytest_django import Settings
 from mailboxes.hashers import DovecotArgon2PasswordHasher
 from mailboxes.models import Alias, AliasTarget, Domain, Mailbox, User
 from responders.models import Responder
+from tests import databases
 
 PASSWORD = "correct horse battery staple"
 USUAL_COST = {name: getattr(DovecotArgon2PasswordHasher, name) for name in ("memory_cost", "time_cost")}
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """Each worker's database is a copy; what pytest-django does next finds nothing left to migrate."""
+    databases.create_filled(connection.creation._get_test_db_name())  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

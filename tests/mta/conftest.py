@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
-import psycopg
 import pytest
 from django.db import connection, connections
 from django.db.utils import load_backend
@@ -26,6 +25,7 @@ from mailboxes.models import Alias, Customer, Domain, LogLine, Mailbox, User
 from responders.models import Decision, Responder
 from responders.services import database_now, save_responder
 from responders.validation import ResponderInput
+from tests import databases
 from tests.mta.stack import Stack, require_mail_servers
 from webmail_panel import embedded
 
@@ -43,15 +43,13 @@ def _passwords_cost_little() -> None:
 def shared_stack() -> Iterator[Stack]:
     require_mail_servers()
     name = f"mta_{WORKER}"
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")
-    with running_stack(name, urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))) as stack:
+    with running_stack(name, databases.create_filled(name)) as stack:
         yield stack
 
 
 @contextlib.contextmanager
 def running_stack(name: str, database_url: str) -> Iterator[Stack]:
-    """Every server, on a new database."""
+    """Every server, on a database of its own."""
     folder = Path(os.environ["PANEL_TESTS_VAR_DIR"]) / name
     folder.mkdir(mode=0o755)
     stack = Stack(folder, database_url, role=name)
@@ -198,6 +196,7 @@ def own_postgres() -> Iterator[OwnPostgres]:
 def own_stack(own_postgres: OwnPostgres) -> Iterator[Stack]:
     """Every server, on that database."""
     require_mail_servers()
+    databases.fill(own_postgres.server.url())
     with running_stack(f"own_{WORKER}", own_postgres.server.url()) as stack:
         yield stack
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from tests import databases
 from tests.mta.conftest import PASSWORD, WORKER, Hosting, database_of
 from tests.mta.stack import Stack, message, require_mail_servers, until
 from tests.mta.test_the_database_away import SECONDS_UNTIL_POSTFIX_ASKS_AGAIN
@@ -79,6 +80,7 @@ def replica_of(primary: Postgres, folder: Path) -> Postgres:
 def servers() -> Iterator[Servers]:
     folder = Path(os.environ["PANEL_TESTS_VAR_DIR"])
     primary = embedded.start_postgres(folder / f"primary-{WORKER}", durable=False)
+    databases.fill(primary.url())
     replica = replica_of(primary, folder / f"replica-{WORKER}")
     yield Servers(primary, replica)
     replica.stop()

@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 
 from mailboxes import log_owner
 from mailboxes.log_owner import FUNCTIONS, TABLES, Wall
+from tests import databases
 from tests.log_attacks import attacks
 from webmail_panel import embedded
 from webmail_panel.doctor import panel
@@ -55,7 +56,7 @@ def house() -> Iterator[House]:
             superuser.execute("CREATE DATABASE modest OWNER modest TEMPLATE template0")
         url = urlsplit(server.url("modest"))
         made = House(server, urlunsplit(url._replace(netloc="modest:modest@")), folder)
-        made.manage("migrate", "--verbosity=0")
+        databases.fill(made.url)
         made.manage("mailbox", "add", "anna@firma.example", "--create-domain")
         made.as_superuser(made.manage("logrole"))
         made.as_superuser(made.manage("logrole"))  # twice is once

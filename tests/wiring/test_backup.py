@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from tests import databases
 from tests.lmtp.parts import Client, copy, message
 from tests.mta.sink import Sink
 from tests.wiring.commands import ROOT
@@ -119,7 +120,7 @@ def filled(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Instal
     made = Installation(tmp_path_factory.mktemp("installation"), server)
     made.make_database()
     made.write_settings()
-    made.manage("migrate", "--verbosity=0")
+    databases.fill(made.database_url)
     made.manage("mailrole", "--password-stdin", stdin=f"{ROLE_PASSWORD}\n")
     made.manage(
         "mailbox",

@@ -13,6 +13,7 @@ import pytest
 
 from mailboxes import log_owner
 from mailboxes.log_owner import Wall
+from tests import databases
 from tests.log_attacks import OF_A_ROLE_THAT_MAKES_NO_ROLES, attacks
 from tests.wiring.test_containers import COMPOSE, EXAMPLES, ROOT, SERVICES, filled_in
 from webmail_panel import embedded
@@ -94,7 +95,8 @@ def test_a_volume_of_an_earlier_version_where_the_panel_was_the_superuser(server
         ),
         "MAIL_DATABASE_PASSWORD": EXAMPLES["MAIL_DATABASE_PASSWORD"],
     }
-    for command in (["migrate"], ["mailrole"], ["mailbox", "add", "anna@firma.example", "--create-domain"]):
+    databases.fill(as_before["DATABASE_URL"])
+    for command in (["mailrole"], ["mailbox", "add", "anna@firma.example", "--create-domain"]):
         manage(server, *command, **as_before)
     set_up(server)
     assert_that_the_log_is_closed(server)

@@ -15,6 +15,7 @@ import pytest
 
 from mailboxes import log_owner, panel_role
 from mailboxes.log_owner import Wall
+from tests import databases
 from tests.log_attacks import OF_A_ROLE_THAT_MAKES_NO_ROLES, attacks
 from webmail_panel import embedded
 from webmail_panel.embedded import DATABASE_OWNER, PANEL_ROLE
@@ -133,7 +134,7 @@ ORDER BY 1, 2, 3, 4
 def test_a_database_of_an_earlier_version_keeps_everything(house: House) -> None:
     """There the panel worked as the superuser, who therefore owns all of it."""
     as_before = {"DATABASE_URL": house.server.url()}
-    assert house.manage("migrate", "--verbosity=0", **as_before).returncode == 0
+    databases.fill(house.server.url())
     assert house.manage("mailbox", "add", "anna@firma.example", "--create-domain", **as_before).returncode == 0
     with house.as_superuser() as superuser:
         tables = [name for (name,) in superuser.execute(
@@ -219,7 +220,7 @@ def test_two_at_once_wait_for_each_other(house: House) -> None:
 
 def test_a_lock_that_somebody_works_under_meanwhile_is_waited_for(house: House) -> None:
     """The panel of the old version goes on while a container sets up the new one."""
-    assert house.manage("migrate", "--verbosity=0", DATABASE_URL=house.server.url()).returncode == 0
+    databases.fill(house.server.url())
     with house.as_superuser() as working:
         with working.transaction():
             working.execute("LOCK TABLE mailboxes_mailbox IN ROW EXCLUSIVE MODE")
