@@ -207,6 +207,11 @@ class DomainAdmin(SuspensionAdmin):
     autocomplete_fields = ("customer", "catch_all")
     readonly_fields = ("suspended_at", "refuses_from")
 
+    def save_model(self, request: HttpRequest, obj: Domain, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "customer" in form.changed_data:
+            hosting.part_from_former_company(obj, actor=here(request))
+
 
 class AddressAdmin(PanelAdmin):
     """What mailboxes and aliases have in common."""

@@ -6,13 +6,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from mailboxes import access, addresses, passwords
 from mailboxes.log import BY_ITSELF, Actor, difference, record
-from mailboxes.models import MAX_QUOTA_MB, Alias, AliasTarget, AppPassword, Domain, Mailbox, User
-from mailboxes.services import MailboxesError, change_mailbox, deliverable, refuse_taken
+from mailboxes.models import MAX_QUOTA_MB, Alias, AliasTarget, AppPassword, Delegation, Domain, Mailbox, User
+from mailboxes.services import MailboxesError, change_mailbox, deliverable, refuse_taken, set_successor
 
 # An owner has a handful of devices.
 MAX_APP_PASSWORDS = 25
@@ -33,6 +33,28 @@ def set_domain(domain: Domain, *, actor: Actor, **values: Any) -> None:
         setattr(domain, name, value)
     domain.save(update_fields=list(values))
     record(domain, words, actor)
+    if "customer" in values:
+        part_from_former_company(domain, actor=actor)
+
+
+@transaction.atomic
+def part_from_former_company(domain: Domain, *, actor: Actor) -> None:
+    """After the domain went to another customer: nobody looks after a mailbox, and no mail goes to a successor, across
+    the border. Aliases lead on: to another company as to anywhere.
+    """
+    crossing = Q(mailbox__domain=domain.name) | Q(user__mailboxes__domain=domain.name)
+    for row in Delegation.objects.filter(crossing).select_related("mailbox__domain", "user").distinct():
+        if not access.colleagues_of(row.mailbox).filter(owner=row.user).exists():
+            _end_care(row, actor)
+    followed = Mailbox.objects.filter(Q(domain=domain.name) | Q(successor__domain=domain.name))
+    for mailbox in followed.exclude(successor=None).select_related("domain"):
+        if not access.colleagues_of(mailbox).filter(pk=mailbox.successor_id or 0).exists():
+            set_successor(mailbox, None, None, actor=actor)
+
+
+def _end_care(row: Delegation, actor: Actor) -> None:
+    record(row.mailbox, f"{row.user.email} looks after it no more", actor)
+    row.delete()
 
 
 @transaction.atomic
@@ -81,9 +103,8 @@ def _end_care_of_others(mailbox: Mailbox, actor: Actor) -> None:
     colleagues = access.colleagues_of(mailbox)
     if mailbox.owner is None or colleagues.filter(owner=mailbox.owner).exists():
         return
-    for row in mailbox.owner.delegations.filter(mailbox__in=colleagues).select_related("mailbox"):
-        record(row.mailbox, f"{mailbox.owner.email} looks after it no more", actor)
-        row.delete()
+    for row in mailbox.owner.delegations.filter(mailbox__in=colleagues).select_related("mailbox", "user"):
+        _end_care(row, actor)
 
 
 @transaction.atomic

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from mailboxes import hosting
 from mailboxes.log import By, record
-from mailboxes.models import Customer, Domain, LogLine, Mailbox, SendingCount, User
+from mailboxes.models import Customer, Delegation, Domain, LogLine, Mailbox, SendingCount, User
 from responders.models import (
     DailyCount,
     Decision,
@@ -451,6 +451,31 @@ def test_staff_give_a_new_password_and_the_log_does_not_hold_it(as_admin: Client
     [entry] = LogLine.objects.filter(key=str(anna.pk))
     assert "password" in entry.words
     assert new not in entry.words
+
+
+def test_a_domain_that_goes_to_another_customer_parts_from_the_first(
+    as_admin: Client, mailbox: Mailbox, anna: User
+) -> None:
+    """Who looked after a colleague's mailbox, and whose mail went to a colleague, are of two companies now."""
+    first, second = (Customer.objects.create(name=name, number=name) for name in ("A", "B"))
+    Domain.objects.update(customer=first)
+    stays = Domain.objects.create(name="druga.example", customer=first)
+    jan, ewa = (User.objects.create_user(f"{name}@druga.example") for name in ("jan", "ewa"))
+    of_jan = Mailbox.objects.create(domain=stays, local_part="jan", owner=jan, successor=mailbox)
+    of_ewa = Mailbox.objects.create(domain=stays, local_part="ewa", owner=ewa, successor=of_jan)
+    biuro = Mailbox.objects.create(domain=mailbox.domain, local_part="biuro", owner=ewa, successor=of_jan)
+    for row, person in ((mailbox, jan), (mailbox, ewa), (of_jan, anna), (of_jan, ewa)):
+        Delegation.objects.create(mailbox=row, user=person)
+    address = reverse("admin:mailboxes_domain_change", args=[mailbox.domain.pk])
+    assert (
+        as_admin.post(address, {"name": "firma.example", "customer": second.pk, "is_active": "on"}).status_code == 302
+    )
+    left = [(row.mailbox.address, row.user.email) for row in Delegation.objects.order_by("pk")]
+    assert left == [("anna@firma.example", "ewa@druga.example"), ("jan@druga.example", "ewa@druga.example")]
+    for row in (of_jan, of_ewa, biuro):
+        row.refresh_from_db()
+    assert [row.successor for row in (of_jan, of_ewa, biuro)] == [None, of_jan, None]
+    assert LogLine.objects.filter(words="jan@druga.example looks after it no more", way="administration").exists()
 
 
 def test_a_new_password_by_staff_ends_those_of_mail_programs(as_admin: Client, mailbox: Mailbox, anna: User) -> None:
