@@ -211,6 +211,11 @@ def may_give_password(user: AnyUser, owner: User) -> bool:
     )
 
 
+def may_let_in(user: AnyUser, owner: User) -> bool:
+    """Whether the person may unblock a sign-in: what staff blocked stays blocked for a company's administrator."""
+    return may_give_password(user, owner) and (not owner.is_blocked_by_staff or is_support(user))
+
+
 def may_make_sign_in(user: AnyUser, mailbox: Mailbox) -> bool:
     """Whether the person may give a password to whoever signs in for the mailbox: its owner; where it has none, the
     person of its address, whom that makes the owner; where there is nobody, a new one.

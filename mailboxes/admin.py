@@ -139,6 +139,12 @@ class UserAdmin(DjangoUserAdmin, PanelAdmin):  # type: ignore[misc,type-arg]  # 
         lines = str(LogLine._meta.verbose_name)  # noqa: SLF001 (Django's documented way); nobody may delete those
         return rows, counts, {str(name) for name in needed} - {lines}, words
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Whose sign-in is taken away here gets it back from staff alone."""
+        if "is_active" in form.changed_data:
+            obj.is_blocked_by_staff = not obj.is_active
+        super().save_model(request, obj, form, change)
+
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Whoever knew the old password may have made some for mail programs, to come back: they end."""
         with transaction.atomic():

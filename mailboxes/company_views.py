@@ -50,7 +50,8 @@ def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
         if not may_give:
             raise PermissionDenied
         return _shown_once(request, mailbox, services.give_password(mailbox, actor=by(request)))
-    if "end_succession" in request.POST or ("let_in" in request.POST and may_give):
+    may_let_in = mailbox.owner is not None and access.may_let_in(request.user, mailbox.owner)
+    if "end_succession" in request.POST or ("let_in" in request.POST and may_let_in):
         _let_back(request, mailbox)
         return redirect("mailbox_settings", mailbox.pk)
     is_support = access.is_support(request.user)
@@ -60,7 +61,10 @@ def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
         services.change_mailbox(stored, actor=by(request), **form.cleaned_data)
         messages.success(request, _("Saved."))
         return redirect("mailbox", mailbox.pk)
-    context = {"form": form, "mailbox": mailbox, "may_give": may_give, "is_support": is_support, "log": log_of(mailbox)}
+    context = {
+        "form": form, "mailbox": mailbox, "may_give": may_give, "may_let_in": may_let_in, "is_support": is_support,
+        "log": log_of(mailbox),
+    }  # fmt: skip
     return render(request, "mailboxes/settings.html", context, status=422 if form.errors else 200)
 
 

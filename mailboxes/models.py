@@ -103,6 +103,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     language = models.CharField(_("language"), max_length=10, choices=LANGUAGES, blank=True)
     is_staff = models.BooleanField(_("may open the administration"), default=False)
     is_active = models.BooleanField(_("may sign in"), default=True)
+    # In the administration: then only staff let the person in again, not the company's administrator.
+    is_blocked_by_staff = models.BooleanField(default=False, db_default=False, editable=False)
     date_joined = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()

@@ -218,8 +218,8 @@ def set_sign_in(mailbox: Mailbox, *, allowed: bool, actor: Actor) -> bool:
     owner = mailbox.owner
     if owner is None or owner.is_active == allowed:
         return False
-    owner.is_active = allowed
-    owner.save(update_fields=["is_active"])
+    owner.is_active, owner.is_blocked_by_staff = allowed, False
+    owner.save(update_fields=["is_active", "is_blocked_by_staff"])
     record(mailbox, f"{owner.email} may sign in" if allowed else f"{owner.email} may not sign in", actor)
     return True
 

@@ -275,7 +275,7 @@ def _stay(item: BatchItem, mailbox: Mailbox, batch: Batch) -> None:
     if batch.created_by is None:
         return
     by = services.By(batch.created_by, place=batch.place)
-    if item.before.get("blocked"):
+    if item.before.get("blocked") and mailbox.owner and access.may_let_in(batch.created_by, mailbox.owner):
         mailbox_services.set_sign_in(mailbox, allowed=True, actor=by)
     if item.before.get("successor") and mailbox.successor_id == item.before["successor"]:
         mailbox_services.set_successor(mailbox, None, None, actor=by)

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mailboxes import hosting
+from mailboxes import hosting, services
 from mailboxes.models import Alias, Customer, Domain, LogLine, Mailbox, User
 from responders.models import ResponderEvent
 from tests.conftest import PASSWORD
@@ -171,6 +171,23 @@ def test_nor_what_is_blocked_or_deleted_for_now(
     as_boss.post(settings_of(mailbox), {"let_in": "1"})
     stored = User.objects.get(pk=anna.pk)
     assert (stored.is_active, stored.check_password(PASSWORD)) == (what == "deleted", True)
+
+
+def test_only_staff_let_in_again_whom_staff_blocked(
+    as_boss: Client, as_support: Client, mailbox: Mailbox, anna: User
+) -> None:
+    def let_in_by(client: Client) -> bool:
+        client.post(settings_of(mailbox), {"let_in": "1"})
+        return User.objects.get(pk=anna.pk).is_active
+
+    administration = Client()
+    administration.force_login(User.objects.create_superuser("admin@hosting.example", PASSWORD))
+    administration.post(reverse("admin:mailboxes_user_change", args=[anna.pk]), {"email": anna.email, "name": "Anna"})
+    assert not User.objects.get(pk=anna.pk).is_active
+    assert "let_in" not in as_boss.get(settings_of(mailbox)).text
+    assert [let_in_by(as_boss), let_in_by(as_support)] == [False, True]
+    services.set_sign_in(Mailbox.objects.get(pk=mailbox.pk), allowed=False, actor=None)
+    assert let_in_by(as_boss)
 
 
 def test_a_mailbox_without_owner_gets_one_with_its_address(as_boss: Client, mailbox: Mailbox) -> None:
