@@ -142,55 +142,80 @@ def test_what_staff_may_take_away(stack: Stack, company: Company, sender: str) -
     assert len(read(stack, ewa, ewas)) >= 2
 
 
+Sign = tuple[str, str]  # address and password
+
+
 def test_mail_of_a_company(signing_stack: Stack, company: Company, name_server: NameServer) -> None:
-    stack, boss, own, partner = signing_stack, company.boss, company.own, company.partner
-    (anna, hers), (jan, his) = company.mailbox("anna", own), company.mailbox("jan", own)
-    ewa, ewas = company.mailbox("ewa", partner)
+    stack = signing_stack
+    anna, jan = company.mailbox("anna", company.own), company.mailbox("jan", company.own)
+    ewa = company.mailbox("ewa", company.partner)
+    from_one_domain_to_another_and_under_no_other_name(stack, ewa, anna, jan)
+    aliases_groups_subaddresses_and_the_catch_all(stack, company, ewa, anna, jan)
+    keys_whose_records_are_copied_from_the_page(company, name_server)
+    the_owners_own_reply_is_signed(stack, company, name_server, ewa, anna)
+    anna = a_changed_password_counts_at_once(stack, anna)
+    the_old_address_is_an_alias_and_still_answers(stack, company, name_server, jan, anna)
 
-    # A letter from one hosted domain to another; as somebody else nobody sends.
-    write(stack, ewa, ewas, anna, "Pytanie")
-    wait_for(stack, anna, hers, "Pytanie")
-    with submission(stack, ewa, ewas) as smtp, pytest.raises(smtplib.SMTPRecipientsRefused, match="not owned by user"):
-        smtp.sendmail(anna, [jan], b"Subject: x\r\n\r\nx")
 
-    # Alias, group, sub-address, catch-all.
-    boss.fill_in("alias_new", own, local_part="biuro", targets=anna, is_active="on")
-    boss.fill_in("alias_new", own, local_part="zespol", targets=f"{anna}\n{jan}", is_active="on")
+def from_one_domain_to_another_and_under_no_other_name(stack: Stack, ewa: Sign, anna: Sign, jan: Sign) -> None:
+    write(stack, *ewa, anna[0], "Pytanie")
+    wait_for(stack, *anna, "Pytanie")
+    with submission(stack, *ewa) as smtp, pytest.raises(smtplib.SMTPRecipientsRefused, match="not owned by user"):
+        smtp.sendmail(anna[0], [jan[0]], b"Subject: x\r\n\r\nx")
+
+
+def aliases_groups_subaddresses_and_the_catch_all(
+    stack: Stack, company: Company, ewa: Sign, anna: Sign, jan: Sign
+) -> None:
+    boss, own = company.boss, company.own
+    boss.fill_in("alias_new", own, local_part="biuro", targets=anna[0], is_active="on")
+    boss.fill_in("alias_new", own, local_part="zespol", targets=f"{anna[0]}\n{jan[0]}", is_active="on")
     boss.fill_in("domain", own, catch_all="jan")
     for local_part in ("biuro", "zespol", "anna+sklep", "nikt"):
-        write(stack, ewa, ewas, f"{local_part}@{own}", local_part)
-    for address, password, subjects in [
-        (anna, hers, ["biuro", "zespol", "anna+sklep"]), (jan, his, ["zespol", "nikt"]),
-    ]:  # fmt: skip
+        write(stack, *ewa, f"{local_part}@{own}", local_part)
+    for who, subjects in [(anna, ["biuro", "zespol", "anna+sklep"]), (jan, ["zespol", "nikt"])]:
         for subject in subjects:
-            wait_for(stack, address, password, subject)
-    assert len(read(stack, jan, his)) == 2
+            wait_for(stack, *who, subject)
+    assert len(read(stack, *jan)) == 2
 
-    # Both keys of the domain; its records are copied from the page, and then they sign.
+
+def keys_whose_records_are_copied_from_the_page(company: Company, name_server: NameServer) -> None:
+    boss, own = company.boss, company.own
     for algorithm in ("rsa", "ed25519"):
         boss.fill_in("domain_signing", own, make=algorithm)
     assert publish(name_server, boss.client.get(reverse("domain_signing", args=[own])).text.replace("&quot;", '"')) == 2
     assert "Every record is there." in boss.fill_in("domain_signing", own, look="1")
 
-    # The owner's own reply, read over IMAP by who wrote, with signatures that hold.
-    owner = Person(anna, hers)
-    owner.fill_in("responder_new", number_of(anna), **REPLY)
-    write(stack, ewa, ewas, anna, "Oferta")
-    reply = wait_for(stack, ewa, ewas, "Auto: Oferta")
-    assert signed_by(reply, name_server) == [own, own]
+
+def the_owners_own_reply_is_signed(
+    stack: Stack, company: Company, name_server: NameServer, ewa: Sign, anna: Sign
+) -> None:
+    """Read over IMAP by who wrote, with signatures that hold."""
+    Person(*anna).fill_in("responder_new", number_of(anna[0]), **REPLY)
+    write(stack, *ewa, anna[0], "Oferta")
+    reply = wait_for(stack, *ewa, "Auto: Oferta")
+    assert signed_by(reply, name_server) == [company.own, company.own]
     assert message_from_bytes(reply)["Return-Path"] == "<>"
 
-    # A changed password counts at once, and the old one no more.
-    new = "another horse battery staple"
-    owner.fill_in("account_change_password", oldpassword=hers, password1=new, password2=new)
-    read(stack, anna, new)
-    with pytest.raises(imaplib.IMAP4.error):
-        read(stack, anna, hers)
 
-    # Renamed: the old address is an alias, and still answers.
-    boss.fill_in("mailbox_rename", number_of(anna), local_part="anna.nowak")
-    write(stack, jan, his, anna, "Stary adres")
-    reply = wait_for(stack, jan, his, "Auto: Stary adres")
-    assert signed_by(reply, name_server) == [own, own]
-    assert anna in message_from_bytes(reply)["From"]
-    wait_for(stack, f"anna.nowak@{own}", new, "Stary adres")
+def a_changed_password_counts_at_once(stack: Stack, anna: Sign) -> Sign:
+    """And the old one no more."""
+    address, old = anna
+    new = "another horse battery staple"
+    Person(*anna).fill_in("account_change_password", oldpassword=old, password1=new, password2=new)
+    read(stack, address, new)
+    with pytest.raises(imaplib.IMAP4.error):
+        read(stack, address, old)
+    return address, new
+
+
+def the_old_address_is_an_alias_and_still_answers(
+    stack: Stack, company: Company, name_server: NameServer, jan: Sign, anna: Sign
+) -> None:
+    old, password = anna
+    company.boss.fill_in("mailbox_rename", number_of(old), local_part="anna.nowak")
+    write(stack, *jan, old, "Stary adres")
+    reply = wait_for(stack, *jan, "Auto: Stary adres")
+    assert signed_by(reply, name_server) == [company.own, company.own]
+    assert old in message_from_bytes(reply)["From"]
+    wait_for(stack, f"anna.nowak@{company.own}", password, "Stary adres")

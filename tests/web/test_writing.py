@@ -31,7 +31,7 @@ def test_what_was_typed_is_offered_and_taken_up_only_if_wanted(as_anna: Client, 
     assert "Kept as a draft at" in answer.text
     page = as_anna.get(new(mailbox))
     assert "You have a draft that is not saved." in page.text
-    assert "Auto: …: Wracam „w poniedziałek” &amp; nie wcześniej." in page.text
+    assert "Auto: … – Wracam „w poniedziałek” &amp; nie wcześniej." in page.text
     assert "Wracam" not in page.context["form"]["text_body"].value()
     taken = as_anna.get(f"{new(mailbox)}?draft={KEY}")
     assert taken.context["form"]["text_body"].value() == "Wracam „w poniedziałek” & nie wcześniej."
@@ -122,13 +122,13 @@ def test_the_page_of_a_conflict_shows_what_senders_would_read(as_anna: Client, s
 @pytest.mark.parametrize(
     ("typed", "shown"),
     [
-        ("Nie ma mnie do {{ absence.end }}.", "Auto: Re: Nie ma mnie do …"),
-        ("Zastępuje mnie {{ deputy.name }}. Wracam.", "Auto: Re: Zastępuje mnie … Wracam."),
-        ("Do {{ absence.end }}.pl", "Auto: Re: Do ….pl"),
-        ("x" * 109, "Auto: Re: " + "x" * 109),
-        ("x" * 111, "Auto: Re: " + "x" * 109 + "…"),
-        ("x" * 107 + " {{ sender.name }} y y y", "Auto: Re: " + "x" * 107 + "…"),
-        ("x" * 190 + " {{ sender.name }}", "Auto: Re: " + "x" * 109 + "…"),
+        ("Nie ma mnie do {{ absence.end }}.", "Auto: Re – Nie ma mnie do …"),
+        ("Zastępuje mnie {{ deputy.name }}. Wracam.", "Auto: Re – Zastępuje mnie … Wracam."),
+        ("Do {{ absence.end }}.pl", "Auto: Re – Do ….pl"),
+        ("x" * 108, "Auto: Re – " + "x" * 108),
+        ("x" * 111, "Auto: Re – " + "x" * 108 + "…"),
+        ("x" * 106 + " {{ sender.name }} y y y", "Auto: Re – " + "x" * 106 + "…"),
+        ("x" * 190 + " {{ sender.name }}", "Auto: Re – " + "x" * 108 + "…"),
     ],
 )
 def test_a_draft_begins_as_people_read_it(typed: str, shown: str) -> None:
