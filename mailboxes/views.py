@@ -69,8 +69,7 @@ def set_language(request: HttpRequest) -> HttpResponse:
 @login_required
 def device_list(request: HttpRequest) -> HttpResponse:
     """Where the person is signed in."""
-    zone = _person(request).time_zone
-    context = {"devices": _devices(request), "zone": zone, "city": time_zones.city(zone)}
+    context = {"devices": _devices(request), "city": time_zones.city(_person(request).time_zone)}
     return render(request, "usersessions/usersession_list.html", context)
 
 
