@@ -17,7 +17,7 @@ from mailboxes.log import Actor
 from mailboxes.models import Mailbox
 from responders.core import schedule
 from responders.models import Responder, ResponderEvent
-from responders.validation import ResponderInput, all_texts, as_input, checked, plain, tidy
+from responders.validation import ResponderInput, all_texts, as_input, checked, plain, refuse_too_many, tidy
 
 # Off for longer than this, switching on again begins a new activation: everyone is answered afresh.
 QUICK_OFF_AND_ON = timedelta(days=1)
@@ -101,6 +101,8 @@ def lock_mailboxes(keys: Iterable[int]) -> None:
 def _take_in(row: Responder, mailbox: Mailbox, values: ResponderInput, now: datetime) -> dict[str, list[Any]]:
     """Put what was typed into a row, new or stored; return what is another than before. Raises ResponderInvalid."""
     before = row if row.pk else None
+    if before is None:
+        refuse_too_many(mailbox)
     values = replace(tidy(values), language=values.language or mailbox.language)
     window = checked(mailbox, values, before, now)
     old = as_input(row) if before else None
@@ -120,6 +122,8 @@ def says_the_same(row: Responder, values: ResponderInput) -> bool:
 
 def check(mailbox: Mailbox, values: ResponderInput, now: datetime, responder: Responder | None = None) -> None:
     """Whether `save_responder` would take the values. Raises ResponderInvalid."""
+    if responder is None:
+        refuse_too_many(mailbox)
     checked(mailbox, tidy(values), responder, now)
 
 

@@ -20,6 +20,9 @@ from responders.models import AudienceChoices, CaseFormChoices, HoursModeChoices
 
 MAX_TEXT_CHARACTERS = 50_000
 MAX_FURTHER_TEXTS = 20
+# The hook reads all that a mailbox has for each message, everybody's in one process.
+MAX_CHARACTERS_TOGETHER = 150_000
+MAX_RESPONDERS = 100
 MAX_LIST_ITEMS = 50
 MAX_WORD_CHARACTERS = 100
 # In which a responder may hold a text; dates in it are written as that language writes them.
@@ -189,6 +192,7 @@ def checked(mailbox: Mailbox, values: ResponderInput, before: Responder | None, 
         errors["interval_days"] = [_("At least one day must pass.")]
     _check_texts(values, errors)
     errors.update(_errors_in_further_texts(mailbox, values))
+    errors.update(_errors_in_size(values))
     errors.update(_errors_in_conditions(mailbox, values))
     errors.update(_errors_about_deputy(mailbox, values))
     errors.update(_errors_in_hours(values))
@@ -255,6 +259,19 @@ def _errors_in_further_texts(mailbox: Mailbox, values: ResponderInput) -> Errors
     if len(values.texts) > MAX_FURTHER_TEXTS:
         errors[f"texts-{MAX_FURTHER_TEXTS}-language"] = [_("There are too many texts.")]
     return errors
+
+
+def _errors_in_size(values: ResponderInput) -> Errors:
+    if sum(len(text.subject + text.text_body + text.html_body) for text in all_texts(values)) > MAX_CHARACTERS_TOGETHER:
+        return {"text_body": [_("All texts together are too long.")]}
+    return {}
+
+
+def refuse_too_many(mailbox: Mailbox) -> None:
+    """Whether the mailbox may have one more. Raises ResponderInvalid."""
+    if mailbox.pk and mailbox.responders.count() >= MAX_RESPONDERS:
+        words = _("The mailbox has %(most)d autoresponders, as many as it may. Delete one that is over first.")
+        raise ResponderInvalid({"type": [words % {"most": MAX_RESPONDERS}]})
 
 
 def _errors_in_conditions(mailbox: Mailbox, values: ResponderInput) -> Errors:

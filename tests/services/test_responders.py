@@ -11,6 +11,7 @@ from django.utils import translation
 
 from mailboxes.models import Mailbox, User
 from responders import history, sentences, services, validation
+from responders.core.facts import Text
 from responders.core.schedule import State
 from responders.models import Responder, ResponderEvent
 
@@ -143,6 +144,31 @@ def test_responders_change_places(mailbox: Mailbox, anna: User) -> None:
     services.move(rows[2], up=True, actor=anna, now=NOW)
     services.move(rows[0], up=True, actor=anna, now=NOW)
     assert list(mailbox.responders.order_by("position").values_list("subject", flat=True)) == ["a", "c", "b"]
+
+
+def test_a_mailbox_holds_no_more_than_the_hook_reads_for_each_message(
+    absence: Responder, mailbox: Mailbox, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One owner's heap of texts would take the memory, and with it everybody's replies."""
+    monkeypatch.setattr(validation, "MAX_RESPONDERS", 2)
+    services.save_responder(mailbox, ABSENCE, actor=anna, now=NOW)
+    changed = services.save_responder(mailbox, ABSENCE, actor=anna, now=NOW, responder=absence)
+    for add in (
+        lambda: services.save_responder(mailbox, ABSENCE, actor=anna, now=NOW),
+        lambda: services.add_responders([(mailbox, ABSENCE)], actor=anna, now=NOW),
+    ):
+        with pytest.raises(validation.ResponderInvalid, match="as many as it may"):
+            add()
+    services.delete_responder(changed, actor=anna, now=NOW)
+    assert services.save_responder(mailbox, ABSENCE, actor=anna, now=NOW).pk
+
+
+def test_its_texts_have_an_end_together_too(mailbox: Mailbox, anna: User) -> None:
+    texts = tuple(Text(language, "Auto", "x" * 49_000, "") for language in ("en", "de", "fr"))
+    values = replace(ABSENCE, text_body="y" * 2_000, texts=texts)
+    assert services.save_responder(mailbox, values, actor=anna, now=NOW).pk
+    with pytest.raises(validation.ResponderInvalid, match="All texts together are too long"):
+        services.save_responder(mailbox, replace(values, html_body="<p>z</p>" * 1_000), actor=anna, now=NOW)
 
 
 def test_a_deleted_responder_stays_in_the_history(absence: Responder, mailbox: Mailbox, anna: User) -> None:
