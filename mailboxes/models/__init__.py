@@ -1,0 +1,67 @@
+"""Who receives mail, and who may touch it."""
+
+from mailboxes.models.dns import (
+    DomainClaim,
+    DomainHealth,
+    DomainRecord,
+    DomainRecordChange,
+)
+from mailboxes.models.hosting import (
+    MAX_QUOTA_MB,
+    MAX_RECIPIENTS,
+    Alias,
+    AliasTarget,
+    AppPassword,
+    Customer,
+    Delegation,
+    Domain,
+    Mailbox,
+    validate_domain_name,
+    validate_local_part,
+)
+from mailboxes.models.log import (
+    LogLine,
+    Way,
+)
+from mailboxes.models.people import (
+    LANGUAGES,
+    User,
+    UserManager,
+    default_language,
+    default_time_zone,
+    validate_time_zone,
+)
+from mailboxes.models.sending import (
+    DkimKey,
+    SendingCount,
+    SendingStop,
+)
+
+__all__ = [
+    "LANGUAGES",
+    "MAX_QUOTA_MB",
+    "MAX_RECIPIENTS",
+    "Alias",
+    "AliasTarget",
+    "AppPassword",
+    "Customer",
+    "Delegation",
+    "DkimKey",
+    "Domain",
+    "DomainClaim",
+    "DomainHealth",
+    "DomainRecord",
+    "DomainRecordChange",
+    "LogLine",
+    "Mailbox",
+    "SendingCount",
+    "SendingStop",
+    "User",
+    "UserManager",
+    "Way",
+    "default_language",
+    "default_time_zone",
+    "validate_domain_name",
+    "validate_local_part",
+    "validate_time_zone",
+]
