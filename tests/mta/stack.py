@@ -108,6 +108,12 @@ def message(sender: str = "", to: str = "", subject: str = "Pytanie", text: str 
     return made
 
 
+def run_check(conf: Path) -> subprocess.CompletedProcess[str]:
+    """Whether somebody listens for changes of who signs in, as a container asks."""
+    command = [sys.executable, "-m", "mailboxes.sign_in_cache", "--check", str(conf)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
 def _children(pid: int) -> list[int]:
     try:
         return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
@@ -132,7 +138,8 @@ class Stack:
         }  # fmt: skip
         self.code = ROOT  # the panel's, that its commands and the hook are run from
         self.database_hosts: list[str] = []  # that Postfix and Dovecot ask, in their order; none: the panel's own
-        self.dovecot_also = ""  # settings beyond those of deploy/
+        # Settings beyond those of deploy/. Who changed is forgotten because Dovecot is told so, not as time goes by.
+        self.dovecot_also = "auth_cache_ttl = 1 hour\n"
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     # --- setting up ---
@@ -146,6 +153,7 @@ class Stack:
         self._configure_dovecot()
         self.sink.start()
         self._launch("dovecot", ["/usr/sbin/dovecot", "-F", "-c", self.dovecot_conf])
+        self.start_sign_ins()
         subprocess.run(["postfix", "-c", self.config, "check"], check=True)
         self._start_postfix()
         self.start_hook()
@@ -156,6 +164,21 @@ class Stack:
         for name in list(self._running):
             self._end(name)
         self.sink.stop()
+
+    def start_sign_ins(self) -> None:
+        """What lets Dovecot forget."""
+        self._launch("sign-ins", [sys.executable, "-m", "mailboxes.sign_in_cache", self.sign_ins_conf])
+        until(lambda: run_check(self.sign_ins_conf).returncode == 0, "somebody listens for changes")
+
+    @property
+    def sign_ins_conf(self) -> Path:
+        return self.folder / "dovecot" / "sign-in-cache.conf.ext"
+
+    def kill_sign_ins(self) -> None:
+        """At once, whatever it is doing."""
+        process = self._running.pop("sign-ins")
+        process.kill()
+        process.wait(30)
 
     def start_hook(self) -> None:
         manage = [sys.executable, self.code / "manage.py"]

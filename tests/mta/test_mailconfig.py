@@ -19,7 +19,9 @@ FILES = {
         "pgsql-domains.cf", "pgsql-mailboxes.cf", "pgsql-refused.cf", "pgsql-senders.cf", "pgsql-sending.cf",
         "pgsql-there.cf",
     },
-    "dovecot": {"dovecot.conf", "dovecot-sql.conf.ext", "sign-in.lua", "spam-to-junk.sieve"},
+    "dovecot": {
+        "dovecot.conf", "dovecot-sql.conf.ext", "sign-in-cache.conf.ext", "sign-in.lua", "spam-to-junk.sieve"
+    },
     "rspamd": {
         "dkim_signing.conf", "milter_headers.conf", "options.inc", "rspamd.lua", "settings.conf", "worker-proxy.inc",
     },

@@ -18,6 +18,8 @@ def assert_understood(words: list[str]) -> None:
     if program.startswith("python"):
         program, arguments = arguments[0], arguments[1:]
     match program:
+        case "-m":
+            _assert_module(arguments)
         case "manage.py":
             _assert_managed(arguments)
         case "gunicorn":
@@ -37,6 +39,14 @@ def _assert_managed(arguments: list[str]) -> None:
         parser.parse_args(rest)
     except (CommandError, SystemExit) as error:
         raise AssertionError(f"{arguments}: {error}") from error
+
+
+def _assert_module(arguments: list[str]) -> None:
+    """A program of ours that does without Django; its file is not here, and it says no more than that."""
+    finished = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (finished.returncode, "cannot be used" in finished.stderr) == (1, True), finished.stderr
 
 
 def _assert_served(arguments: list[str]) -> None:

@@ -62,7 +62,9 @@ def variables(text: str) -> list[str]:
 
 
 def test_every_part_of_the_panel_has_its_service() -> None:
-    assert {"web", "hook", "worker", "beat", "postgres", "redis", "postfix", "dovecot", "rspamd"} <= set(SERVICES)
+    assert {"web", "hook", "worker", "beat", "postgres", "redis", "postfix", "dovecot", "rspamd", "sign-ins"} <= set(
+        SERVICES
+    )
 
 
 def troubles(compose: Any) -> list[str]:

@@ -22,7 +22,7 @@ def directives(unit: Path) -> dict[str, str]:
 
 def test_there_is_a_unit_for_every_service() -> None:
     names = [unit.stem.removeprefix("webmail-panel-") for unit in UNITS]
-    assert names == ["backup", "beat", "hook", "web", "worker"]
+    assert names == ["backup", "beat", "hook", "sign-ins", "web", "worker"]
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)

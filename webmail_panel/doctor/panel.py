@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from mailboxes import log_owner
+from mailboxes import log_owner, sign_in_cache
 from webmail_panel import health
 from webmail_panel.celery import app
 from webmail_panel.doctor.finding import Finding, fail, ok, unknown, warn
@@ -97,6 +97,27 @@ def judge_log(wall: log_owner.Wall) -> Finding:
             "PostgreSQL 15: ALTER ROLE webmail_panel NOCREATEROLE. Else revoke its ADMIN OPTION on webmail_panel_log.",
         )  # fmt: skip
     return ok("log", "only added to, by the panel's role too")
+
+
+def check_sign_ins() -> Finding:
+    """Whether Dovecot is told whom to forget."""
+    parameters = connection.get_connection_params() | {"connect_timeout": PATIENCE}
+    try:
+        with psycopg.connect(**parameters, autocommit=True) as asked:
+            row = asked.execute(sign_in_cache.LISTENERS.encode()).fetchone()
+    except psycopg.Error as error:
+        return unknown("sign-ins", f"the database does not say who listens: {str(error).partition(chr(10))[0]}")
+    return judge_sign_ins(row[0] if row else 0)
+
+
+def judge_sign_ins(listeners: int) -> Finding:
+    """`listeners`: sessions of webmail-panel-sign-ins at the database that is written."""
+    if listeners:
+        return ok("sign-ins", "Dovecot forgets a sign-in as soon as it changed")
+    return fail(
+        "sign-ins", "nobody tells Dovecot what changed: an old password may get in for a minute more",
+        "systemctl restart webmail-panel-sign-ins; journalctl -u webmail-panel-sign-ins",
+    )  # fmt: skip
 
 
 def known() -> Known:

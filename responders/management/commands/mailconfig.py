@@ -6,6 +6,7 @@ mail server's configuration must not be able to add a line to it.
 
 import grp
 import os
+import pwd
 import re
 import shlex
 import sys
@@ -33,6 +34,7 @@ SECRET_FILES = {"postfix": "pgsql-domains.cf", "dovecot": "dovecot-sql.conf.ext"
 # Of each call alone, not of what is written.
 NOT_KEPT = {"server", "output", "force", "again", "password_stdin", "password"}
 DEFAULT_ROLE = "webmail_panel_mta"
+PANEL_USER = "webmail-panel"
 HOOK = "127.0.0.1:8024"
 LOCAL_NETWORKS = "127.0.0.0/8 [::1]/128"
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
@@ -317,6 +319,14 @@ def _add_dovecot_options(parser: CommandParser) -> None:
     parser.add_argument("--mail-dir", default="/var/vmail", metavar="DIR", help="(default: %(default)s)")
     parser.add_argument("--run-dir", default="/run/dovecot", metavar="DIR", help="(default: %(default)s)")
     parser.add_argument("--state-dir", default="/var/lib/dovecot", metavar="DIR", help="(default: %(default)s)")
+    parser.add_argument(
+        "--flush-listen", default="", metavar="PATH",
+        help="the socket where it is told whom to forget, …-master (default: flush-master in its --run-dir)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--flush-user", default="", metavar="USER",
+        help=f"the name or number of whoever tells it (default: {PANEL_USER} where there is one, else root)",
+    )  # fmt: skip
 
 
 def _postfix_values(options: Mapping[str, Any]) -> dict[str, str]:
@@ -372,7 +382,7 @@ def _dovecot_values(options: Mapping[str, Any]) -> dict[str, str]:
     return {
         "DATABASE": f"{_conninfo(options)} user={user} password={password}",
         "CONFIG_DIR": str(_folder("--output", options["output"])),
-        "RUN_DIR": str(_folder("--run-dir", options["run_dir"])),
+        "RUN_DIR": str(run_dir := _folder("--run-dir", options["run_dir"])),
         "STATE_DIR": str(_folder("--state-dir", options["state_dir"])),
         "MAIL_DIR": str(_folder("--mail-dir", options["mail_dir"])),
         "MAIL_USER": _safe("--mail-user", options["mail_user"]),
@@ -384,9 +394,31 @@ def _dovecot_values(options: Mapping[str, Any]) -> dict[str, str]:
         "LMTP_LISTENER": _dovecot_listener("--lmtp-listen", options["lmtp_listen"]),
         "AUTH_LISTENER": _dovecot_listener("--auth-listen", options["auth_listen"]),
         "QUOTA_LISTENER": _dovecot_listener("--quota-listen", options["quota_listen"]),
+        "FLUSH_SOCKET": str(flush_socket := _flush_socket(options)),
+        # Dovecot wants to find what is in its own folder by the name alone.
+        "FLUSH_LISTENER": flush_socket.name if flush_socket.parent == run_dir else str(flush_socket),
+        "FLUSH_USER": _flush_user(options["flush_user"]),
         "RECIPIENT_DELIMITER": settings.RECIPIENT_DELIMITER,
         "SPAM_TESTS": _spam_tests(settings.SPAM_FIELDS),
     }
+
+
+def _flush_socket(options: Mapping[str, Any]) -> Path:
+    """Dovecot 2.3 knows by the end of a socket's name what may be asked there."""
+    path = _folder("--flush-listen", options["flush_listen"] or f"{options['run_dir']}/flush-master")
+    if not path.name.endswith("-master"):
+        raise CommandError(f"--flush-listen {path}: the name must end in -master")
+    return path
+
+
+def _flush_user(wanted: str) -> str:
+    """Raises CommandError: Dovecot does not start with a user that is not there."""
+    if wanted.isdecimal():
+        return wanted
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    if wanted and wanted not in known:
+        raise CommandError(f"--flush-user {wanted}: there is no such user")
+    return wanted or (PANEL_USER if PANEL_USER in known else "root")
 
 
 def _spam_tests(fields: list[str]) -> str:

@@ -67,7 +67,7 @@ def findings(options: dict[str, Any]) -> Iterator[Finding]:
     yield from _services(options)
     yield mail_servers.check_relay(something)
     yield from _postfix(options, something)
-    yield from _dovecot(options, something)
+    yield from _dovecot(options, something, has_database=has_database)
     yield from _rspamd(options)
     yield from _host(options)
 
@@ -106,13 +106,15 @@ def _postfix(options: dict[str, Any], something: panel.Known) -> Iterator[Findin
     yield mail_servers.check_queue(folder, time.time())
 
 
-def _dovecot(options: dict[str, Any], something: panel.Known) -> Iterator[Finding]:
+def _dovecot(options: dict[str, Any], something: panel.Known, *, has_database: bool) -> Iterator[Finding]:
     folder = Path(options["dovecot"])
     if DOVECOT in options["without"]:
         return
     yield configuration.check_files(DOVECOT, folder)
     if (folder / "dovecot.conf").exists():
         yield from mail_servers.check_dovecot(folder, something)
+        if has_database:
+            yield panel.check_sign_ins()
 
 
 def _rspamd(options: dict[str, Any]) -> Iterator[Finding]:

@@ -1,0 +1,210 @@
+"""`python -m mailboxes.sign_in_cache FILE`: beside Dovecot, lets it forget who signed in as soon as that changed.
+
+Dovecot keeps what the database said of somebody who signed in (auth_cache_ttl). The database tells with each commit
+whom it concerns (migration 0026: NOTIFY), and Dovecot is told to forget them. FILE comes from `mailconfig dovecot`.
+
+Without Django, whose settings hold more than this program may know: it signs in as the mail servers' role, which need
+not be able to read anything for it. It asks the primary alone, for a replica takes no LISTEN, and whatever it may have
+missed (a connection that was lost, Dovecot that did not answer) it makes good by letting Dovecot forget everybody.
+"""
+
+import argparse
+import configparser
+import logging
+import select
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, Self
+
+import psycopg
+from psycopg import pq
+
+CHANNEL = "mail_sign_ins"
+EVERYBODY = ""  # in place of an address
+# How the session is called in pg_stat_activity, where everybody may see that somebody listens.
+SESSION = "webmail-panel-sign-ins"
+LISTENERS = (
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE application_name = 'webmail-panel-sign-ins' AND datname = current_database()"
+)
+# Dovecot looks at all it remembers for each name. More at once cost more than asking for everybody anew.
+MANY = 100
+# Seconds. A look-up that read the old row may come to its end after we were told; it takes as long as the patience of
+# sign-in.lua and a hash on a busy machine. A replica may be a moment late.
+AGAIN_AFTER = 10.0
+# Between two messages to Dovecot: what changes meanwhile goes into the next.
+GATHER = 0.05
+# A server that says nothing is asked whether it is there as often as this, and waited for as long as that.
+SILENCE, PATIENCE = 15.0, 5.0
+RETRY = 1.0
+log = logging.getLogger("sign_in_cache")
+
+
+class NotFollowedError(RuntimeError):
+    """Nobody listens; what is wrong stands in the text."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the database is, in libpq's words, and the socket on which Dovecot takes commands."""
+
+    database: str
+    socket: str
+
+
+def read_place(path: Path) -> Place:
+    """Raises ValueError, with what is wrong in one line."""
+    file = configparser.ConfigParser(interpolation=None)
+    try:
+        file.read_string(path.read_text())
+        return Place(file["sign-ins"]["database"], file["sign-ins"]["socket"])
+    except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as error:
+        raise ValueError(f"{path} cannot be used: {' '.join(str(error).split())}") from error
+
+
+def command(names: Iterable[str]) -> bytes:
+    """What Dovecot's auth process is told: `CACHE-FLUSH id [user…]`, no user for all of them.
+
+    A notice may come from whoever may connect to the database: what is no address cannot become a command.
+    """
+    named = sorted(set(names))
+    if len(named) > MANY or not all(name.isprintable() and name for name in named):
+        named = []
+    return "\t".join(["VERSION\t1\t0\nCACHE-FLUSH\t1", *named]).encode() + b"\n"
+
+
+def forget(path: str, names: Iterable[str]) -> None:
+    """Tell Dovecot, and wait until it has. Raises OSError."""
+    with socket.socket(socket.AF_UNIX) as dovecot:
+        dovecot.settimeout(PATIENCE)
+        dovecot.connect(path)
+        dovecot.sendall(command(names))
+        with dovecot.makefile("rb") as answers:
+            for line in answers:
+                if line.startswith(b"OK\t1"):
+                    return
+    raise OSError(f"Dovecot hung up on {path}")
+
+
+class Changes:
+    """A connection to the database over which it tells who changed; never waited for without end.
+
+    psycopg waits for the answer to a question as long as it takes, so libpq is asked itself.
+    """
+
+    def __init__(self, database: str) -> None:
+        """Raises psycopg.Error, OSError."""
+        self._connection = psycopg.connect(database, autocommit=True, application_name=SESSION)
+        self._pgconn = self._connection.pgconn
+        self._told: set[str] = set()
+        self._ask(f"LISTEN {CHANNEL}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._connection.close()
+
+    def within(self, seconds: float) -> set[str]:
+        """Whom the database told of, at the latest after so many seconds; nobody: it is there. Raises like __init__."""
+        if not self._told:
+            self._read(seconds)
+        if not self._told:
+            self._ask("SELECT")
+        told, self._told = self._told, set()
+        return told
+
+    def _ask(self, question: str) -> None:
+        self._pgconn.send_query(question.encode())
+        end = time.monotonic() + PATIENCE
+        while self._pgconn.is_busy():
+            self._pgconn.flush()
+            if not self._read(end - time.monotonic()) and time.monotonic() >= end:
+                raise TimeoutError("the database does not answer")
+        while (result := self._pgconn.get_result()) is not None:
+            if result.status not in {pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK}:
+                raise psycopg.OperationalError(result.error_message.decode(errors="replace"))
+
+    def _read(self, seconds: float) -> bool:
+        """Whether something came."""
+        readable, _writable, _other = select.select([self._pgconn.socket], [], [], max(0.0, seconds))
+        if readable:
+            self._pgconn.consume_input()
+            while (notice := self._pgconn.notifies()) is not None:
+                self._told.add(notice.extra.decode(errors="replace"))
+        return bool(readable)
+
+
+def follow(
+    within: Callable[[float], set[str]], forget_them: Callable[[set[str]], None], now: Callable[[], float]
+) -> NoReturn:
+    """Hand on what is told, at once and once more a moment later. Ends with the error of what failed."""
+    told, again = {EVERYBODY}, dict[str, float]()  # before now, nobody listened
+    while True:
+        moment = now()
+        due = {name for name, at in again.items() if at <= moment}
+        if told | due:
+            forget_them(told | due)
+        again = {name: at for name, at in again.items() if name not in due} | dict.fromkeys(told, moment + AGAIN_AFTER)
+        told = within(max(0.0, min([SILENCE, *(at - moment for at in again.values())])))
+
+
+def run(place: Place) -> NoReturn:
+    """Follow, whatever goes away and comes back; each trouble is told once."""
+
+    def forget_them(names: set[str]) -> None:
+        forget(place.socket, names)
+        time.sleep(GATHER)
+
+    trouble = ""
+    while True:
+        try:
+            with Changes(place.database) as changes:
+                forget(place.socket, [EVERYBODY])
+                log.info("Dovecot forgets who signed in as soon as the database says that it changed")
+                trouble = ""
+                follow(changes.within, forget_them, time.monotonic)
+        except (psycopg.Error, OSError) as error:
+            said = " ".join(str(error).split()) or type(error).__name__
+            if said != trouble:
+                log.warning("not followed, what Dovecot remembers lasts for auth_cache_ttl: %s", said)
+            trouble = said
+        time.sleep(RETRY)
+
+
+def check(place: Place) -> None:
+    """Whether somebody listens. Raises NotFollowedError."""
+    try:
+        with psycopg.connect(place.database, autocommit=True) as asked:
+            row = asked.execute(LISTENERS.encode()).fetchone()
+    except psycopg.Error as error:
+        raise NotFollowedError(f"the database does not answer: {' '.join(str(error).split())}") from error
+    if row is None or not row[0]:
+        raise NotFollowedError("nobody listens for changes")
+
+
+def main(arguments: list[str]) -> None:
+    """Runs until it is ended."""
+    parser = argparse.ArgumentParser("sign_in_cache", description="Let Dovecot forget who signed in when it changed.")
+    parser.add_argument("file", type=Path, help="sign-in-cache.conf.ext, as `mailconfig dovecot` wrote it")
+    parser.add_argument("--check", action="store_true", help="only say whether somebody listens, by the exit code")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="{asctime} {levelname} {name} {message}", style="{")
+    try:
+        place = read_place(options.file)
+        if options.check:
+            check(place)
+        else:
+            run(place)
+    except (ValueError, NotFollowedError) as error:
+        parser.exit(1, f"{error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

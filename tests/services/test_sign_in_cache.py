@@ -1,0 +1,179 @@
+"""The database tells whom Dovecot must forget, with the commit that concerns a sign-in; and what Dovecot is told."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from allauth.mfa.models import Authenticator
+from django.db import connection
+from django.utils import timezone
+
+from mailboxes.models import AppPassword, Domain, Mailbox, User
+from mailboxes.sign_in_cache import AGAIN_AFTER, EVERYBODY, MANY, Changes, command, follow, read_place
+from tests.committed import emptied_afterwards
+
+ANNA = "anna@firma.example"
+END = "the end"
+
+
+@pytest.fixture
+def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Rows are committed: a notice comes with the commit."""
+    yield from emptied_afterwards(django_db_blocker)
+
+
+@pytest.fixture
+def told(mailbox: Mailbox) -> Iterator[Callable[[], set[str]]]:
+    """Whom the database told of since the last time."""
+    parameters = connection.get_connection_params()
+    not_libpqs = {"context", "cursor_factory", "prepare_threshold"}
+    words = {name: value for name, value in parameters.items() if name not in not_libpqs}
+    with Changes(psycopg.conninfo.make_conninfo(**words)) as changes:
+
+        def since() -> set[str]:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_notify('mail_sign_ins', %s)", [END])
+            names: set[str] = set()
+            while END not in names:
+                names |= changes.within(60)
+            return names - {END}
+
+        yield since
+
+
+CHANGES: dict[str, Callable[[Mailbox], object]] = {
+    "password": lambda box: User.objects.filter(pk=box.owner_id).update(password="argon2$argon2id$other"),
+    "barred": lambda box: User.objects.filter(pk=box.owner_id).update(is_active=False),
+    "second factor": lambda box: Authenticator.objects.create(user_id=box.owner_id, type="totp", data={}),
+    "suspended": lambda box: Mailbox.objects.filter(pk=box.pk).update(is_active=False, suspended_at=timezone.now()),
+    "space": lambda box: Mailbox.objects.filter(pk=box.pk).update(quota_mb=5),
+    "another owner": lambda box: Mailbox.objects.filter(pk=box.pk).update(owner=None),
+    "deleted": lambda box: Mailbox.objects.filter(pk=box.pk).delete(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_what_concerns_a_sign_in_is_told(mailbox: Mailbox, told: Callable[[], set[str]], change: Any) -> None:
+    change(mailbox)
+    assert told() == {ANNA}
+
+
+def test_a_second_factor_that_ended_is_told(mailbox: Mailbox, told: Callable[[], set[str]]) -> None:
+    factor = Authenticator.objects.create(user=mailbox.owner, type="totp", data={})
+    assert told() == {ANNA}
+    factor.delete()
+    assert told() == {ANNA}
+
+
+def test_a_new_app_password_is_nobodys_business_and_one_that_ended_is(
+    mailbox: Mailbox, told: Callable[[], set[str]]
+) -> None:
+    made = AppPassword.objects.create(mailbox=mailbox, name="phone", digest="0" * 64)
+    assert told() == set()
+    made.delete()
+    assert told() == {ANNA}
+
+
+def test_of_a_renamed_mailbox_both_addresses_are_told(mailbox: Mailbox, told: Callable[[], set[str]]) -> None:
+    Mailbox.objects.filter(pk=mailbox.pk).update(local_part="ania")
+    assert told() == {ANNA, "ania@firma.example"}
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"quota_mb": 3}])
+def test_a_change_of_a_domain_concerns_everybody(
+    mailbox: Mailbox, told: Callable[[], set[str]], change: dict[str, Any]
+) -> None:
+    Domain.objects.filter(pk=mailbox.domain.pk).update(**change)
+    assert told() == {EVERYBODY}
+
+
+def test_every_mailbox_of_an_owner_is_told(mailbox: Mailbox, told: Callable[[], set[str]]) -> None:
+    Mailbox.objects.create(domain=mailbox.domain, local_part="info", owner=mailbox.owner)
+    assert told() == set()
+    CHANGES["password"](mailbox)
+    assert told() == {ANNA, "info@firma.example"}
+
+
+def test_what_does_not_concern_a_sign_in_is_not_told(mailbox: Mailbox, told: Callable[[], set[str]]) -> None:
+    """A visit writes the time of it; a name is nobody's password."""
+    User.objects.filter(pk=mailbox.owner_id).update(last_login=timezone.now(), name="Ania")
+    Mailbox.objects.filter(pk=mailbox.pk).update(name="Ania", language="en")
+    Domain.objects.filter(pk=mailbox.domain.pk).update(max_mailboxes=5)
+    assert told() == set()
+
+
+@pytest.mark.usefixtures("db")
+def test_everything_that_the_look_up_reads_is_known_to_a_trigger() -> None:
+    """A view that reads one more table needs a trigger there."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT table_name FROM information_schema.view_table_usage"
+            " WHERE view_name IN ('mail_accounts', 'mail_app_passwords', 'mail_mailboxes')"
+        )
+        read = {name for (name,) in cursor.fetchall()}
+        cursor.execute(
+            "SELECT DISTINCT t.tgrelid::regclass::text FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid"
+            " WHERE p.prosrc LIKE '%mail_sign_ins%'"
+        )
+        watched = {name for (name,) in cursor.fetchall()}
+    assert read == watched
+
+
+def test_few_are_named_and_of_many_everybody_is_forgotten() -> None:
+    beginning = b"VERSION\t1\t0\nCACHE-FLUSH\t1"
+    assert command(["b@x", "a@x"]) == beginning + b"\ta@x\tb@x\n"
+    assert command(["b@x", EVERYBODY]) == beginning + b"\n"
+    assert command(f"{number}@x" for number in range(MANY + 1)) == beginning + b"\n"
+    assert command(["a@x\nPASS\t2\tb@x"]) == beginning + b"\n"
+
+
+class Ended(Exception):
+    """No more is told."""
+
+
+def test_it_begins_with_everybody_and_says_everything_twice() -> None:
+    """What was told before it listened is made good; the second time is for look-ups that were on their way."""
+    forgotten: list[tuple[float, set[str]]] = []
+    clock = [0.0]
+    news = {2.0: {"a@x"}, 3.0: {"b@x"}}
+
+    def within(seconds: float) -> set[str]:
+        end = clock[0] + seconds
+        clock[0] = min([end, *(at for at in news if clock[0] < at)])
+        if clock[0] > 3 * AGAIN_AFTER:
+            raise Ended
+        return news.get(clock[0], set())
+
+    with contextlib.suppress(Ended):
+        follow(within, lambda names: forgotten.append((clock[0], names)), lambda: clock[0])
+    assert forgotten == [
+        (0.0, {EVERYBODY}), (2.0, {"a@x"}), (3.0, {"b@x"}),
+        (AGAIN_AFTER, {EVERYBODY}), (2.0 + AGAIN_AFTER, {"a@x"}), (3.0 + AGAIN_AFTER, {"b@x"}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "No such file"),
+        ("[other]\n", "sign-ins"),
+        ("[sign-ins]\nsocket = x\n", "database"),
+        ("\x00", "cannot be used"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_clear_line(tmp_path: Path, text: str | None, said: str) -> None:
+    path = tmp_path / "conf"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ValueError, match=said) as error:
+        read_place(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_password_with_anything_in_it_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "conf"
+    path.write_text("[sign-ins]\ndatabase = host=x password=a%(b)s;=!\nsocket = /run/x-master\n")
+    assert read_place(path).database == "host=x password=a%(b)s;=!"
