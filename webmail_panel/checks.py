@@ -140,7 +140,7 @@ def check_relay_url(**_kwargs: Any) -> Iterable[CheckMessage]:
 def check_database(**_kwargs: Any) -> Iterable[CheckMessage]:
     """Postfix, Dovecot and the hook speak SQL that only PostgreSQL understands."""
     engine = settings.DATABASES["default"].get("ENGINE", "")
-    if engine != "django.db.backends.postgresql":
+    if engine != "webmail_panel.database":
         yield checks.Error(
             f"DATABASE_URL asks for {engine or 'nothing'}: the panel runs on PostgreSQL only.", id="panel.E006"
         )

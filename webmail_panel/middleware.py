@@ -12,6 +12,7 @@ from django.utils import timezone, translation
 from django.utils.http import urlencode
 
 from mailboxes import access, devices, second_factor
+from webmail_panel.database import patience
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -33,6 +34,17 @@ TO_PROVE = {
     "account_logout", "admin:logout", "set_language",
 }  # fmt: skip
 TO_SET_UP = {"mfa_index", "mfa_activate_totp", "mfa_add_webauthn"} | TO_PROVE
+
+
+class ShortPatienceMiddleware:
+    """While a page is made, a database that does not answer is given up within seconds."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with patience.short():
+            return self.get_response(request)
 
 
 class SecurityHeadersMiddleware:

@@ -51,6 +51,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "webmail_panel.middleware.ShortPatienceMiddleware",
     "webmail_panel.hosted_names.HostedNamesMiddleware",
     "webmail_panel.mta_sts.MtaStsMiddleware",  # under names of the customers' domains, which ALLOWED_HOSTS has not
     "django.middleware.security.SecurityMiddleware",
@@ -103,9 +104,12 @@ DATABASE_PATIENCE = {
     "tcp_user_timeout": "20000",
 }
 DATABASE = env.db_url("DATABASE_URL", default="postgresql:///webmail_panel")
+# Django's own backend, with less patience while a page is made: webmail_panel/database.
+BACKENDS = {"django.db.backends.postgresql": "webmail_panel.database"}
 DATABASES = {
     "default": DATABASE
     | {
+        "ENGINE": BACKENDS.get(DATABASE["ENGINE"], DATABASE["ENGINE"]),
         "OPTIONS": DATABASE_PATIENCE | DATABASE.get("OPTIONS", {}),
         "ATOMIC_REQUESTS": True,
         "CONN_MAX_AGE": 60,

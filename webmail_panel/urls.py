@@ -37,3 +37,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),
     path("metrics", metrics, name="metrics"),
 ]
+
+handler500 = "webmail_panel.away.handler500"
