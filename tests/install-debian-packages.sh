@@ -3,7 +3,7 @@
 # started; anybody else is told what to install. The settings of the machine are not touched.
 set -eu
 
-PACKAGES="postfix postfix-pgsql dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pgsql dovecot-sieve \
+PACKAGES="postfix postfix-pgsql dovecot-core dovecot-imapd dovecot-lmtpd dovecot-sieve \
     dovecot-auth-lua lua-sql-postgres rspamd \
     mariadb-server-core nsd nginx-light logrotate rsync systemd chromium-headless-shell gettext iproute2"
 

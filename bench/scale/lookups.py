@@ -44,8 +44,7 @@ def rendered(folder: Path) -> list[Lookup]:
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     maps = sorted((folder / "postfix").glob("pgsql-*.cf"))
     found = [Lookup(path.stem.removeprefix("pgsql-"), _setting(path, "query")) for path in maps]
-    user = _setting(folder / "dovecot" / "dovecot-sql.conf.ext", "user_query")
-    return [*found, *_of_signing_in(folder / "dovecot" / "sign-in.lua"), Lookup("dovecot user", user)]
+    return [*found, *_of_signing_in(folder / "dovecot" / "sign-in.lua")]
 
 
 def _of_signing_in(script: Path) -> list[Lookup]:

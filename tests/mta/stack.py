@@ -43,7 +43,6 @@ PACKAGES = {
     "dovecot-core": "/usr/sbin/dovecot",
     "dovecot-lmtpd": "/usr/lib/dovecot/lmtp",
     "dovecot-imapd": "/usr/lib/dovecot/imap",
-    "dovecot-pgsql": "/usr/lib/dovecot/modules/auth/libdriver_pgsql.so",
     "dovecot-sieve": "/usr/lib/dovecot/modules/lib90_sieve_plugin.so",
     "dovecot-auth-lua": "/usr/lib/dovecot/modules/auth/libauthdb_lua.so",
     "lua-sql-postgres": "/usr/share/doc/lua-sql-postgres/copyright",
@@ -152,7 +151,7 @@ class Stack:
         self.configure_postfix()
         self._configure_dovecot()
         self.sink.start()
-        self._launch("dovecot", ["/usr/sbin/dovecot", "-F", "-c", self.dovecot_conf])
+        self.restart_dovecot()
         self.start_sign_ins()
         subprocess.run(["postfix", "-c", self.config, "check"], check=True)
         self._start_postfix()
@@ -164,6 +163,13 @@ class Stack:
         for name in list(self._running):
             self._end(name)
         self.sink.stop()
+
+    def restart_dovecot(self) -> None:
+        """It remembers nothing then."""
+        if "dovecot" in self._running:
+            self._end("dovecot")
+        self._launch("dovecot", ["/usr/sbin/dovecot", "-F", "-c", self.dovecot_conf])
+        self._wait_for_port(self.imap_port)
 
     def start_sign_ins(self) -> None:
         """What lets Dovecot forget."""

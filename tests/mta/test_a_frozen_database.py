@@ -1,5 +1,6 @@
 """A database that is frozen, not dead, as on a host whose disk hangs: it takes connections and answers nothing."""
 
+import smtplib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,11 +33,26 @@ def test_who_signed_in_before_reads_mail_and_others_are_told_soon_that_it_is_tem
     stack = own_stack
     hanna, igor = (own_hosting.mailbox(name, password=PASSWORD) for name in ("hanna", "igor"))
     assert answer_to_sign_in(stack, hanna, PASSWORD) == "OK"
-    time.sleep(4)  # no longer believed without asking, and the connection has rested
+    time.sleep(4)  # the connection has rested
     with own_postgres.frozen():
         for _time in range(2):
             assert answer_to_sign_in(stack, hanna, PASSWORD) == "OK"
             assert "UNAVAILABLE" in answer_to_sign_in(stack, igor, PASSWORD)
+    until(lambda: answer_to_sign_in(stack, igor, PASSWORD) == "OK", "he signs in")
+
+
+def test_a_dovecot_that_starts_meanwhile_lets_nobody_wait_for_a_minute_either(
+    own_stack: Stack, own_hosting: Hosting, own_postgres: OwnPostgres
+) -> None:
+    """None of its processes has asked anything yet: neither for who signs in nor for where mail is."""
+    stack, igor = own_stack, own_hosting.mailbox("igor", password=PASSWORD)
+    with own_postgres.frozen():
+        stack.restart_dovecot()
+        assert "UNAVAILABLE" in answer_to_sign_in(stack, igor, PASSWORD)
+        with smtplib.LMTP(str(stack.folder / "sockets" / "lmtp"), timeout=55) as lmtp:
+            lmtp.ehlo()
+            lmtp.mail("")
+            assert lmtp.rcpt(igor)[0] == 451
     until(lambda: answer_to_sign_in(stack, igor, PASSWORD) == "OK", "he signs in")
 
 

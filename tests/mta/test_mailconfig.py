@@ -20,7 +20,7 @@ FILES = {
         "pgsql-there.cf",
     },
     "dovecot": {
-        "dovecot.conf", "dovecot-sql.conf.ext", "sign-in-cache.conf.ext", "sign-in.lua", "spam-to-junk.sieve"
+        "dovecot.conf", "sign-in-cache.conf.ext", "sign-in.lua", "spam-to-junk.sieve"
     },
     "rspamd": {
         "dkim_signing.conf", "milter_headers.conf", "options.inc", "rspamd.lua", "settings.conf", "worker-proxy.inc",
@@ -77,9 +77,10 @@ def test_again_takes_no_password_from_the_examples_that_debian_puts_beside_ours(
 ) -> None:
     before = render("dovecot", tmp_path)
     example = "#connect = host=localhost dbname=mails user=testuser password=pass\n"
-    (tmp_path / "dovecot-dict-sql.conf.ext").write_text(example)
-    path = tmp_path / "dovecot-sql.conf.ext"
-    path.write_text(path.read_text().replace("\n", f"\n{example}", 1))
+    for name in ("dovecot-dict-sql.conf.ext", "dovecot-sql.conf.ext"):
+        (tmp_path / name).write_text(example)
+    path = tmp_path / "sign-in.lua"
+    path.write_text(path.read_text().replace("\n", f"\n--{example}", 1))
     monkeypatch.delenv("MAIL_DATABASE_PASSWORD")
     assert render("dovecot", tmp_path, "--again") == before
 

@@ -22,7 +22,7 @@ def many(db: None) -> None:
 @pytest.mark.usefixtures("many")
 def test_no_look_up_reads_a_large_table_from_end_to_end(tmp_path: Path) -> None:
     asked, found = connection.connection, lookups.rendered(tmp_path)
-    assert {one.name for one in found} >= SLOW_TO_PLAN | {"domains", "mailboxes", "refused", "dovecot user"}
+    assert {one.name for one in found} >= SLOW_TO_PLAN | {"domains", "mailboxes", "refused", "dovecot mailbox"}
     large = lookups.large_tables(asked)
     assert {"mailboxes_mailbox", "mailboxes_alias", "responders_responder", "mailboxes_user"} <= large
     for lookup in found:

@@ -30,7 +30,7 @@ MAIN_FILES = {
     "rspamd": "dkim_signing.conf",
     "nginx": "webmail-panel.conf",
 }
-SECRET_FILES = {"postfix": "pgsql-domains.cf", "dovecot": "dovecot-sql.conf.ext"}
+SECRET_FILES = {"postfix": "pgsql-domains.cf", "dovecot": "sign-in.lua"}
 # Of each call alone, not of what is written.
 NOT_KEPT = {"server", "output", "force", "again", "password_stdin", "password"}
 DEFAULT_ROLE = "webmail_panel_mta"
