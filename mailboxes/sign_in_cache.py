@@ -1,6 +1,6 @@
 """`python -m mailboxes.sign_in_cache FILE`: beside Dovecot, lets it forget who signed in as soon as that changed.
 
-Dovecot keeps what the database said of somebody who signed in (auth_cache_ttl). The database tells with each commit
+Dovecot keeps what the database said of somebody who signed in, for outages. The database tells with each commit
 whom it concerns (migration 0026: NOTIFY), and Dovecot is told to forget them. FILE comes from `mailconfig dovecot`.
 
 Without Django, whose settings hold more than this program may know: it signs in as the mail servers' role, which need
@@ -171,7 +171,7 @@ def run(place: Place) -> NoReturn:
         except (psycopg.Error, OSError) as error:
             said = " ".join(str(error).split()) or type(error).__name__
             if said != trouble:
-                log.warning("not followed, what Dovecot remembers lasts for auth_cache_ttl: %s", said)
+                log.warning("what changed is not told to Dovecot: %s", said)
             trouble = said
         time.sleep(RETRY)
 

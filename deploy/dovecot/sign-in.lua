@@ -102,7 +102,9 @@ function auth_passdb_lookup(request)
     return dovecot.auth.PASSDB_RESULT_INTERNAL_FAILURE, AWAY
   end
   local mailbox = mailboxes[1]
-  if not mailbox then
+  -- No password: a second factor, and this was none made for a mail program. Dovecot would remember that there is none, and
+  -- refuse the right one next.
+  if not mailbox or not account.password then
     return dovecot.auth.PASSDB_RESULT_USER_UNKNOWN, ""
   end
   return dovecot.auth.PASSDB_RESULT_OK, {

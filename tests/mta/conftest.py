@@ -31,6 +31,8 @@ from webmail_panel import embedded
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 PASSWORD = "correct horse battery staple"
+# Who changed is forgotten because Dovecot is told so, not as time goes by.
+REMEMBERS = "auth_cache_ttl = 1 hour\n"
 _numbers = itertools.count(1)
 
 
@@ -43,16 +45,17 @@ def _passwords_cost_little() -> None:
 def shared_stack() -> Iterator[Stack]:
     require_mail_servers()
     name = f"mta_{WORKER}"
-    with running_stack(name, databases.create_filled(name)) as stack:
+    with running_stack(name, databases.create_filled(name), dovecot_also=REMEMBERS) as stack:
         yield stack
 
 
 @contextlib.contextmanager
-def running_stack(name: str, database_url: str) -> Iterator[Stack]:
+def running_stack(name: str, database_url: str, dovecot_also: str = "") -> Iterator[Stack]:
     """Every server, on a database of its own."""
     folder = Path(os.environ["PANEL_TESTS_VAR_DIR"]) / name
     folder.mkdir(mode=0o755)
     stack = Stack(folder, database_url, role=name)
+    stack.dovecot_also = dovecot_also
     try:
         stack.start()
         yield stack

@@ -137,8 +137,7 @@ class Stack:
         }  # fmt: skip
         self.code = ROOT  # the panel's, that its commands and the hook are run from
         self.database_hosts: list[str] = []  # that Postfix and Dovecot ask, in their order; none: the panel's own
-        # Settings beyond those of deploy/. Who changed is forgotten because Dovecot is told so, not as time goes by.
-        self.dovecot_also = "auth_cache_ttl = 1 hour\n"
+        self.dovecot_also = ""  # settings beyond those of deploy/
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     # --- setting up ---

@@ -1,19 +1,22 @@
 """Dovecot forgets who signed in as soon as the database says that it changed, not when time has gone by.
 
-Every stack here lets Dovecot remember for an hour, so that whoever is refused is so because Dovecot was told.
+Here Dovecot remembers for an hour, so that whoever is refused is so because Dovecot was told.
 """
 
 import itertools
 import os
 import stat
+from collections.abc import Iterator
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.db import connection, transaction
 
+from mailboxes import hosting
 from mailboxes.models import Domain, Mailbox, User
 from mailboxes.services import give_password
-from tests.mta.conftest import PASSWORD, Hosting, OwnPostgres
+from responders.services import database_now
+from tests.mta.conftest import PASSWORD, REMEMBERS, Hosting, OwnPostgres
 from tests.mta.stack import Stack, run_check, until
 from tests.mta.test_hosting import is_refused, mailbox_of
 
@@ -95,19 +98,30 @@ def test_ten_thousand_changes_at_once_are_one_word_to_dovecot(stack: Stack, host
     until(lambda: is_refused(stack, anna, PASSWORD), "refused")
 
 
+@pytest.fixture
+def remembering(own_stack: Stack) -> Iterator[Stack]:
+    """The servers whose database may be stopped, with a Dovecot that remembers as long."""
+    usual = own_stack.dovecot_conf.read_text()
+    own_stack.dovecot_conf.write_text(usual + REMEMBERS)
+    own_stack.restart_dovecot()
+    yield own_stack
+    own_stack.dovecot_conf.write_text(usual)
+    own_stack.restart_dovecot()
+
+
 @pytest.mark.parametrize("away", ["killed", "the database"])
 def test_what_was_missed_is_made_good(
-    own_stack: Stack, own_hosting: Hosting, own_postgres: OwnPostgres, away: str
+    remembering: Stack, own_hosting: Hosting, own_postgres: OwnPostgres, away: str
 ) -> None:
     """Nobody listens while it is changed: it counts as soon as somebody does again."""
-    stack = own_stack
+    stack = remembering
     anna = own_hosting.mailbox(f"missed{next(_numbers)}", password=PASSWORD)
     until(lambda: signs_in(stack, anna), "she signs in")
     if away == "killed":
         stack.kill_sign_ins()
         give_password(mailbox_of(anna), actor=None)
         assert run_check(stack.sign_ins_conf).returncode == 1
-        assert signs_in(stack, anna)  # for auth_cache_ttl
+        assert signs_in(stack, anna)
         stack.start_sign_ins()
     else:
         own_postgres.stop()
@@ -120,9 +134,27 @@ def test_what_was_missed_is_made_good(
     until(lambda: run_check(stack.sign_ins_conf).returncode == 0, "somebody listens again")
 
 
-def test_while_dovecot_takes_no_word_nobody_counts_as_listening(own_stack: Stack, own_hosting: Hosting) -> None:
-    """Its socket is gone; what changed meanwhile counts as soon as it is there again."""
+def test_who_was_suspended_does_not_get_in_during_an_outage_either(
+    own_stack: Stack, own_hosting: Hosting, own_postgres: OwnPostgres
+) -> None:
+    """With the settings as they are rendered; whoever was not, does."""
     stack = own_stack
+    anna, ewa = (own_hosting.mailbox(f"{name}{next(_numbers)}", password=PASSWORD) for name in ("anna", "ewa"))
+    for address in (anna, ewa):
+        until(lambda address=address: signs_in(stack, address), "signs in")
+    hosting.suspend(mailbox_of(anna), now=database_now(), actor=None)
+    until(lambda: is_refused(stack, anna, PASSWORD), "refused")
+    own_postgres.stop()
+    try:
+        assert signs_in(stack, ewa)
+        assert is_refused(stack, anna, PASSWORD)
+    finally:
+        own_postgres.start()
+
+
+def test_while_dovecot_takes_no_word_nobody_counts_as_listening(remembering: Stack, own_hosting: Hosting) -> None:
+    """Its socket is gone; what changed meanwhile counts as soon as it is there again."""
+    stack = remembering
     anna = own_hosting.mailbox(f"unheard{next(_numbers)}", password=PASSWORD)
     until(lambda: signs_in(stack, anna), "she signs in")
     path = stack.folder / "run" / "flush-master"

@@ -115,7 +115,7 @@ def judge_sign_ins(listeners: int) -> Finding:
     if listeners:
         return ok("sign-ins", "Dovecot forgets a sign-in as soon as it changed")
     return fail(
-        "sign-ins", "nobody tells Dovecot what changed: an old password may get in for a minute more",
+        "sign-ins", "nobody tells Dovecot what changed: in an outage of the database an old password gets in",
         "systemctl restart webmail-panel-sign-ins; journalctl -u webmail-panel-sign-ins",
     )  # fmt: skip
 
