@@ -12,7 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 MAIL = "tests/mta"
 # Seconds, on two cores that have nothing else to do. What is not named takes less.
 LONG = {
-    MAIL: 200,
+    MAIL: 260,
     "tests/mta/test_doctor.py": 180,
     "tests/mta/test_the_database_away.py": 150,
     "tests/mta/test_a_replica.py": 75,
@@ -21,6 +21,7 @@ LONG = {
     "tests/mta/test_everything_at_once.py": 70,
     "tests/browser/test_every_page.py": 60,
     "tests/wiring/test_run.py": 60,
+    "tests/wiring/test_pages_without_a_database.py": 50,
     "tests/mta/test_trouble.py": 55,
     "tests/wiring/test_preparedatabase.py": 50,
     "tests/wiring/test_containers_database.py": 40,

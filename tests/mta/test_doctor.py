@@ -291,6 +291,17 @@ def test_a_mail_server_that_does_not_run(doctor: Doctor, server: str, tmp_path: 
     assert server in doctor(f"--{server}={folder}").failed
 
 
+def test_nobody_who_tells_dovecot_whom_to_forget(doctor: Doctor) -> None:
+    doctor.stack.kill_sign_ins()
+    try:
+        report = doctor()
+        assert report.failed == {"sign-ins"}
+        assert "webmail-panel-sign-ins" in report.findings["sign-ins"]["remedy"]
+    finally:
+        doctor.stack.start_sign_ins()
+    assert doctor()["sign-ins"] == "ok"
+
+
 def test_a_relay_that_refuses_the_null_reverse_path(doctor: Doctor) -> None:
     """A submission port takes nobody who has not signed in."""
     report = doctor(RELAY_URL=f"smtp://127.0.0.1:{doctor.stack.submission_port}")
