@@ -1,7 +1,7 @@
 """`python -m mailboxes.sign_in_cache FILE`: beside Dovecot, lets it forget who signed in as soon as that changed.
 
 Dovecot keeps what the database said of somebody who signed in, for outages. The database tells with each commit
-whom it concerns (migration 0026: NOTIFY), and Dovecot is told to forget them. FILE comes from `mailconfig dovecot`.
+whom it concerns (migration 0031: NOTIFY), and Dovecot is told to forget them. FILE comes from `mailconfig dovecot`.
 
 Without Django, whose settings hold more than this program may know: it signs in as the mail servers' role, which need
 not be able to read anything for it. It asks the primary alone, for a replica takes no LISTEN, and whatever it may have

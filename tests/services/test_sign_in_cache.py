@@ -71,7 +71,7 @@ def test_a_second_factor_that_ended_is_told(mailbox: Mailbox, told: Callable[[],
 def test_a_new_app_password_is_nobodys_business_and_one_that_ended_is(
     mailbox: Mailbox, told: Callable[[], set[str]]
 ) -> None:
-    made = AppPassword.objects.create(mailbox=mailbox, name="phone", digest="0" * 64)
+    made = AppPassword.objects.create(mailbox=mailbox, owner=mailbox.owner, name="phone", digest="0" * 64)
     assert told() == set()
     made.delete()
     assert told() == {ANNA}

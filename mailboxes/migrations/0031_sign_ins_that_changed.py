@@ -62,7 +62,7 @@ END $$;
 CREATE TRIGGER app_password_ended AFTER DELETE ON mailboxes_apppassword FOR EACH ROW
     EXECUTE FUNCTION mailboxes_app_password_ended();
 CREATE TRIGGER app_password_changed AFTER UPDATE ON mailboxes_apppassword FOR EACH ROW
-    WHEN ((OLD.mailbox_id, OLD.digest) IS DISTINCT FROM (NEW.mailbox_id, NEW.digest))
+    WHEN ((OLD.mailbox_id, OLD.owner_id, OLD.digest) IS DISTINCT FROM (NEW.mailbox_id, NEW.owner_id, NEW.digest))
     EXECUTE FUNCTION mailboxes_app_password_ended();
 """
 NOT_TOLD = """
@@ -73,7 +73,7 @@ DROP FUNCTION mailboxes_sign_in_changed(), mailboxes_sign_ins_of_domain_changed(
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailboxes", "0025_dates_of_lists"),
+        ("mailboxes", "0030_blocked_by_staff"),
         ("mfa", "0003_authenticator_type_uniq"),
     ]
 
