@@ -86,7 +86,7 @@ def test_files_that_are_written_about_exist(page: str) -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if "docs/" in page])
 def test_services_that_are_written_about_exist(page: str) -> None:
     units = {path.stem for path in (ROOT / "deploy" / "systemd").iterdir()}
-    named = re.findall(r"\bwebmail-panel-(?!names\b)[a-z]+", (ROOT / page).read_text())
+    named = re.findall(r"\bwebmail-panel-(?!names\b)[a-z]+(?:-[a-z]+)*", (ROOT / page).read_text())
     assert set(named) <= units
 
 
