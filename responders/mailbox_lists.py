@@ -31,7 +31,7 @@ from responders.models import NumberedCase, Responder, ResponderType
 MAX_WORDS = 200
 FEW = 1_000  # cases
 WALKED = 4_000  # mailboxes: so many are looked at one by one in a few milliseconds
-COLLECTED = 10_000  # mailboxes: among so many the index's finds are put in order in a few milliseconds
+COLLECTED = 8_000  # mailboxes: among so many the index's finds are put in order in a few milliseconds
 LAST = "\U0010ffff"
 ONE_DOMAIN = "one-domain"  # the order by address, where all are of one domain: by the index of that
 IN_ORDER = {"": "address", ONE_DOMAIN: "local_part"}  # order → what it goes by, where words stand at its beginning

@@ -92,12 +92,13 @@ INSERT INTO mailboxes_domainhealth (domain_id, checked_at, next_check_at, tell_t
     FROM mailboxes_domain;
 INSERT INTO mailboxes_domainrecord (health_id, item, place, last_state, state, reason, found, publish, since, wanted,
         worked, times_bad)
-    SELECT h.id, item, place, state, state, '', '[]', '[]', now() - h.id * interval '1 minute', '', state = 'ok', 0
-    FROM mailboxes_domainhealth h, unnest(ARRAY['mx','spf','dkim','dmarc']) WITH ORDINALITY i (item, place),
-        LATERAL (SELECT CASE WHEN (h.id + place) % 40 = 0 THEN 'wrong' ELSE 'ok' END AS state) s;
+    SELECT h.id, item, place, state, state, CASE state WHEN 'ok' THEN 'ok' ELSE 'none' END, '[]', '[]',
+        now() - h.id * interval '1 minute', '', state = 'ok', 0
+    FROM mailboxes_domainhealth h, unnest(ARRAY['mx','spf','dmarc','tls-rpt']) WITH ORDINALITY i (item, place),
+        LATERAL (SELECT CASE WHEN (h.id + place) % 40 = 0 THEN 'missing' ELSE 'ok' END AS state) s;
 INSERT INTO mailboxes_domainrecordchange (health_id, item, state, reason, found, at)
-    SELECT id, 'mx', CASE WHEN id % 2 = 0 THEN 'missing' ELSE 'ok' END, '', '[]', now() - id * interval '1 minute'
-    FROM mailboxes_domainhealth;
+    SELECT id, 'mx', CASE WHEN id % 2 = 0 THEN 'missing' ELSE 'ok' END, CASE WHEN id % 2 = 0 THEN 'none' ELSE 'ok' END,
+        '[]', now() - id * interval '1 minute' FROM mailboxes_domainhealth;
 """
 STEPS = {"history": HISTORY, "cases": CASES, "people": PEOPLE, "staff": STAFF, "DNS": DOMAINS}
 

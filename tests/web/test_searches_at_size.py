@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from bench.scale import records
 from bench.scale.filling import Size, fill
 from bench.scale.lookups import large_tables, plan_of
 from mailboxes import access, searching
@@ -396,3 +397,17 @@ def test_what_supports_search_shows_holds_the_words_and_is_in_order(support: Use
                 assert names == sorted(names)
                 assert all(words in name or words in getattr(row, "name", "").lower()
                            for row, name in zip(group.rows, names, strict=True)), words  # fmt: skip
+
+
+@pytest.mark.usefixtures("many")
+def test_every_list_of_the_administration_opens_with_what_years_of_use_leave(admin_client: Client) -> None:
+    records.add(connection.connection, Size(mailboxes=6_000, aliases=2_000, decisions=0))
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        answer = admin_client.get(reverse(f"{name}_changelist"))
+        assert answer.status_code == 200, name
+        for row in answer.context_data["cl"].result_list[:1]:  # type: ignore[attr-defined]
+            assert admin_client.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200, name
+    for table in ("quarantinedmessage", "staffnote", "drawnbrake", "notice", "casemessage", "batchitem", "draft"):
+        shown = admin_client.get(reverse(f"admin:responders_{table}_changelist"))
+        assert shown.context_data["cl"].result_list, table  # type: ignore[attr-defined]
