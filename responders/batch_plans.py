@@ -130,7 +130,7 @@ def may_block(batch: Batch, mailbox: Mailbox) -> bool:
     owner, author = mailbox.owner, batch.created_by
     if owner is None or author is None or not access.may_give_password(author, owner):
         return False
-    return not access.mailboxes_of(owner).exclude(pk=mailbox.pk).exists()
+    return not access.own_mailboxes(owner).exclude(pk=mailbox.pk).exists()
 
 
 _PLANS: dict[Batch.Kind, Callable[[Batch, Mailbox, dict[str, Any], datetime], Plan]] = {

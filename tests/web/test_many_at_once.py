@@ -13,7 +13,7 @@ from django.urls import reverse
 from kombu.exceptions import OperationalError
 
 from mailboxes import hosting
-from mailboxes.models import Customer, Domain, Mailbox, User
+from mailboxes.models import Customer, Delegation, Domain, Mailbox, User
 from responders import batch_scope, batches, services, tasks, validation
 from responders.models import Batch, BatchItem, Responder, ResponderEvent
 from tests.conftest import PASSWORD
@@ -302,6 +302,19 @@ def test_a_sign_in_that_opens_other_mailboxes_stays(as_support: Client, five: li
     anna.refresh_from_db()
     assert anna.is_active
     assert told(batch) == {"anna@firma.example": "done"}
+
+
+def test_who_looked_after_a_colleagues_mailbox_is_blocked_all_the_same(
+    as_support: Client, five: list[Mailbox], anna: User
+) -> None:
+    Delegation.objects.create(mailbox=five[1], user=anna)
+    values = {"successor": "ewa@firma.example", "days": "", "blocks_sign_in": "on"}
+    batch = plan(as_support, "leave", where="anna@firma.example", **CLOSED | values)
+    assert "The sign-in is blocked." in batch.items.get().note
+    batches.start(batch)
+    finish(batch)
+    anna.refresh_from_db()
+    assert not anna.is_active
 
 
 @pytest.mark.parametrize(
