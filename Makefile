@@ -6,8 +6,8 @@ export VAR_DIR
 BIN := .venv/bin
 FUZZ_SECONDS ?= 60
 CATALOGUES := $(wildcard locale/*/LC_MESSAGES/django.po)
-# Workers of pytest-xdist: three for everything, because tests on mail servers wait more than they work. Which tests go
-# together: tests/schedule.py.
+# Workers of pytest-xdist: four for everything, because tests on mail servers wait more than they work. Which tests go
+# together, and who begins with what: tests/schedule.py.
 PYTEST := $(BIN)/python -m pytest -q --dist loadfile
 FAST := $(wildcard tests/core tests/services tests/lmtp tests/web)
 MAKEFLAGS += --no-print-directory
@@ -32,7 +32,7 @@ check: .venv/dev.stamp .venv/messages.stamp  ## Linters, types, layers, migratio
 .PHONY: test
 test: .venv/dev.stamp .venv/messages.stamp  ## Every test, on real servers (as root it installs Debian's)
 	@sh tests/install-debian-packages.sh
-	SCREENSHOT_DIR=$(or $(SCREENSHOT_DIR),$(VAR_DIR)/screenshots) $(PYTEST) -n 3 tests
+	SCREENSHOT_DIR=$(or $(SCREENSHOT_DIR),$(VAR_DIR)/screenshots) $(PYTEST) -n 4 tests
 
 .PHONY: test-fast
 test-fast: .venv/dev.stamp .venv/messages.stamp  ## The tests that need no mail server and no browser
