@@ -265,8 +265,13 @@ def _found(rows: QuerySet[Any], name: str, words: str) -> list[Any]:
         return _keys(rows.filter(Contains(column, lower)))
     if field.name in LOWER_CASE:
         return _keys(rows.filter(StartsWith(column, lower)))
-    of_late = rows.filter(pk__in=rows.order_by("-pk").values("pk")[:OF_LATE]) if _size(rows.model) > OF_LATE else rows
-    return _keys(of_late.filter(**{f"{name}__icontains": words}))
+    return _keys(_of_late(rows).filter(**{f"{name}__icontains": words}))
+
+
+def _of_late(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """The latest ones. From a key on: among chosen keys PostgreSQL would look into every text before it chooses."""
+    older = rows.order_by("-pk").values_list("pk", flat=True)[OF_LATE : OF_LATE + 1]
+    return rows.filter(pk__gt=older[0]) if older else rows
 
 
 def _keys(rows: QuerySet[Any]) -> list[Any]:
