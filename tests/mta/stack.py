@@ -185,6 +185,15 @@ class Stack:
         process.kill()
         process.wait(30)
 
+    @contextlib.contextmanager
+    def nobody_tells_dovecot(self) -> Iterator[None]:
+        """What it remembers stays, whatever changed lately: it is told again a moment after each change."""
+        self.kill_sign_ins()
+        try:
+            yield
+        finally:
+            self.start_sign_ins()
+
     def start_hook(self) -> None:
         manage = [sys.executable, self.code / "manage.py"]
         listen = [f"--listen=127.0.0.1:{self.hook_port}", f"--health=127.0.0.1:{self.health_port}"]

@@ -22,7 +22,8 @@ def anna(own_stack: Stack, own_hosting: Hosting) -> Iterator[None]:
     own_stack.forget_databases_that_went()
     own_hosting.domain = "firma.example"
     own_hosting.away("anna")
-    yield
+    with own_stack.nobody_tells_dovecot():
+        yield
     own_stack.forget_databases_that_went()
 
 

@@ -17,10 +17,12 @@ SECONDS_UNTIL_POSTFIX_ASKS_AGAIN = 120
 
 
 @pytest.fixture(autouse=True)
-def anna(own_hosting: Hosting) -> None:
+def anna(own_stack: Stack, own_hosting: Hosting) -> Iterator[None]:
     """She is away."""
     own_hosting.domain = "firma.example"
     own_hosting.away("anna")
+    with own_stack.nobody_tells_dovecot():
+        yield
 
 
 def test_a_restart_of_the_database_refuses_nobody(own_stack: Stack, own_postgres: OwnPostgres) -> None:
