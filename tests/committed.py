@@ -46,7 +46,7 @@ def _truncate_what_is_filled() -> None:
 
 
 def begin_with_new_tables() -> None:
-    """Within a test's transaction: tables, numbers and indexes without a trace of the rows that other tests took back."""
+    """Within a test's transaction: tables, their numbers and indexes without a trace of what other tests took back."""
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(tables())} RESTART IDENTITY")
 
