@@ -353,10 +353,14 @@ def _set_domain(row: Domain, domain: facts.Domain, now: datetime) -> None:
 
 
 def _set_activity(row: Domain | Mailbox, is_active: bool, now: datetime) -> None:
-    if is_active:
-        hosting.resume(row, actor=IMPORT)
-    else:
+    if not is_active:
         hosting.suspend(row, now=now, actor=IMPORT)
+        return
+    hosting.resume(row, actor=IMPORT)
+    if isinstance(row, Domain):
+        hosting.set_domain(row, actor=IMPORT, is_active=True)
+    else:
+        services.change_mailbox(row, actor=IMPORT, is_active=True)
 
 
 def _room_in(row: Domain | None) -> int | None:

@@ -192,7 +192,7 @@ class SuspensionAdmin(PanelAdmin):
         """As before."""
         for row in queryset:
             hosting.resume(row, actor=here(request))
-        self.message_user(request, _("It receives mail again."))
+        self.message_user(request, _("The suspension is over: it is as it was before."))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Whoever is suspended or deleted receives mail again by the actions."""

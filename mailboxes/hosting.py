@@ -65,22 +65,33 @@ def suspend(row: Domain | Mailbox, *, now: datetime, actor: Actor) -> None:
     """
     if not _locked(row) or row.suspended_at is not None:
         return
+    _switch_off(row)
     row.suspended_at = now
     row.refuses_from = now + timedelta(days=settings.SUSPENSION_GRACE_DAYS)
-    row.is_active = False
-    row.save(update_fields=["suspended_at", "refuses_from", "is_active"])
+    row.save(update_fields=["suspended_at", "refuses_from", "is_active", "was_active"])
     record(row, "suspended", actor)
 
 
 @transaction.atomic
 def resume(row: Domain | Mailbox, *, actor: Actor) -> None:
-    """As before it was suspended."""
+    """As before it was suspended: who was switched off by hand then still is."""
     if not _locked(row) or row.suspended_at is None:
         return
     row.suspended_at = row.refuses_from = None
-    row.is_active = True
+    row.is_active = row.was_active and not _is_deleted(row)
     row.save(update_fields=["suspended_at", "refuses_from", "is_active"])
     record(row, "resumed", actor)
+
+
+def _switch_off(row: Domain | Mailbox) -> None:
+    """Keep how it was: of a row that is suspended or deleted already that was kept before."""
+    if row.suspended_at is None and not _is_deleted(row):
+        row.was_active = row.is_active
+    row.is_active = False
+
+
+def _is_deleted(row: Domain | Mailbox) -> bool:
+    return isinstance(row, Mailbox) and row.deleted_at is not None
 
 
 @transaction.atomic
@@ -88,10 +99,10 @@ def delete_mailbox(mailbox: Mailbox, *, now: datetime, actor: Actor) -> None:
     """Gone at once for senders and its owner; the mail stays, and it may be taken back, for MAILBOX_GRACE_DAYS."""
     if not _locked(mailbox) or mailbox.deleted_at is not None:
         return
+    _switch_off(mailbox)
     mailbox.deleted_at = now
     mailbox.suspended_at = None  # for senders there is no such mailbox; `refuses_from` stays, for taking it back
-    mailbox.is_active = False
-    mailbox.save(update_fields=["deleted_at", "suspended_at", "is_active"])
+    mailbox.save(update_fields=["deleted_at", "suspended_at", "is_active", "was_active"])
     for domain in Domain.objects.filter(catch_all=mailbox).select_related("catch_all"):
         set_domain(domain, actor=actor, catch_all=None)
     record(mailbox, "deleted", actor)
@@ -109,13 +120,13 @@ def _end_care_of_others(mailbox: Mailbox, actor: Actor) -> None:
 
 @transaction.atomic
 def restore_mailbox(mailbox: Mailbox, *, actor: Actor) -> None:
-    """As before it was deleted, its mail too; who was suspended still is: only staff lift that."""
+    """As before it was deleted, its mail too: suspended, where only staff lift that, or switched off by hand."""
     if not _locked(mailbox) or mailbox.deleted_at is None:
         return
     mailbox.deleted_at = None
     if mailbox.refuses_from is not None:
         mailbox.suspended_at = mailbox.refuses_from - timedelta(days=settings.SUSPENSION_GRACE_DAYS)
-    mailbox.is_active = mailbox.suspended_at is None
+    mailbox.is_active = mailbox.was_active and mailbox.suspended_at is None
     mailbox.save(update_fields=["deleted_at", "suspended_at", "is_active"])
     record(mailbox, "taken back", actor)
 

@@ -104,7 +104,8 @@ def _suspend_or_resume(request: HttpRequest, row: Domain | Mailbox) -> None:
         messages.success(request, _("Suspended: nobody signs in, and senders are asked to come again later."))
     else:
         hosting.resume(row, actor=by(request))
-        messages.success(request, _("It receives mail again."))
+        off = _("The suspension is over. It was switched off before, and still is.")
+        messages.success(request, _("It receives mail again.") if row.is_active else off)
 
 
 @of_domain

@@ -91,6 +91,11 @@ def _suspended_at() -> Any:
     return models.DateTimeField(_("suspended since"), null=True, blank=True, editable=False)
 
 
+def _was_active() -> Any:
+    # Of a row that is suspended or deleted: how it is when that ends. Of others it says nothing.
+    return models.BooleanField(default=True, db_default=True, editable=False)
+
+
 def _refuses_from() -> Any:
     # Until then senders are asked to come again; afterwards they are told that nobody reads here (view `mail_refused`).
     return models.DateTimeField(_("refuses mail for good from"), null=True, blank=True, editable=False)
@@ -125,6 +130,7 @@ class Domain(models.Model):
     )  # fmt: skip
     suspended_at = _suspended_at()
     refuses_from = _refuses_from()
+    was_active = _was_active()
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     # By a record in the DNS (DomainClaim); for what staff and commands make their word counts. Postfix knows no others.
     proven_at = models.DateTimeField(_("ownership proven"), default=timezone.now, editable=False)
@@ -215,6 +221,7 @@ class Mailbox(_Address):
     home = models.CharField(_("folder"), max_length=400, unique=True, editable=False, db_default="")
     suspended_at = _suspended_at()
     refuses_from = _refuses_from()
+    was_active = _was_active()
     # Gone for everybody but whoever may take it back; deleted for good after MAILBOX_GRACE_DAYS.
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False, db_index=True)
     # Where mail goes instead from a moment on, by the database's clock: the person has left (view `mail_aliases`).

@@ -44,7 +44,7 @@ def test_a_suspension_and_its_end(mailbox: Mailbox) -> None:
     assert run("domain", "suspend", "FIRMA.example") == "firma.example: suspended\n"
     assert Domain.objects.get().suspended_at is not None
     assert run("domain", "list") == "firma.example\t\tsuspended\n"
-    assert run("domain", "resume", "firma.example") == "firma.example: receives mail again\n"
+    assert run("domain", "resume", "firma.example") == "firma.example: no longer suspended\n"
     assert Domain.objects.get().is_active
 
 

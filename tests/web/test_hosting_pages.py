@@ -236,6 +236,45 @@ def test_deleting_and_taking_back_lifts_no_suspension(as_boss: Client, as_suppor
     assert (mailbox.is_active, mailbox.refuses_from) == (True, None)
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [("delete", "restore"), ("suspend", "resume"), ("suspend", "delete", "restore", "resume")],
+    ids="-".join,
+)
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+def test_what_was_switched_off_by_hand_comes_back_as_it_was(
+    as_support: Client, mailbox: Mailbox, steps: tuple[str, ...], on: bool
+) -> None:
+    settings = {"name": "Anna", "language": "pl"} | ({"is_active": "on"} if on else {})
+    as_support.post(reverse("mailbox_settings", args=[mailbox.pk]), settings)
+    for step in steps:
+        mailbox.refresh_from_db()
+        page = f"mailbox_{step}" if step in {"delete", "restore"} else "mailbox_suspend"
+        answer = as_support.post(reverse(page, args=[mailbox.pk]), {step: "1"}, follow=True)
+    assert ("It was switched off before" in answer.text) is (step == "resume" and not on)
+    mailbox.refresh_from_db()
+    assert (mailbox.suspended_at, mailbox.deleted_at, mailbox.is_active) == (None, None, on)
+
+
+def test_a_domain_that_was_switched_off_comes_back_as_it_was(mailbox: Mailbox) -> None:
+    domain = mailbox.domain
+    hosting.set_domain(domain, actor=None, is_active=False)
+    for _time in range(2):
+        hosting.suspend(domain, now=database_now(), actor=None)
+        hosting.resume(domain, actor=None)
+        assert (domain.suspended_at, domain.is_active) == (None, False)
+
+
+def test_what_was_suspended_after_it_was_deleted_comes_back_as_it_was_before(mailbox: Mailbox) -> None:
+    """By two people at once."""
+    hosting.delete_mailbox(mailbox, now=database_now(), actor=None)
+    hosting.suspend(mailbox, now=database_now(), actor=None)
+    hosting.resume(mailbox, actor=None)
+    assert not mailbox.is_active
+    hosting.restore_mailbox(mailbox, actor=None)
+    assert mailbox.is_active
+
+
 def test_who_gets_its_address_later_does_not_get_its_mail(mailbox: Mailbox) -> None:
     """The folder lies on Dovecot's host until somebody removes it."""
     for expected in ("firma.example/anna", "firma.example/anna::2", "firma.example/anna::3"):

@@ -78,7 +78,7 @@ class Command(BaseCommand):
     def _resume(self, options: dict[str, Any]) -> None:
         domain = _domain(options["domain"])
         hosting.resume(domain, actor=COMMAND)
-        self.stdout.write(f"{domain.name}: receives mail again")
+        self.stdout.write(f"{domain.name}: no longer suspended")
 
 
 def _domain(typed: str) -> Domain:

@@ -16,7 +16,7 @@ from mailboxes.services import MailboxesError, add_mailbox
 
 # One address each: what is done, and how it is told.
 DONE = {
-    "suspend": "suspended", "resume": "receives mail again", "delete": "deleted, to be taken back by `restore`",
+    "suspend": "suspended", "resume": "no longer suspended", "delete": "deleted, to be taken back by `restore`",
     "restore": "taken back", "rename": "renamed", "quota": "has another space",
 }  # fmt: skip
 

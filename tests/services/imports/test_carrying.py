@@ -75,6 +75,14 @@ def test_a_mailbox_that_was_deleted_here_stays_deleted(mailbox: Mailbox) -> None
     assert Mailbox.objects.get().deleted_at is not None
 
 
+def test_what_was_switched_off_here_receives_mail_where_the_source_is_to_win(mailbox: Mailbox) -> None:
+    Mailbox.objects.update(is_active=False)
+    Domain.objects.update(is_active=False)
+    source = Source(domains=[SourceDomain("firma.example")], mailboxes=[box("anna")])
+    carry(source, overwrites=True)
+    assert (Mailbox.objects.get().is_active, Domain.objects.get().is_active) == (True, True)
+
+
 def test_a_domain_that_is_full_takes_no_more(mailbox: Mailbox) -> None:
     Domain.objects.update(max_mailboxes=2)
     lines = carry(Source(mailboxes=[box("jan"), box("ewa")]))
