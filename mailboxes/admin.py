@@ -23,7 +23,7 @@ from django.utils.translation import ngettext
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from mailboxes import admin_dns, hosting, second_factor, services  # noqa: F401 (the first registers what it holds)
+from mailboxes import admin_dns, customers, hosting, second_factor, services  # noqa: F401 (the first registers what it holds)
 from mailboxes.models import Alias, AliasTarget, Customer, Delegation, Domain, LogLine, Mailbox, SendingCount, User
 from mailboxes.panel_admin import PanelAdmin, ReadOnlyAdmin, asks_first, here, of_late
 
@@ -173,6 +173,21 @@ class CustomerAdmin(PanelAdmin):
     date_hierarchy = "created_at"
     search_fields = ("name", "number")
     autocomplete_fields = ("administrators",)
+    actions = ("suspend", "resume")
+
+    @admin.action(description=_("Suspend all domains"), permissions=["change"])
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Customer]) -> None:
+        """Nobody signs in, senders come again later."""
+        for row in queryset:
+            customers.suspend(row, now=timezone.now(), actor=here(request))
+        self.message_user(request, _("Suspended: nobody signs in, and senders are asked to come again later."))
+
+    @admin.action(description=_("End the suspension of all domains"), permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Customer]) -> None:
+        """Whoever suspended them."""
+        for row in queryset:
+            customers.resume(row, actor=here(request))
+        self.message_user(request, _("As before they were suspended."))
 
 
 class SuspensionAdmin(PanelAdmin):

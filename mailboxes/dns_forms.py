@@ -19,8 +19,11 @@ class NewDomainForm(forms.Form):
 
     name = forms.CharField(label=_("Domain"), max_length=300, help_text=_("For example firma.pl, without www."))
     number = forms.CharField(
-        label=_("Customer number"), max_length=50, required=False, help_text=_("Empty: it belongs to no customer.")
-    )
+        label=_("Customer number"), max_length=50, required=False,
+        help_text=_(
+            "Empty: it belongs to no customer. The domain begins with the limits of the customer's other domains."
+        ),
+    )  # fmt: skip
     customer = forms.ModelChoiceField(Customer.objects.none(), label=_("Customer"), empty_label=None)
 
     def __init__(self, *args: Any, customers: QuerySet[Customer], is_support: bool, **kwargs: Any) -> None:

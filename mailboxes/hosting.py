@@ -25,7 +25,12 @@ def grace_days() -> int:
 
 @transaction.atomic
 def set_domain(domain: Domain, *, actor: Actor, **values: Any) -> None:
-    """Catch-all and limits: those that are named. The log tells of it."""
+    """Catch-all, limits, whether it receives mail: those that are named. The log tells of it.
+
+    Raises MailboxesError: it is suspended, and receives mail when that ends.
+    """
+    if values.get("is_active") and domain.suspended_at is not None:
+        raise MailboxesError(_("The domain is suspended: end the suspension."))
     words = difference({name: getattr(domain, name) for name in values}, values)
     if not words:
         return
@@ -35,6 +40,23 @@ def set_domain(domain: Domain, *, actor: Actor, **values: Any) -> None:
     record(domain, words, actor)
     if "customer" in values:
         part_from_former_company(domain, actor=actor)
+
+
+@transaction.atomic
+def delete_domain(domain: Domain, *, actor: Actor) -> None:
+    """For ever, with its DKIM keys. Raises MailboxesError: it has addresses; a deleted mailbox is one for its days."""
+    Domain.objects.select_for_update().get(pk=domain.pk)  # an address that is made in it meanwhile waits
+    mailboxes, aliases = Mailbox.objects.filter(domain=domain), Alias.objects.filter(domain=domain).count()
+    deleted = mailboxes.exclude(deleted_at=None).count()
+    if aliases or mailboxes.exists():
+        words = _(
+            "The domain has addresses still: %(mailboxes)d mailboxes, %(deleted)d deleted ones that may be taken back, "
+            "%(aliases)d aliases."
+        )
+        there = mailboxes.count() - deleted
+        raise MailboxesError(words % {"mailboxes": there, "deleted": deleted, "aliases": aliases})
+    record(domain, "deleted", actor)
+    domain.delete()
 
 
 @transaction.atomic

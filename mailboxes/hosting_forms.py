@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes import address_files, addresses, csv_files, services
-from mailboxes.models import MAX_QUOTA_MB, Alias, Domain, Mailbox
+from mailboxes.models import MAX_MAILBOXES, MAX_QUOTA_MB, Alias, Domain, Mailbox
 
 MAX_TARGETS = 200
 
@@ -44,7 +44,11 @@ class DomainForm(forms.Form):
         help_text=_("Empty: no limit. A mailbox may have a space of its own."),
     )  # fmt: skip
     max_mailboxes = forms.IntegerField(
-        label=_("Mailboxes at most"), required=False, min_value=0, max_value=1_000_000, help_text=_("Empty: no limit.")
+        label=_("Mailboxes at most"),
+        required=False,
+        min_value=0,
+        max_value=MAX_MAILBOXES,
+        help_text=_("Empty: no limit."),
     )
 
     def __init__(self, *args: Any, domain: Domain, sets_limits: bool, **kwargs: Any) -> None:

@@ -126,10 +126,26 @@ def refuse_taken(local_part: str, domain: Domain) -> None:
 
 
 def _refuse_too_many(domain: Domain) -> None:
-    """Two at once wait for each other at the domain's row."""
-    most = Domain.objects.select_for_update().get(pk=domain.pk).max_mailboxes
+    """Two at once wait for each other at the rows of the customer and the domain. Who was deleted counts for days."""
+    hold([domain.name])
+    fresh = Domain.objects.select_related("customer").get(pk=domain.pk)
+    most, customer = fresh.max_mailboxes, fresh.customer
     if most is not None and Mailbox.objects.filter(domain=domain).count() >= most:
         raise MailboxesError(_("%(domain)s may have %(most)s mailboxes at most.") % {"domain": domain, "most": most})
+    most = customer.max_mailboxes if customer is not None else None
+    if most is not None and Mailbox.objects.filter(domain__customer=customer).count() >= most:
+        words = _("%(customer)s may have %(most)s mailboxes at most, in all domains together.")
+        raise MailboxesError(words % {"customer": customer, "most": most})
+
+
+def hold(names: Iterable[str]) -> None:
+    """Lock these domains and whose they are until the transaction ends: always in this order, so that of two who want
+    several none waits for the other for ever.
+    """
+    domains = Domain.objects.filter(name__in=list(names)).order_by("pk")
+    owners = Customer.objects.filter(pk__in=domains.order_by().values("customer")).order_by("pk")
+    list(owners.select_for_update(no_key=True).values_list("pk"))
+    list(domains.select_for_update().values_list("pk"))
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from enum import Enum
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Min, Q
 from django.utils.translation import gettext as _
 
 from mailboxes import addresses
@@ -24,6 +24,7 @@ from mailboxes.models import Customer, Domain, DomainClaim, DomainHealth, valida
 from mailboxes.services import MailboxesError
 
 LABEL, PREFIX = "_webmail-panel", "panel-verify="
+LIMITS = ("quota_mb", "max_mailboxes")
 MAX_CLAIMS = 20  # of one customer at a time
 LASTS = timedelta(days=30)
 EAGER, EAGER_AGAIN, LATER = timedelta(days=2), timedelta(hours=1), timedelta(hours=12)
@@ -84,15 +85,28 @@ def claim(customer: Customer, typed: str, *, now: datetime, actor: Actor) -> Dom
     return made
 
 
+def usual_limits(customer: Customer | None) -> dict[str, int | None]:
+    """What a further domain of the customer begins with: the least of its other domains' limits, each None where none
+    of them has one. Without them a customer would leave the limits behind by a subdomain.
+    """
+    if customer is None:
+        return dict.fromkeys(LIMITS)
+    return customer.domains.aggregate(**{name: Min(name) for name in LIMITS})
+
+
 @transaction.atomic
-def add_domain(customer: Customer | None, typed: str, *, actor: Actor) -> Domain:
-    """Staff's word counts as proof. Raises MailboxesError: the panel has the domain."""
-    domain = Domain(name=name_typed(typed), customer=customer)
+def add_domain(customer: Customer | None, typed: str, *, actor: Actor, **limits: int | None) -> Domain:
+    """Staff's word counts as proof. Limits that are not named are the customer's usual ones.
+
+    Raises MailboxesError: the panel has the domain.
+    """
+    domain = Domain(name=name_typed(typed), customer=customer, **(usual_limits(customer) | limits))
     try:
         domain.full_clean()
-    except ValidationError as error:
+        with transaction.atomic():
+            domain.save()
+    except (ValidationError, IntegrityError) as error:  # the second: somebody was faster
         raise MailboxesError(_("The panel has this domain already.")) from error
-    domain.save()
     record(domain, "made", actor)
     return domain
 
@@ -132,7 +146,8 @@ def _prove(row: DomainClaim, now: datetime) -> Outcome:
         with transaction.atomic():
             if not DomainClaim.objects.select_for_update().filter(pk=row.pk).exists():
                 return Outcome.NOT_THERE  # given up, or proven by another worker, meanwhile
-            domain = Domain.objects.create(name=row.name, customer_id=row.customer_id, proven_at=now)
+            limits = usual_limits(row.customer)
+            domain = Domain.objects.create(name=row.name, customer_id=row.customer_id, proven_at=now, **limits)
             DomainHealth.objects.create(domain=domain, next_check_at=now)
             record(domain, "proven by the DNS", By(row.created_by, way=""))
             row.delete()

@@ -7,6 +7,7 @@ from mailboxes.models.dns import (
     DomainRecordChange,
 )
 from mailboxes.models.hosting import (
+    MAX_MAILBOXES,
     MAX_QUOTA_MB,
     MAX_RECIPIENTS,
     Alias,
@@ -39,6 +40,7 @@ from mailboxes.models.sending import (
 
 __all__ = [
     "LANGUAGES",
+    "MAX_MAILBOXES",
     "MAX_QUOTA_MB",
     "MAX_RECIPIENTS",
     "Alias",

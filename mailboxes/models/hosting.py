@@ -17,6 +17,7 @@ from mailboxes.models.people import LANGUAGES, User, default_language, default_t
 
 MAX_QUOTA_MB = 10_000_000
 MAX_RECIPIENTS = 10_000_000
+MAX_MAILBOXES = 1_000_000
 
 
 def validate_domain_name(name: str) -> None:
@@ -58,6 +59,10 @@ class Customer(models.Model):
     administrators = models.ManyToManyField(
         User, related_name="administers", blank=True, verbose_name=_("administrators"),
         help_text=_("Manage the mailboxes of this customer's domains in the panel."),
+    )  # fmt: skip
+    max_mailboxes = models.PositiveIntegerField(
+        _("mailboxes in all domains together at most"), null=True, blank=True,
+        validators=[MaxValueValidator(MAX_MAILBOXES)], help_text=_("Empty: no limit."),
     )  # fmt: skip
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mailboxes import address_files, devices, dkim, hosting, second_factor, services
+from mailboxes import address_files, customers, devices, dkim, hosting, second_factor, services
 from mailboxes.domain_dns import claims
 from mailboxes.foreign_hashes import Taken
 from mailboxes.log import By, record
@@ -71,6 +71,11 @@ DEEDS: dict[str, Callable[[Mailbox, By], Any]] = {
     "add_alias": lambda one, by: services.add_alias("biuro@firma.example", [one.address], actor=by),
     "add_domain": lambda one, by: services.add_domain("inna.example", actor=by),
     "claims.add_domain": lambda one, by: claims.add_domain(None, "inna.example", actor=by),
+    "add_customer": lambda one, by: customers.add_customer("K-1", "Firma", actor=by),
+    "change_customer": lambda one, by: customers.change_customer(claim(one).customer, name="Inna", actor=by),
+    "set_administrators": lambda one, by: customers.set_administrators(claim(one).customer, [one.owner], actor=by),
+    "delete_customer": lambda one, by: customers.delete_customer(customers.add_customer("K-1", "Firma"), actor=by),
+    "delete_domain": lambda one, by: hosting.delete_domain(services.add_domain("inna.example"), actor=by),
     "claim": lambda one, by: claims.claim(claim(one).customer, "druga.example", now=timezone.now(), actor=by),
     "give_up": lambda one, by: claims.give_up(claim(one), actor=by),
     "set_language": lambda one, by: services.set_language(one.owner, "en", actor=by),

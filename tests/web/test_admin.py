@@ -97,7 +97,9 @@ def test_an_owner_does_not_come_in(client: Client, anna: User) -> None:
     assert client.get(reverse("admin:index")).status_code == 302
 
 
-def act(client: Client, row: Mailbox | Domain | Responder | QuarantinedMessage, action: str, **more: str) -> None:
+def act(
+    client: Client, row: Mailbox | Domain | Customer | Responder | QuarantinedMessage, action: str, **more: str
+) -> None:
     address = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_changelist")
     answer = client.post(address, {"action": action, "_selected_action": row.pk} | more)
     assert answer.status_code in {200, 302, 403}
@@ -112,6 +114,15 @@ def test_suspended_and_taken_back_by_actions(as_admin: Client, mailbox: Mailbox)
         assert 'name="is_active"' not in as_admin.get(change).text
         act(as_admin, row, "resume")
         assert (row.suspended_at, row.is_active) == (None, True)
+
+
+def test_a_customers_domains_are_suspended_by_an_action(as_admin: Client, mailbox: Mailbox) -> None:
+    customer = Customer.objects.create(name="Firma", number="K-1")
+    Domain.objects.filter(pk=mailbox.domain.pk).update(customer=customer)
+    act(as_admin, customer, "suspend")
+    assert Domain.objects.get().suspended_at is not None
+    act(as_admin, customer, "resume")
+    assert Domain.objects.get().is_active
 
 
 def test_a_mailbox_deleted_here_may_be_brought_back(as_admin: Client, mailbox: Mailbox) -> None:

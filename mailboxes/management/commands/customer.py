@@ -1,46 +1,137 @@
-"""`manage.py customer add|list`: customers from the command line."""
+"""`manage.py customer add|list|show|set|suspend|resume|delete`: customers from the command line."""
 
-import json
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Q
+from django.utils import timezone
 
-from mailboxes.log import COMMAND, record
-from mailboxes.models import Customer
+from mailboxes import command_line, customers
+from mailboxes.log import COMMAND
+from mailboxes.models import MAX_MAILBOXES, Customer, Mailbox, User
 
 
 class Command(BaseCommand):
-    help = "Make and list customers."
+    help = "Make, list, limit, suspend and delete customers."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         add = actions.add_parser("add", help="make a customer; domains are given to it by its number")
         add.add_argument("number")
         add.add_argument("name")
+        _add_common(add)
         listing = actions.add_parser("list", help="every customer, by number")
         listing.add_argument("--json", action="store_true", help="a JSON object a line")
+        show = actions.add_parser("show", help="one customer, its administrators and domains")
+        show.add_argument("number")
+        show.add_argument("--json", action="store_true", help="a JSON object")
+        change = actions.add_parser("set", help="its number, its name, limits, administrators: what is named")
+        change.add_argument("number")
+        change.add_argument("--number", dest="new_number", help="another number")
+        change.add_argument("--name")
+        _add_common(change)
+        change.add_argument(
+            "--remove-administrator", metavar="ADDRESS", action="append", default=[], help="who looks after it no more"
+        )
+        actions.add_parser("suspend", help="suspend each of its domains").add_argument("number")
+        actions.add_parser("resume", help="end the suspension of each of its domains").add_argument("number")
+        actions.add_parser("delete", help="for ever; no domain may be its own any more").add_argument("number")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        {"add": self._add, "list": self._list}[options["action"]](options)
+        own = {
+            "add": self._add, "list": self._list, "show": self._show, "set": self._set, "suspend": self._suspend,
+            "resume": self._resume, "delete": self._delete,
+        }  # fmt: skip
+        own[options["action"]](options)
 
     def _add(self, options: dict[str, Any]) -> None:
-        customer = Customer(number=options["number"].strip(), name=options["name"].strip())
-        try:
-            customer.full_clean()
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
-        with transaction.atomic():
-            customer.save()
-            record(customer, "made", COMMAND)
+        people = [command_line.person(typed) for typed in options["administrator"]]
+        most = _most(options["max_mailboxes"] or "")
+        with command_line.plainly():
+            customer = customers.add_customer(
+                options["number"], options["name"], max_mailboxes=most, administrators=people, actor=COMMAND
+            )
         self.stdout.write(f"{customer.number} added")
 
     def _list(self, options: dict[str, Any]) -> None:
         rows = Customer.objects.annotate(count=Count("domains")).order_by("number")
-        for number, name, domains in rows.values_list("number", "name", "count").iterator():
+        for number, name, most, domains in rows.values_list("number", "name", "max_mailboxes", "count").iterator():
             if options["json"]:
-                self.stdout.write(json.dumps({"number": number, "name": name, "domains": domains}, ensure_ascii=False))
+                told = {"number": number, "name": name, "domains": domains, "max_mailboxes": most}
+                self.stdout.write(command_line.as_line(told))
             else:
                 self.stdout.write(f"{number}\t{name}\t{domains}")
+
+    def _show(self, options: dict[str, Any]) -> None:
+        told = _told(command_line.customer(options["number"]))
+        if options["json"]:
+            self.stdout.write(command_line.as_line(told))
+            return
+        for name, value in told.items():
+            words = " ".join(value) if isinstance(value, list) else "" if value is None else value
+            self.stdout.write(f"{name}\t{words}".rstrip())
+
+    def _set(self, options: dict[str, Any]) -> None:
+        customer = command_line.customer(options["number"])
+        named = {"number": options["new_number"], "name": options["name"]}
+        values: dict[str, Any] = {name: value.strip() for name, value in named.items() if value is not None}
+        if options["max_mailboxes"] is not None:
+            values["max_mailboxes"] = _most(options["max_mailboxes"])
+        coming, going = (
+            [command_line.person(typed) for typed in options[name]]
+            for name in ("administrator", "remove_administrator")
+        )
+        if not (values or coming or going):
+            raise CommandError("nothing was named that should be set")
+        with command_line.plainly(), transaction.atomic():
+            customers.change_customer(customer, actor=COMMAND, **values)
+            customers.set_administrators(customer, _after(customer, coming, going), actor=COMMAND)
+        self.stdout.write(f"{customer.number} set")
+
+    def _suspend(self, options: dict[str, Any]) -> None:
+        customer = command_line.customer(options["number"])
+        count = customers.suspend(customer, now=timezone.now(), actor=COMMAND)
+        self.stdout.write(f"{customer.number}: {count} domains suspended")
+
+    def _resume(self, options: dict[str, Any]) -> None:
+        customer = command_line.customer(options["number"])
+        count = customers.resume(customer, actor=COMMAND)
+        self.stdout.write(f"{customer.number}: {count} domains no longer suspended")
+
+    def _delete(self, options: dict[str, Any]) -> None:
+        customer = command_line.customer(options["number"])
+        with command_line.plainly():
+            customers.delete_customer(customer, actor=COMMAND)
+        self.stdout.write(f"{customer.number} deleted")
+
+
+def _add_common(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--max-mailboxes", metavar="NUMBER", help="mailboxes at most, in all its domains together; empty: no limit"
+    )
+    parser.add_argument(
+        "--administrator", metavar="ADDRESS", action="append", default=[],
+        help="who looks after its mailboxes: somebody who signs in already; several times for several",
+    )  # fmt: skip
+
+
+def _most(typed: str) -> int | None:
+    return command_line.number("max_mailboxes", typed, most=MAX_MAILBOXES)
+
+
+def _after(customer: Customer, coming: list[User], going: list[User]) -> list[User]:
+    gone = {person.pk for person in going}
+    return [person for person in {*customer.administrators.all(), *coming} if person.pk not in gone]
+
+
+def _told(customer: Customer) -> dict[str, Any]:
+    domains = customer.domains.order_by("name").values_list("name", flat=True)
+    mailboxes = Mailbox.objects.filter(domain__customer=customer).aggregate(
+        there=Count("pk", filter=Q(deleted_at=None)), all=Count("pk")
+    )
+    return {
+        "number": customer.number, "name": customer.name, "max_mailboxes": customer.max_mailboxes,
+        "mailboxes": mailboxes["there"], "deleted_mailboxes": mailboxes["all"] - mailboxes["there"],
+        "administrators": sorted(customer.administrators.values_list("email", flat=True)), "domains": list(domains),
+    }  # fmt: skip

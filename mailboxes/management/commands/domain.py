@@ -1,105 +1,185 @@
-"""`manage.py domain add|list|set|suspend|resume`: domains from the command line."""
+"""`manage.py domain add|list|show|set|suspend|resume|delete|claims|give-up`: domains from the command line."""
 
-import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from mailboxes import hosting
-from mailboxes.addresses import AddressError, normalise_domain
+from mailboxes import command_line, hosting
 from mailboxes.domain_dns import claims
 from mailboxes.hosting_forms import DomainForm
 from mailboxes.log import COMMAND
-from mailboxes.models import Customer, Domain
+from mailboxes.models import MAX_MAILBOXES, MAX_QUOTA_MB, Alias, Customer, Domain, DomainClaim, Mailbox
 from mailboxes.services import MailboxesError
 
-LIMITS = ("catch_all", "quota_mb", "max_mailboxes")
+AS_ON_THE_PAGE = ("catch_all", "quota_mb", "max_mailboxes")
 COLUMNS = ("name", "customer__number", "is_active", "catch_all__address", "quota_mb", "max_mailboxes", "suspended_at")
+MORE_COLUMNS = (*COLUMNS, "refuses_from", "replies_per_hour", "has_bounce_address", "proven_at", "created_at")
+YES = {"receives": "is_active", "bounce_address": "has_bounce_address"}
 
 
 class Command(BaseCommand):
-    help = "Make, list, limit and suspend domains."
+    help = "Make, list, limit, suspend and delete domains."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         add = actions.add_parser("add", help="make a domain; whoever runs this says that it is the customer's")
         add.add_argument("domain")
         add.add_argument("--customer", metavar="NUMBER", help="whose it is")
+        _add_limits(add, "as the customer's other domains, where nothing is said; empty: no limit")
         listing = actions.add_parser("list", help="every domain, by name")
+        listing.add_argument("--customer", metavar="NUMBER", help="of this customer only")
         listing.add_argument("--json", action="store_true", help="a JSON object a line")
-        change = actions.add_parser("set", help="its limits, its catch-all, whose it is: what is named")
-        change.add_argument("domain")
-        change.add_argument("--catch-all", metavar="ADDRESS", help="a mailbox of the domain; empty: none")
-        change.add_argument("--quota-mb", metavar="MB", help="space of each mailbox; empty: no limit")
-        change.add_argument("--max-mailboxes", metavar="NUMBER", help="mailboxes at most; empty: no limit")
-        change.add_argument("--customer", metavar="NUMBER", help="whose it is; empty: nobody's")
+        show = actions.add_parser("show", help="one domain, with all that is set")
+        show.add_argument("domain")
+        show.add_argument("--json", action="store_true", help="a JSON object")
+        _add_set(actions.add_parser("set", help="its limits, its catch-all, whose it is: what is named"))
         actions.add_parser("suspend", help="nobody signs in; senders come again later").add_argument("domain")
         actions.add_parser("resume", help="end a suspension").add_argument("domain")
+        actions.add_parser("delete", help="for ever; it may have no addresses any more").add_argument("domain")
+        waiting = actions.add_parser("claims", help="those that wait for the proof that they are the customer's")
+        waiting.add_argument("--json", action="store_true", help="a JSON object a line")
+        give_up = actions.add_parser("give-up", help="end such a claim")
+        give_up.add_argument("domain")
+        give_up.add_argument("--customer", metavar="NUMBER", required=True, help="whose claim it is")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        {
-            "add": self._add, "list": self._list, "set": self._set, "suspend": self._suspend, "resume": self._resume,
-        }[options["action"]](options)  # fmt: skip
+        own = {
+            "add": self._add, "list": self._list, "show": self._show, "set": self._set, "suspend": self._suspend,
+            "resume": self._resume, "delete": self._delete, "claims": self._claims, "give-up": self._give_up,
+        }  # fmt: skip
+        own[options["action"]](options)
 
     def _add(self, options: dict[str, Any]) -> None:
-        customer = _customer(options["customer"])
-        try:
-            domain = claims.add_domain(customer, options["domain"], actor=COMMAND)
-        except MailboxesError as error:
-            raise CommandError(str(error)) from error
+        customer, limits = _customer(options["customer"]), _limits(options)
+        with command_line.plainly():
+            domain = claims.add_domain(customer, options["domain"], actor=COMMAND, **limits)
         self.stdout.write(f"{domain.name} added")
 
     def _list(self, options: dict[str, Any]) -> None:
-        for row in Domain.objects.order_by("name").values(*COLUMNS).iterator():
-            told = {name.replace("__", "_"): value for name, value in row.items()}
+        domains = Domain.objects.order_by("name")
+        if options["customer"]:
+            domains = domains.filter(customer=command_line.customer(options["customer"]))
+        for row in domains.values(*COLUMNS).iterator():
             if options["json"]:
-                self.stdout.write(json.dumps(told, ensure_ascii=False, default=str))
+                self.stdout.write(command_line.as_line(_named(row)))
             else:
                 state = "suspended" if row["suspended_at"] else "" if row["is_active"] else "off"
                 self.stdout.write("\t".join([row["name"], row["customer__number"] or "", state]).rstrip())
 
+    def _show(self, options: dict[str, Any]) -> None:
+        domain = command_line.domain(options["domain"])
+        told = _named(Domain.objects.values(*MORE_COLUMNS).get(pk=domain.pk)) | _counts(domain)
+        if options["json"]:
+            self.stdout.write(command_line.as_line(told))
+            return
+        for name, value in told.items():
+            self.stdout.write(f"{name}\t{'' if value is None else value}".rstrip())
+
     def _set(self, options: dict[str, Any]) -> None:
-        domain = _domain(options["domain"])
-        wanted = {name: options[name] for name in LIMITS if options[name] is not None}
-        values = _read(domain, wanted)
+        domain = command_line.domain(options["domain"])
+        values = _read(domain, {name: options[name] for name in AS_ON_THE_PAGE if options[name] is not None})
+        values |= {field: options[name] == "yes" for name, field in YES.items() if options[name] is not None}
+        if options["replies_per_hour"] is not None:
+            values["replies_per_hour"] = command_line.number(
+                "replies_per_hour", options["replies_per_hour"], most=command_line.MAX_REPLIES
+            )
         if options["customer"] is not None:
             values["customer"] = _customer(options["customer"])
         if not values:
             raise CommandError("nothing was named that should be set")
-        hosting.set_domain(domain, actor=COMMAND, **values)
+        with command_line.plainly():
+            hosting.set_domain(domain, actor=COMMAND, **values)
         self.stdout.write(f"{domain.name} set")
 
     def _suspend(self, options: dict[str, Any]) -> None:
-        domain = _domain(options["domain"])
+        domain = command_line.domain(options["domain"])
         hosting.suspend(domain, now=timezone.now(), actor=COMMAND)
         self.stdout.write(f"{domain.name}: suspended")
 
     def _resume(self, options: dict[str, Any]) -> None:
-        domain = _domain(options["domain"])
+        domain = command_line.domain(options["domain"])
         hosting.resume(domain, actor=COMMAND)
         self.stdout.write(f"{domain.name}: no longer suspended")
 
+    def _delete(self, options: dict[str, Any]) -> None:
+        domain = command_line.domain(options["domain"])
+        with command_line.plainly():
+            hosting.delete_domain(domain, actor=COMMAND)
+        self.stdout.write(f"{domain.name} deleted")
 
-def _domain(typed: str) -> Domain:
-    """Raises CommandError."""
-    try:
-        domain = Domain.objects.filter(name=normalise_domain(typed)).first()
-    except AddressError as error:
-        raise CommandError(f"{typed!r} is not a domain name") from error
-    if domain is None:
-        raise CommandError(f"{typed} is not a domain of this panel")
-    return domain
+    def _claims(self, options: dict[str, Any]) -> None:
+        rows = DomainClaim.objects.select_related("customer").order_by("name", "pk")
+        for row in rows.iterator():
+            if options["json"]:
+                self.stdout.write(command_line.as_line(_of_claim(row)))
+            else:
+                state = "disputed" if row.disputed_at else ""
+                self.stdout.write(f"{row.name}\t{row.customer.number}\t{state}".rstrip())
+
+    def _give_up(self, options: dict[str, Any]) -> None:
+        customer = command_line.customer(options["customer"])
+        try:
+            row = DomainClaim.objects.filter(customer=customer, name=claims.name_typed(options["domain"])).first()
+        except MailboxesError as error:
+            raise CommandError(str(error)) from error
+        if row is None:
+            raise CommandError(f"{options['domain']} waits for no proof of customer {customer.number}")
+        claims.give_up(row, actor=COMMAND)
+        self.stdout.write(f"{row.name}: claimed no more")
+
+
+def _add_limits(parser: CommandParser, words: str) -> None:
+    parser.add_argument("--quota-mb", metavar="MB", help=f"space of each mailbox; {words}")
+    parser.add_argument("--max-mailboxes", metavar="NUMBER", help=f"mailboxes at most; {words}")
+
+
+def _add_set(parser: CommandParser) -> None:
+    parser.add_argument("domain")
+    parser.add_argument("--catch-all", metavar="ADDRESS", help="a mailbox of the domain; empty: none")
+    _add_limits(parser, "empty: no limit")
+    parser.add_argument(
+        "--replies-per-hour", metavar="NUMBER", help="of the whole domain; empty: as usual, 0: no limit"
+    )
+    parser.add_argument("--bounce-address", choices=["yes", "no"], help="whether its replies have one as their sender")
+    parser.add_argument("--receives", choices=["yes", "no"], help="whether it receives mail")
+    parser.add_argument("--customer", metavar="NUMBER", help="whose it is; empty: nobody's")
 
 
 def _customer(number: str | None) -> Customer | None:
     """None for no number. Raises CommandError."""
-    if not number:
-        return None
-    customer = Customer.objects.filter(number=number).first()
-    if customer is None:
-        raise CommandError(f"no customer has the number {number}")
-    return customer
+    return command_line.customer(number) if number else None
+
+
+def _limits(options: dict[str, Any]) -> dict[str, int | None]:
+    """Those that were named. Raises CommandError."""
+    bounds = {"quota_mb": (1, MAX_QUOTA_MB), "max_mailboxes": (0, MAX_MAILBOXES)}
+    return {
+        name: command_line.number(name, options[name], least=least, most=most)
+        for name, (least, most) in bounds.items()
+        if options[name] is not None
+    }
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    return {name.replace("__", "_"): value for name, value in row.items()}
+
+
+def _counts(domain: Domain) -> dict[str, int]:
+    mailboxes = Mailbox.objects.filter(domain=domain)
+    there = mailboxes.filter(deleted_at=None).count()
+    return {
+        "mailboxes": there, "deleted_mailboxes": mailboxes.count() - there,
+        "aliases": Alias.objects.filter(domain=domain).count(),
+    }  # fmt: skip
+
+
+def _of_claim(row: DomainClaim) -> dict[str, Any]:
+    record = claims.record_of(row)
+    return {
+        "name": row.name, "customer_number": row.customer.number, "created_at": row.created_at,
+        "disputed_at": row.disputed_at, "record": record.zone_line,
+    }  # fmt: skip
 
 
 def _read(domain: Domain, wanted: dict[str, str]) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""What commands read from their command line, and how they say that it cannot be: in one line, by CommandError."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from mailboxes import addresses
+from mailboxes.models import Alias, Customer, Domain, Mailbox, User
+from mailboxes.services import MailboxesError
+
+MAX_REPLIES = 10_000_000  # an hour
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """What cannot be done, said as a command says it."""
+    try:
+        yield
+    except MailboxesError as error:
+        raise CommandError(" ".join(str(error).split())) from error
+
+
+def customer(number: str) -> Customer:
+    """By its number. Raises CommandError."""
+    found = Customer.objects.filter(number=number.strip()).first()
+    if found is None:
+        raise CommandError(f"no customer has the number {number}")
+    return found
+
+
+def domain(typed: str) -> Domain:
+    """By its name, however it is written. Raises CommandError."""
+    try:
+        found = Domain.objects.filter(name=addresses.normalise_domain(typed)).first()
+    except addresses.AddressError as error:
+        raise CommandError(f"{typed!r} is not a domain name") from error
+    if found is None:
+        raise CommandError(f"{typed} is not a domain of this panel")
+    return found
+
+
+def mailbox(typed: str) -> Mailbox:
+    """By its address; one that was deleted and may be taken back, too. Raises CommandError."""
+    found = Mailbox.objects.filter(address=addresses.normal_form_or_none(typed)).select_related("owner").first()
+    if found is None:
+        raise CommandError(f"{typed} is not a mailbox")
+    return found
+
+
+def alias(typed: str) -> Alias:
+    """By its address. Raises CommandError."""
+    found = Alias.objects.filter(address=addresses.normal_form_or_none(typed)).first()
+    if found is None:
+        raise CommandError(f"{typed} is not an alias")
+    return found
+
+
+def person(typed: str) -> User:
+    """By the address that the person signs in with. Raises CommandError."""
+    found = User.objects.filter(email=addresses.normal_form_or_none(typed) or "").first()
+    if found is None:
+        raise CommandError(f"nobody signs in as {typed}")
+    return found
+
+
+def number(name: str, typed: str, *, least: int = 0, most: int) -> int | None:
+    """Empty: None, which is no limit or as usual. Raises CommandError."""
+    if not typed:
+        return None
+    if not (typed.isascii() and typed.isdecimal() and least <= int(typed[:12]) <= most):
+        raise CommandError(f"{name}: a number from {least} to {most}, or nothing")
+    return int(typed)
+
+
+def as_line(row: dict[str, Any]) -> str:
+    """A JSON object in a line; times as ISO 8601."""
+    return json.dumps(row, ensure_ascii=False, default=lambda one: one.isoformat())
