@@ -6,6 +6,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import EmptyFieldListFilter
 from django.contrib.admin.utils import unquote
@@ -18,12 +19,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from mailboxes import admin_dns, customers, hosting, second_factor, services  # noqa: F401 (the first registers what it holds)
+from mailboxes import addresses, admin_dns, customers, hosting, second_factor, services  # noqa: F401 (`admin_dns` registers)
 from mailboxes.models import Alias, AliasTarget, Customer, Delegation, Domain, LogLine, Mailbox, SendingCount, User
 from mailboxes.panel_admin import PanelAdmin, ReadOnlyAdmin, asks_first, here, of_late
 
@@ -234,9 +235,23 @@ class DomainAdmin(SuspensionAdmin):
             hosting.part_from_former_company(obj, actor=here(request))
 
 
+class AddressForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
+    """Of a mailbox or an alias: the two share no address. That no two of one kind do the model itself says."""
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if {"domain", "local_part"} <= values.keys():
+            address = addresses.normal_form_or_none(f"{values['local_part']}@{values['domain'].name}")
+            other: type[Mailbox | Alias] = Alias if isinstance(self.instance, Mailbox) else Mailbox
+            if address and other.objects.filter(address=address).exists():
+                self.add_error("local_part", gettext("This address is taken already."))
+        return values
+
+
 class AddressAdmin(PanelAdmin):
     """What mailboxes and aliases have in common."""
 
+    form = AddressForm
     noted: tuple[str, ...] = ()  # by the panel, of one that is there
     search_fields: tuple[str, ...] = ("address",)
     list_filter: tuple[Any, ...] = ("is_active",)

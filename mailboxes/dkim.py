@@ -31,7 +31,7 @@ LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another
 @transaction.atomic
 def make_key(domain: Domain, algorithm: str, *, now: datetime, actor: Actor) -> DkimKey:
     """A key that does not sign yet: its record is to be published first. Raises MailboxesError: one waits already."""
-    Domain.objects.select_for_update().get(pk=domain.pk)
+    Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
     if domain.dkim_keys.filter(signs_since=None, algorithm=algorithm).exists():
         raise MailboxesError(_("There is a new key already: publish its record, or delete it first."))
     if len(f"wp000000xxxxx._domainkey.{domain.name}") > MAX_NAME:
@@ -77,7 +77,7 @@ def published(domain: Domain) -> list[tuple[str, str]]:
 @transaction.atomic
 def let_sign(key: DkimKey, *, now: datetime, actor: Actor) -> bool:
     """From now on this key signs, and the one of its algorithm before no more; whether anything changed."""
-    domain = Domain.objects.select_for_update().get(name=key.domain_id)
+    domain = Domain.objects.select_for_update(no_key=True).get(name=key.domain_id)
     before = domain.dkim_keys.filter(algorithm=key.algorithm, signs_since__isnull=False, retired_at=None)
     if not domain.dkim_keys.filter(pk=key.pk, signs_since=None).exists():
         return False  # it signs already, or is gone

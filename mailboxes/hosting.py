@@ -263,7 +263,7 @@ def make_app_password(mailbox: Mailbox, name: str, *, actor: Actor) -> tuple[App
 def _locked(row: Domain | Mailbox) -> bool:
     """Lock the row and read it anew; whether it is still there."""
     rows = Domain.objects if isinstance(row, Domain) else Mailbox.objects
-    is_there = rows.select_for_update().filter(pk=row.pk).first() is not None
+    is_there = rows.select_for_update(no_key=True).filter(pk=row.pk).first() is not None
     if is_there:
         row.refresh_from_db()
     return is_there

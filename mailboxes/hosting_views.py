@@ -19,7 +19,7 @@ from mailboxes import access, address_files, hosting, services
 from mailboxes.hosting_forms import AddressFileForm, AliasForm, AppPasswordForm, DomainForm, RenameForm
 from mailboxes.log import by
 from mailboxes.models import Alias, Domain, Mailbox
-from mailboxes.services import MailboxesError
+from mailboxes.services import AddressTaken, MailboxesError
 
 SHOWN = 100
 View = Callable[..., HttpResponse]
@@ -113,9 +113,13 @@ def alias_new(request: HttpRequest, domain: Domain) -> HttpResponse:
     """Make an alias in the domain."""
     form = AliasForm(request.POST or None, domain=domain)
     if request.method == "POST" and form.is_valid():
-        alias = services.add_alias(form.cleaned_data["local_part"], form.cleaned_data["targets"], actor=by(request))
-        messages.success(request, _("%(alias)s was made.") % {"alias": alias})
-        return redirect("domain", domain.name)
+        try:
+            alias = services.add_alias(form.cleaned_data["local_part"], form.cleaned_data["targets"], actor=by(request))
+        except MailboxesError as error:  # of what changed since the form was checked
+            form.add_error("local_part" if isinstance(error, AddressTaken) else "targets", str(error))
+        else:
+            messages.success(request, _("%(alias)s was made.") % {"alias": alias})
+            return redirect("domain", domain.name)
     context = {"form": form, "domain": domain}
     return render(request, "mailboxes/alias.html", context, status=422 if form.errors else 200)
 
@@ -132,10 +136,14 @@ def alias_edit(request: HttpRequest, pk: int) -> HttpResponse:
     stored = {"targets": "\n".join(services.targets_of(alias)), "is_active": alias.is_active}
     form = AliasForm(request.POST or None, domain=alias.domain, alias=alias, initial=stored)
     if request.method == "POST" and form.is_valid():
-        services.set_targets(alias, form.cleaned_data["targets"], actor=by(request))
-        services.change_alias(alias, is_active=form.cleaned_data["is_active"], actor=by(request))
-        messages.success(request, _("Saved."))
-        return redirect("domain", alias.domain_id)
+        try:
+            services.set_targets(alias, form.cleaned_data["targets"], actor=by(request))
+        except MailboxesError as error:  # of what changed since the form was checked
+            form.add_error("targets", str(error))
+        else:
+            services.change_alias(alias, is_active=form.cleaned_data["is_active"], actor=by(request))
+            messages.success(request, _("Saved."))
+            return redirect("domain", alias.domain_id)
     context = {"form": form, "domain": alias.domain, "alias": alias}
     return render(request, "mailboxes/alias.html", context, status=422 if form.errors else 200)
 

@@ -20,6 +20,10 @@ class MailboxesError(ValueError):
     """What was asked cannot be done; the text says why in one line."""
 
 
+class AddressTaken(MailboxesError):
+    """A mailbox or an alias has the address."""
+
+
 @transaction.atomic
 def add_mailbox(
     address: str,
@@ -117,12 +121,12 @@ def deliverable(typed: str, domain: Domain) -> str:
 
 
 def refuse_taken(local_part: str, domain: Domain) -> None:
-    """Raise MailboxesError where a mailbox or an alias has the address."""
+    """Raise AddressTaken where a mailbox or an alias has the address."""
     address = f"{local_part}@{domain.name}"
     if Mailbox.objects.filter(address=address).exists():
-        raise MailboxesError(_("%(address)s is a mailbox already") % {"address": address})
+        raise AddressTaken(_("%(address)s is a mailbox already") % {"address": address})
     if Alias.objects.filter(address=address).exists():
-        raise MailboxesError(_("%(address)s is an alias already") % {"address": address})
+        raise AddressTaken(_("%(address)s is an alias already") % {"address": address})
 
 
 def _refuse_too_many(domain: Domain) -> None:
@@ -145,7 +149,7 @@ def hold(names: Iterable[str]) -> None:
     domains = Domain.objects.filter(name__in=list(names)).order_by("pk")
     owners = Customer.objects.filter(pk__in=domains.order_by().values("customer")).order_by("pk")
     list(owners.select_for_update(no_key=True).values_list("pk"))
-    list(domains.select_for_update().values_list("pk"))
+    list(domains.select_for_update(no_key=True).values_list("pk"))
 
 
 @transaction.atomic

@@ -22,7 +22,7 @@ class ChangedSince(ValueError):
 @transaction.atomic
 def change(mailbox: Mailbox, wanted: dict[str, Any], by: By) -> dict[str, list[Any]]:
     """Set what is named and differs; the history tells of it. Returns name → [before, after]."""
-    row = Mailbox.objects.select_for_update().get(pk=mailbox.pk)
+    row = Mailbox.objects.select_for_update(no_key=True).get(pk=mailbox.pk)
     before = {name: current(row, name) for name in wanted}
     changes = {name: [before[name], value] for name, value in wanted.items() if value != before[name]}
     for name, (_was, value) in changes.items():
@@ -45,7 +45,7 @@ def change(mailbox: Mailbox, wanted: dict[str, Any], by: By) -> dict[str, list[A
 @transaction.atomic
 def take_back(event: ResponderEvent, by: By) -> None:
     """As it was before the event. Raises ChangedSince."""
-    mailbox = Mailbox.objects.select_for_update().get(pk=event.standing_mailbox().pk)
+    mailbox = Mailbox.objects.select_for_update(no_key=True).get(pk=event.standing_mailbox().pk)
     if any(current(mailbox, name) != after for name, (_before, after) in event.changes.items()):
         raise ChangedSince(_("It was changed again since: look at it and change it by hand."))
     change(mailbox, {name: before for name, (before, _after) in event.changes.items()}, by)

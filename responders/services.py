@@ -64,7 +64,7 @@ def save_responder(
     `expected_version` is what the person saw when they began to edit; `first` puts a new one before all others.
     Raises ResponderInvalid, ResponderConflict.
     """
-    Mailbox.objects.select_for_update().get(pk=mailbox.pk)  # one writer at a time: positions stay unique
+    Mailbox.objects.select_for_update(no_key=True).get(pk=mailbox.pk)  # one writer at a time: positions stay unique
     before = None if responder is None else _locked(responder, expected_version)
     row = before or Responder(mailbox=mailbox, position=_free_position(mailbox, first=first))
     changes = _take_in(row, mailbox, values, now)
@@ -212,7 +212,7 @@ def _all_of(row: Responder) -> dict[str, list[Any]]:
 @transaction.atomic
 def move(responder: Responder, *, up: bool, actor: Actor, now: datetime) -> None:
     """Change places with the neighbour above or below; at the edge nothing happens."""
-    Mailbox.objects.select_for_update().get(pk=responder.mailbox_id)
+    Mailbox.objects.select_for_update(no_key=True).get(pk=responder.mailbox_id)
     rows = list(Responder.objects.filter(mailbox=responder.mailbox_id).order_by("position", "pk"))
     place = next((index for index, row in enumerate(rows) if row.pk == responder.pk), None)
     if place is None:
@@ -272,7 +272,7 @@ def bring_in_step(keys: Collection[int], *, actor: Actor, now: datetime) -> int:
 
     Edges that are due leave their events, as by the clock; the log tells who did not wait for it.
     """
-    rows = list(Responder.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
+    rows = list(Responder.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk"))
     before = {row.pk: (row.state, row.next_transition_at) for row in rows}
     apply_due_transitions(now, only=before.keys())
     moved = 0
@@ -286,7 +286,7 @@ def bring_in_step(keys: Collection[int], *, actor: Actor, now: datetime) -> int:
 
 
 def _locked(responder: Responder, expected_version: int | None = None) -> Responder:
-    row = Responder.objects.select_for_update().get(pk=responder.pk)
+    row = Responder.objects.select_for_update(no_key=True).get(pk=responder.pk)
     if expected_version is not None and row.version != expected_version:
         raise ResponderConflict(row)
     return row

@@ -47,7 +47,7 @@ def _sends_copies_again(event: ResponderEvent) -> bool:
 @transaction.atomic
 def undo(event: ResponderEvent, by: services.By, now: datetime) -> None:
     """Put things back as they were before the event. Raises CannotUndo."""
-    Mailbox.objects.select_for_update().get(pk=event.standing_mailbox().pk)
+    Mailbox.objects.select_for_update(no_key=True).get(pk=event.standing_mailbox().pk)
     event = ResponderEvent.objects.select_related("responder", "mailbox").get(pk=event.pk)
     if not may_be_undone(event, now):
         raise CannotUndo(_("This cannot be undone any more."))

@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "webmail_panel.middleware.SecondFactorMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "webmail_panel.middleware.SecurityHeadersMiddleware",
+    "webmail_panel.once_more.OnceMoreMiddleware",
 ]
 
 ROOT_URLCONF = "webmail_panel.urls"

@@ -69,7 +69,7 @@ def claim(customer: Customer, typed: str, *, now: datetime, actor: Actor) -> Dom
     Whether another customer has the domain, or claims it too, is told to nobody before the proof.
     """
     name = name_typed(typed)
-    Customer.objects.select_for_update().get(pk=customer.pk)
+    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     if Domain.objects.filter(name=name, customer=customer).exists():
         raise MailboxesError(_("This domain is yours already."))
     present = DomainClaim.objects.filter(customer=customer, name=name).first()
