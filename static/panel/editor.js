@@ -41,10 +41,10 @@
       const isBlock = BLOCKS.has(node.nodeName);
       if (isBlock || node.nodeName === "OL" || node.nodeName === "UL") startLine();
       node.childNodes.forEach(visit);
-      if (node.nodeName === "A" && node.href && node.textContent.trim() !== node.getAttribute("href")) {
-        write(` (${node.getAttribute("href").replace(/^mailto:/, "")})`);
-      }
+      const address = node.nodeName === "A" && (node.getAttribute("href") || "").replace(/^mailto:/, "");
+      if (address && node.textContent.trim() !== address) write(` (${address})`);
       if (isBlock && !(node.lastElementChild && BLOCKS.has(node.lastElementChild.nodeName))) lines.push("");
+      if (node.nodeName === "P") lines.push(""); // programs that show the HTML leave room below it
       return undefined;
     };
     root.childNodes.forEach(visit);
@@ -69,7 +69,7 @@
       group.classList.add("only-errors");
       group.hidden = !group.querySelector(".invalid-feedback");
     }
-    let editor = null, ownChange = false;
+    let editor = null, ownChange = false, seen = ""; // what the fields know of
     const announce = (field) => {
       ownChange = true;
       field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -85,9 +85,15 @@
     area.className = "editor-area";
     box.append(area);
 
+    const shown = () => `${editor.getHTML()}\n${asText(area)}`;
+    const put = (source) => {
+      editor.setHTML(source);
+      seen = shown();
+    };
     const sync = () => {
       html.value = editor.getHTML();
       text.value = asText(area);
+      seen = shown();
       announce(html);
     };
     const toggled = (tag, on, off) => () => {
@@ -124,8 +130,9 @@
       editor ??= new window.Squire(area, { blockTag: "DIV", sanitizeToDOMFragment: clean });
       for (const key of ["Tab", "Shift-Tab"]) editor.setKeyHandler(key, null); // the key that leaves a field leaves this one
       editor.addEventListener("pathChange", showState);
-      editor.setHTML(html.value || asHtml(text.value));
-      editor.addEventListener("input", sync);
+      put(html.value || asHtml(text.value));
+      // The editor calls it input, too, when it was only opened: that would be a draft nobody began.
+      editor.addEventListener("input", () => { if (shown() !== seen) sync(); });
       showState();
       [box.hidden, bar.hidden, text.hidden, choice.textContent] = [false, false, true, words.plain];
     };
@@ -149,7 +156,7 @@
     // A ready text was put in from outside.
     text.addEventListener("change", () => {
       if (ownChange || box.hidden) return;
-      editor.setHTML(asHtml(text.value));
+      put(asHtml(text.value));
       html.value = editor.getHTML();
     });
     text.before(choice, bar, box);

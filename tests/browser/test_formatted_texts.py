@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from mailboxes.models import Mailbox
-from responders.models import Responder
+from responders.models import Draft, Responder
 from tests.browser.axe import violations
 
 
@@ -68,6 +68,39 @@ def test_a_stored_text_opens_in_the_editor_and_keeps_its_plain_form_until_it_is_
     area(page).press("Control+End")
     page.keyboard.type("!")
     assert page.input_value("[name=text_body]") == "Zob. stronę (https://example.com/)!"
+
+
+def test_a_text_that_was_only_opened_begins_no_draft(
+    open_panel: Callable[..., Page], standing_reply: Responder
+) -> None:
+    """The editor may announce what was put into it, a moment later."""
+    Responder.objects.update(html_body="<p>Wracam <b>jutro</b>.</p>", text_body="Inny tekst.")
+    page = open_panel(1280, "en-GB")
+    page.goto(f"/responders/{standing_reply.pk}/")
+    expect(area(page).locator("b")).to_have_text("jutro")
+    area(page).evaluate(
+        """async (area) => {
+            area.append("x");
+            area.lastChild.remove();
+            await new Promise((done) => setTimeout(done));
+        }"""
+    )
+    assert page.input_value("[name=text_body]") == "Inny tekst."
+    page.goto(f"/mailboxes/{standing_reply.mailbox_id}/")  # with a change in the form the browser would ask
+    assert not Draft.objects.exists()
+
+
+def test_paragraphs_and_addresses_read_well_in_the_plain_form(
+    open_panel: Callable[..., Page], standing_reply: Responder
+) -> None:
+    link = '<a href="mailto:biuro@firma.example">biuro@firma.example</a>'
+    Responder.objects.update(html_body=f"<p>Dzień dobry,</p><p>pomoże {link}</p>", text_body="x")
+    page = open_panel(1280, "en-GB")
+    page.goto(f"/responders/{standing_reply.pk}/")
+    expect(area(page).locator("a")).to_be_visible()
+    area(page).press("Control+Home")
+    page.keyboard.type("!")
+    expect(page.locator("[name=text_body]")).to_have_value("!Dzień dobry,\n\npomoże biuro@firma.example")
 
 
 def test_plain_text_again_asks_before_it_throws_the_formatting_away(
