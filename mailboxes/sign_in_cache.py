@@ -3,7 +3,7 @@
 Dovecot keeps what the database said of somebody who signed in, for outages. The database tells with each commit
 whom it concerns (migration 0031: NOTIFY), and Dovecot is told to forget them. FILE comes from `mailconfig dovecot`.
 
-Without Django, whose settings hold more than this program may know: it signs in as the mail servers' role, which need
+Without Django, whose settings hold more than this program may know: it signs in as Dovecot's role, which need
 not be able to read anything for it. It asks the primary alone, for a replica takes no LISTEN, and whatever it may have
 missed (a connection that was lost, Dovecot that did not answer) it makes good by letting Dovecot forget everybody.
 """

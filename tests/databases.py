@@ -9,12 +9,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from mailboxes.management.commands import mailrole
+from mailboxes import mail_roles
 from webmail_panel import embedded
 
 ROOT = Path(__file__).resolve().parents[1]
 # Made by a migration, but no part of a database.
-ROLE = f"DO $$ BEGIN CREATE ROLE {mailrole.GROUP} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+GROUPS = [
+    f"DO $$ BEGIN CREATE ROLE {role.group} NOLOGIN;"
+    " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+    for role in (mail_roles.BOTH, mail_roles.POSTFIX, mail_roles.DOVECOT)
+]
 
 
 def create_filled(name: str) -> str:
@@ -30,7 +34,8 @@ def fill(url: str) -> None:
     """Put into an empty database what `manage.py migrate` makes, in a tenth of its time. All is whose the URL is."""
     dump = _dump()
     with psycopg.connect(url, autocommit=True) as database:
-        database.execute(ROLE)
+        for made in GROUPS:
+            database.execute(made)  # type: ignore[call-overload]
     kept = ["--no-owner", "--exit-on-error", "--single-transaction"]
     subprocess.run([_programs() / "pg_restore", *kept, f"--dbname={url}", dump], check=True)
 

@@ -38,8 +38,8 @@ class Lookup:
 
 def rendered(folder: Path) -> list[Lookup]:
     """Every look-up, from the files that `manage.py mailconfig` writes into the folder."""
-    environment = os.environ | {"MAIL_DATABASE_PASSWORD": "only-to-write-the-files"}
     for server in ("postfix", "dovecot"):
+        environment = os.environ | {f"{server.upper()}_DATABASE_PASSWORD": "only-to-write-the-files"}
         command = [sys.executable, str(ROOT / "manage.py"), "mailconfig", server, "--output", str(folder / server)]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     maps = sorted((folder / "postfix").glob("pgsql-*.cf"))

@@ -133,7 +133,8 @@ class Stack:
         self._env = {
             **os.environ, "DATABASE_URL": database_url, "RELAY_URL": f"smtp://127.0.0.1:{self.reply_port}",
             "MAIL_HOSTNAME": HOSTNAME, "RECEIVED_BY_HOSTS": HOSTNAME, "PYTHONUNBUFFERED": "1",
-            "MAIL_DATABASE_USER": role, "MAIL_DATABASE_PASSWORD": ROLE_PASSWORD,
+            "POSTFIX_DATABASE_USER": f"{role}_postfix", "POSTFIX_DATABASE_PASSWORD": ROLE_PASSWORD,
+            "DOVECOT_DATABASE_USER": f"{role}_dovecot", "DOVECOT_DATABASE_PASSWORD": ROLE_PASSWORD,
         }  # fmt: skip
         self.code = ROOT  # the panel's, that its commands and the hook are run from
         self.database_hosts: list[str] = []  # that Postfix and Dovecot ask, in their order; none: the panel's own
@@ -146,9 +147,10 @@ class Stack:
         require_mail_servers()
         self._make_folders()
         self.manage("migrate", "--verbosity=0")
-        self.manage("mailrole")
+        self.manage("mailrole", "postfix")
+        self.manage("mailrole", "dovecot")
         self.configure_postfix()
-        self._configure_dovecot()
+        self.configure_dovecot()
         self.sink.start()
         self.restart_dovecot()
         self.start_sign_ins()
@@ -321,12 +323,17 @@ class Stack:
             f"--log={self.folder}/log/mail.log", "--postmaster=postmaster@klient.example",
             *(f"--database-host={host}" for host in self.database_hosts), *more,
         )  # fmt: skip
+        self.keep_postfix_here()
+
+    def keep_postfix_here(self) -> None:
+        """What its files need beyond those of the panel."""
         # Every client here has an address of 127.0.0.0/8 and is busier than any office.
         own = {"smtpd_client_event_limit_exceptions": "127.0.0.0/8"}
         own |= {"queue_directory": self.folder / "queue", "data_directory": self.folder / "state"}
         self._postconf(own | QUICK_QUEUE)
 
-    def _configure_dovecot(self) -> None:
+    def configure_dovecot(self, *more: str) -> None:
+        """Render its files, with further options."""
         self.manage(
             "mailconfig", "dovecot", "--output", str(self.folder / "dovecot"),
             f"--lmtp-listen=unix:{self.folder}/sockets/lmtp",
@@ -335,7 +342,7 @@ class Stack:
             f"--mail-user={MAIL_USER}", f"--mail-dir={self.folder}/mail",
             f"--run-dir={self.folder}/run", f"--state-dir={self.folder}/run", f"--log={self.folder}/log/dovecot.log",
             f"--tls-cert={self.folder}/certificate.pem", f"--tls-key={self.folder}/key.pem",
-            *(f"--database-host={host}" for host in self.database_hosts),
+            *(f"--database-host={host}" for host in self.database_hosts), *more,
         )  # fmt: skip
         # A file of its own: those of the panel stay as `mailconfig` made them.
         self.dovecot_conf.write_text(f"!include {self.folder}/dovecot/dovecot.conf\n{NO_PENALTY}{self.dovecot_also}")

@@ -15,6 +15,7 @@ from pathlib import Path
 import dns.message
 import dns.rcode
 import dns.rrset
+import psycopg
 import pytest
 
 from tests.mta.conftest import Hosting
@@ -136,7 +137,8 @@ def test_where_all_is_well_nothing_must_be_mended(doctor: Doctor, hosting: Hosti
     assert (report.code, report.failed) == (0, set()), report.said
     for check in ("database", "clock", "migrations", "redis", "worker", "beat", "hook", "relay", "postfix check",
                   "postfix", "map domains", "map mailboxes", "map aliases", "map copies", "map senders", "map refused",
-                  "queue", "dovecot files", "dovecot check", "dovecot", "dns", "disk mail", "disk queue"):  # fmt: skip
+                  "postfix role", "queue", "dovecot files", "dovecot check", "dovecot", "dovecot role", "dns",
+                  "disk mail", "disk queue"):  # fmt: skip
         assert report[check] == "ok", report.findings[check]
     assert hosting.domain in report.seen("map domains")
     assert doctor.stack.queue() == []  # asking the relay sends nothing
@@ -250,6 +252,22 @@ def test_a_role_with_another_password(doctor: Doctor) -> None:
         assert "password authentication failed" in report.seen("map copies")
     finally:
         path.write_text(before)
+
+
+def test_roles_that_may_do_too_much_or_too_little(doctor: Doctor) -> None:
+    postfix, dovecot = (f"{doctor.stack.role}_{server}" for server in ("postfix", "dovecot"))
+    with psycopg.connect(doctor.stack.database_url, autocommit=True) as owner:
+        owner.execute(f"GRANT webmail_panel_mail TO {postfix}")
+        owner.execute(f"REVOKE webmail_panel_mail_dovecot FROM {dovecot}")
+        try:
+            report = doctor()
+        finally:
+            owner.execute(f"REVOKE webmail_panel_mail FROM {postfix}")
+            owner.execute(f"GRANT webmail_panel_mail_dovecot TO {dovecot}")
+    assert report["postfix role"] == "warn"
+    assert "mail_accounts.address, mail_accounts.password" in report.seen("postfix role")
+    assert "dovecot role" in report.failed
+    assert "mail_accounts.address" in report.seen("dovecot role")
 
 
 def test_a_main_cf_that_postfix_does_not_take(doctor: Doctor) -> None:

@@ -27,11 +27,13 @@ FILES = {
     },
 }  # fmt: skip
 SERVERS = sorted(FILES)
+PASSWORDS = ["POSTFIX_DATABASE_PASSWORD", "DOVECOT_DATABASE_PASSWORD"]
 
 
 @pytest.fixture(autouse=True)
 def password(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("MAIL_DATABASE_PASSWORD", "a-password-for-reading")
+    for name in PASSWORDS:
+        monkeypatch.setenv(name, "a-password-for-reading")
     return "a-password-for-reading"
 
 
@@ -63,13 +65,34 @@ def test_again_is_with_the_options_and_the_password_of_last_time(
     server: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     before = render(server, tmp_path, "--database-user=reader", *options)
-    monkeypatch.delenv("MAIL_DATABASE_PASSWORD")
+    for name in PASSWORDS:
+        monkeypatch.delenv(name)
     assert render(server, tmp_path, "--again") == before
     settings.RECIPIENT_DELIMITER = "-"
     after = render(server, tmp_path, "--again")
     assert after != before
     main = MAIN_FILES[server]
     assert after[main] == before[main].replace("recipient_delimiter = +", "recipient_delimiter = -")
+
+
+@pytest.mark.parametrize("server", ["postfix", "dovecot"])
+def test_again_with_a_password_takes_another_role_and_all_else_as_last_time(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["--database-host=/run/replica", "--database-name=elsewhere"]
+    before = render(server, tmp_path, "--database-user=webmail_panel_mta", *options)
+    monkeypatch.setattr("sys.stdin", StringIO("of-its-own-role\n"))
+    after = render(server, tmp_path, "--again", "--password-stdin")
+    changed = {"webmail_panel_mta": f"webmail_panel_{server}", "a-password-for-reading": "of-its-own-role"}
+    for old, new in changed.items():
+        before = {name: text.replace(old, new) for name, text in before.items()}
+    assert after == before
+
+
+def test_each_server_signs_in_as_a_role_of_its_own(tmp_path: Path) -> None:
+    assert "user = webmail_panel_postfix\n" in render("postfix", tmp_path / "postfix")["pgsql-domains.cf"]
+    for name, text in render("dovecot", tmp_path / "dovecot").items():
+        assert ("user=webmail_panel_dovecot " in text) == (name in {"sign-in.lua", "sign-in-cache.conf.ext"}), name
 
 
 def test_again_takes_no_password_from_the_examples_that_debian_puts_beside_ours(
@@ -81,7 +104,7 @@ def test_again_takes_no_password_from_the_examples_that_debian_puts_beside_ours(
         (tmp_path / name).write_text(example)
     path = tmp_path / "sign-in.lua"
     path.write_text(path.read_text().replace("\n", f"\n--{example}", 1))
-    monkeypatch.delenv("MAIL_DATABASE_PASSWORD")
+    monkeypatch.delenv("DOVECOT_DATABASE_PASSWORD")
     assert render("dovecot", tmp_path, "--again") == before
 
 
@@ -205,7 +228,7 @@ def test_a_bad_option_is_one_clear_line(server: str, option: str, words: str, tm
 def test_a_password_that_cannot_be_written_is_refused(
     password: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MAIL_DATABASE_PASSWORD", password)
+    monkeypatch.setenv("POSTFIX_DATABASE_PASSWORD", password)
     with pytest.raises(CommandError, match=words):
         render("postfix", tmp_path)
 

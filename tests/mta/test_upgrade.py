@@ -16,8 +16,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.mta.conftest import Hosting
-from tests.mta.stack import ROOT, Stack, until
+from tests.mta.conftest import PASSWORD, Hosting
+from tests.mta.stack import ROLE_PASSWORD, ROOT, Stack, until
 
 CODE = ["manage.py", "importing", "locale", "mailboxes", "responders", "static", "templates", "webmail_panel", "deploy"]
 OLD_NAME, NEW_NAME = "interval_days", "days_between"
@@ -143,6 +143,68 @@ def test_an_upgrade_loses_neither_a_letter_nor_a_reply(
     assert_each_was_stored_and_answered_once(stack, senders, anna)
     assert answered < len(senders)
     assert hosting.decisions(anna) == ["replied"] * len(senders)
+
+
+@pytest.fixture
+def one_role(stack: Stack, hosting: Hosting) -> Iterator[str]:
+    """Postfix and Dovecot sign in as one role, as earlier versions had it; afterwards as ever."""
+    name = f"{stack.role}_both"
+    stack.manage("mailrole", "both", f"--name={name}", "--password-stdin", stdin=f"{ROLE_PASSWORD}\n")
+    stack.configure_postfix(f"--database-user={name}")
+    stack.configure_dovecot(f"--database-user={name}")
+    take_up(stack)
+    try:
+        yield name
+    finally:
+        stack.configure_postfix()
+        stack.configure_dovecot()
+        take_up(stack)
+        with psycopg.connect(stack.database_url, autocommit=True) as owner:
+            owner.execute(f"DROP ROLE IF EXISTS {name}")  # type: ignore[call-overload]
+
+
+def take_up(stack: Stack) -> None:
+    """Everybody works by the files as they are now."""
+    stack.forget_databases_that_went()
+    stack.restart_dovecot()
+    stack.kill_sign_ins()
+    stack.start_sign_ins()
+
+
+def roles_signed_in(stack: Stack) -> set[str]:
+    """Of the mail servers."""
+    with psycopg.connect(stack.database_url, autocommit=True) as owner:
+        found = owner.execute("SELECT DISTINCT usename::text FROM pg_stat_activity WHERE datname = current_database()")
+        return {name for (name,) in found if name.startswith(stack.role)}
+
+
+def assert_mail_comes_is_read_and_answered(stack: Stack, mailbox: str, sender: str, letters: int) -> None:
+    stack.send(sender, mailbox)
+    stack.sink.wait_for(sender)
+    stack.wait_until_stored(mailbox, letters)
+    with stack.imap(mailbox, PASSWORD) as imap:
+        imap.select("INBOX", readonly=True)
+        assert len(imap.search(None, "ALL")[1][0].split()) == letters
+
+
+def test_an_installation_with_one_role_of_both_mail_servers_gets_one_for_each(
+    stack: Stack, hosting: Hosting, one_role: str
+) -> None:
+    """The old files go on working with the new version; then as docs/operate/upgrade.md says."""
+    anna, [jan, ewa, ola] = hosting.away("anna", password=PASSWORD), senders_of(hosting, 3)
+    assert_mail_comes_is_read_and_answered(stack, anna, jan, 1)
+    assert roles_signed_in(stack) == {one_role}
+    for server, folder in {"postfix": stack.config, "dovecot": stack.folder / "dovecot"}.items():
+        stack.manage("mailrole", server, "--password-stdin", stdin=f"{ROLE_PASSWORD}\n")
+        again = ("mailconfig", server, f"--output={folder}", "--again", "--password-stdin")
+        stack.manage(*again, stdin=f"{ROLE_PASSWORD}\n")
+    stack.keep_postfix_here()
+    take_up(stack)
+    assert_mail_comes_is_read_and_answered(stack, anna, ewa, 2)
+    assert roles_signed_in(stack) == {f"{stack.role}_postfix", f"{stack.role}_dovecot"}
+    with psycopg.connect(stack.database_url, autocommit=True) as owner:
+        owner.execute(f"DROP ROLE {one_role}")  # type: ignore[call-overload]
+    assert_mail_comes_is_read_and_answered(stack, anna, ola, 3)
 
 
 def hook_log(stack: Stack) -> str:

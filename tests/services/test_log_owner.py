@@ -153,8 +153,9 @@ def test_a_person_is_forgotten_by_the_function_alone_and_a_line_tells(house: Hou
 
 def test_the_panel_works_on(house: House, role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands, the mail servers' role, deletions that empty what the history names, migrations."""
-    monkeypatch.setenv("MAIL_DATABASE_PASSWORD", "letters0and0digits")
-    house.manage("mailrole")
+    for server in ("postfix", "dovecot"):
+        monkeypatch.setenv(f"{server.upper()}_DATABASE_PASSWORD", "letters0and0digits")
+        house.manage("mailrole", server)
     house.manage("mailbox", "add", "jan@nowa.example", "--create-domain")
     house.manage("mailbox", "suspend", "jan@nowa.example")
     house.manage("mailbox", "delete", "jan@nowa.example")

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from mailboxes import mail_roles
 from tests import databases
 from tests.lmtp.parts import Client, copy, message
 from tests.mta.sink import Sink
@@ -24,7 +25,9 @@ from webmail_panel import embedded, health
 from webmail_panel.embedded import Postgres, free_port
 
 OWNER = "modest"  # as docs/operate.md makes it: it may make roles, and is no superuser
-ROLE_PASSWORD = "letters0and0digits"
+ROLE_PASSWORDS = {
+    "postfix": "postfix0and0digits", "dovecot": "dovecot0and0digits", "mail": "of-both-mail-servers",
+}  # fmt: skip
 ANNA, SENDER = "anna@firma.example", "jan@klient.example"
 Answer = subprocess.CompletedProcess[str]
 
@@ -63,7 +66,11 @@ class Installation:
         } | changes  # fmt: skip
         self.settings.parent.mkdir(exist_ok=True)
         self.settings.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-        (self.settings.parent / "mail-database-password").write_text(f"{ROLE_PASSWORD}\n")
+        for name, password in ROLE_PASSWORDS.items():
+            self.password_file(name).write_text(f"{password}\n")
+
+    def password_file(self, role: str) -> Path:
+        return self.settings.parent / f"{role}-database-password"
 
     def run(self, program: str, *arguments: str | Path, **changes: str) -> Answer:
         """backup or restore, with nothing of the tests' own environment."""
@@ -116,12 +123,14 @@ def server() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="module")
 def filled(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """With a mailbox, its alias, a responder and the mail servers' role."""
+    """With a mailbox, its alias, a responder and the mail servers' roles, the one of earlier versions as well."""
     made = Installation(tmp_path_factory.mktemp("installation"), server)
     made.make_database()
     made.write_settings()
     databases.fill(made.database_url)
-    made.manage("mailrole", "--password-stdin", stdin=f"{ROLE_PASSWORD}\n")
+    for server in ("postfix", "dovecot", "both"):
+        password = ROLE_PASSWORDS["mail" if server == "both" else server]
+        made.manage("mailrole", server, "--password-stdin", stdin=f"{password}\n")
     made.manage(
         "mailbox",
         "add",
@@ -161,16 +170,23 @@ def test_all_of_it_comes_back_on_another_machine_and_the_hook_answers(
         put = other.run("restore", "--settings", file)
         assert (put.returncode, other.settings.read_text()) == (0, installation.settings.read_text()), put.stderr
         other.write_settings()  # the database is at another address
-        (other.settings.parent / "mail-database-password").unlink()
+        for role in ROLE_PASSWORDS:
+            other.password_file(role).unlink()
         restored = other.run("restore", file)
         assert restored.returncode == 0, restored.stderr
         assert other.contents() == before
-        reader = urlsplit(other.database_url)._replace(netloc=f"webmail_panel_mta:{ROLE_PASSWORD}@")
-        with psycopg.connect(urlunsplit(reader)) as postfix:
-            assert postfix.execute("SELECT address FROM mail_mailboxes").fetchall() == [(ANNA,)]
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                postfix.execute("SELECT * FROM mailboxes_user")
+        for name in ("postfix", "dovecot", "mta"):
+            assert_the_role_reads_its_views_alone(other, f"webmail_panel_{name}")
         assert_the_hook_answers(other)
+
+
+def assert_the_role_reads_its_views_alone(installation: Installation, role: str) -> None:
+    password = ROLE_PASSWORDS["mail" if role == mail_roles.BOTH.default_name else role.rpartition("_")[2]]
+    reader = urlsplit(installation.database_url)._replace(netloc=f"{role}:{password}@")
+    with psycopg.connect(urlunsplit(reader)) as asked:
+        assert asked.execute("SELECT address FROM mail_mailboxes").fetchall() == [(ANNA,)]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            asked.execute("SELECT * FROM mailboxes_user")
 
 
 def assert_the_hook_answers(installation: Installation) -> None:
@@ -333,8 +349,8 @@ def test_the_settings_and_the_servers_files_are_in_it(installation: Installation
     installation.run("backup")
     with tarfile.open(installation.backups[0]) as archive:
         assert {Path(name).name for name in archive.getnames()} >= {
-            "SHA256SUMS", "database.dump", "etc.tar", "mail-database-password", "migrations", "panel.env",
-            "server-version",
+            "SHA256SUMS", "database.dump", "dovecot-database-password", "etc.tar", "mail-database-password",
+            "migrations", "panel.env", "postfix-database-password", "server-version",
         }  # fmt: skip
         archive.extractall(tmp_path, filter="data")
     with tarfile.open(tmp_path / "etc.tar") as archive:

@@ -29,11 +29,12 @@ OUR_IMAGE = COMPOSE["x-panel"]["image"]
 SCHEMA = json.loads((ROOT / "tests" / "vendor" / "compose-spec.json").read_text())
 # What each image of others brings, beyond a shell: nobody here can look into them.
 FOREIGN = {"postgres": {"pg_isready"}, "redis": {"redis-server", "redis-cli", "grep"}}
+PASSWORDS = {"POSTFIX_DATABASE_PASSWORD": "postfix0and0digits", "DOVECOT_DATABASE_PASSWORD": "dovecot1and1digits"}
 EXAMPLES = {
     "MAIL_HOST": "mail.example.org", "PANEL_HOST": "panel.example.org", "POSTMASTER": "postmaster@example.org",
     "TLS_DIR": "/etc/ssl/mail", "SECRET_KEY": "x" * 50, "POSTGRES_PASSWORD": "letters0and0digits",
     "PANEL_DATABASE_PASSWORD": "letters1and1digits", "REDIS_PASSWORD": "letters0and0digits",
-    "MAIL_DATABASE_PASSWORD": "letters0and0digits",
+    **PASSWORDS,
 }  # fmt: skip
 DURATION = re.compile(r"(?=\d)(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
 
@@ -317,7 +318,7 @@ def rendered(tmp_path: Path) -> Path:
             subprocess.run(
                 [sys.executable, *moved],
                 cwd=ROOT, check=True, capture_output=True, timeout=60,
-                env={**os.environ, "MAIL_DATABASE_PASSWORD": "letters0and0digits", "MAIL_HOSTNAME": "mail.example.org"},
+                env={**os.environ, **PASSWORDS, "MAIL_HOSTNAME": "mail.example.org"},
             )  # fmt: skip
     return tmp_path
 

@@ -71,19 +71,21 @@ def assert_that_the_log_is_closed(server: Postgres) -> None:
 
 
 def assert_that_the_mail_servers_read(server: Postgres) -> None:
-    password = EXAMPLES["MAIL_DATABASE_PASSWORD"]
-    with psycopg.connect(
-        f"postgresql://webmail_panel_mta:{password}@127.0.0.1:{server.port}/{DATABASE}", autocommit=True
-    ) as mail:
-        assert mail.execute("SELECT address FROM mail_mailboxes").fetchall() == [("anna@firma.example",)]
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            mail.execute("SELECT * FROM mailboxes_user")
+    for name, denied in {"postfix": "mail_accounts", "dovecot": "mail_aliases"}.items():
+        password = EXAMPLES[f"{name.upper()}_DATABASE_PASSWORD"]
+        with psycopg.connect(
+            f"postgresql://webmail_panel_{name}:{password}@127.0.0.1:{server.port}/{DATABASE}", autocommit=True
+        ) as mail:
+            assert mail.execute("SELECT address FROM mail_mailboxes").fetchall() == [("anna@firma.example",)]
+            for table in ("mailboxes_user", denied):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    mail.execute(f"SELECT * FROM {table}")  # type: ignore[call-overload]
 
 
 def test_at_every_up_the_panels_role_is_one_that_cannot_change_the_log(server: Postgres) -> None:
-    assert "webmail_panel_mta made" in set_up(server)
+    assert "webmail_panel_postfix made\nwebmail_panel_dovecot made" in set_up(server)
     manage(server, "mailbox", "add", "anna@firma.example", "--create-domain")
-    assert "webmail_panel_mta changed" in set_up(server)
+    assert "webmail_panel_postfix changed\nwebmail_panel_dovecot changed" in set_up(server)
     assert_that_the_log_is_closed(server)
     assert_that_the_mail_servers_read(server)
 
@@ -93,10 +95,10 @@ def test_a_volume_of_an_earlier_version_where_the_panel_was_the_superuser(server
         "DATABASE_URL": environment(SERVICES["setup"], server)["SETUP_DATABASE_URL"].replace(
             "/postgres", f"/{DATABASE}"
         ),
-        "MAIL_DATABASE_PASSWORD": EXAMPLES["MAIL_DATABASE_PASSWORD"],
+        "MAIL_DATABASE_PASSWORD": "of-both-mail-servers",
     }
     databases.fill(as_before["DATABASE_URL"])
-    for command in (["mailrole"], ["mailbox", "add", "anna@firma.example", "--create-domain"]):
+    for command in (["mailrole", "both"], ["mailbox", "add", "anna@firma.example", "--create-domain"]):
         manage(server, *command, **as_before)
     set_up(server)
     assert_that_the_log_is_closed(server)

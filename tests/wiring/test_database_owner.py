@@ -32,16 +32,16 @@ def test_migrations_and_the_mail_servers_role_need_no_superuser(server: Postgres
         connection.execute(f"CREATE ROLE panel LOGIN CREATEROLE PASSWORD '{PASSWORD}'")
         connection.execute("CREATE DATABASE panel OWNER panel TEMPLATE template0")
     url = server.url("panel").replace(f"webmail_panel:{server.password}", f"panel:{PASSWORD}")
-    env = {**os.environ, "DATABASE_URL": url, "MAIL_DATABASE_PASSWORD": PASSWORD}
-    for arguments in (["migrate", "--verbosity=0"], ["mailrole"], ["mailrole"]):
+    env = {**os.environ, "DATABASE_URL": url, "POSTFIX_DATABASE_PASSWORD": PASSWORD}
+    for arguments in (["migrate", "--verbosity=0"], ["mailrole", "postfix"], ["mailrole", "postfix"]):
         finished = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert finished.returncode == 0, finished.stderr
 
-    mail_url = url.replace(f"panel:{PASSWORD}", f"webmail_panel_mta:{PASSWORD}")
+    mail_url = url.replace(f"panel:{PASSWORD}", f"webmail_panel_postfix:{PASSWORD}")
     with psycopg.connect(mail_url, autocommit=True) as connection:
-        assert connection.execute("SELECT count(*) FROM mail_mailboxes").fetchone() == (0,)
+        assert connection.execute("SELECT count(address) FROM mail_mailboxes").fetchone() == (0,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("SELECT * FROM mailboxes_user")

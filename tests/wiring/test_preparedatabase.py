@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from mailboxes import log_owner, panel_role
+from mailboxes import log_owner, mail_roles, panel_role
 from mailboxes.log_owner import Wall
 from tests import databases
 from tests.log_attacks import OF_A_ROLE_THAT_MAKES_NO_ROLES, attacks
@@ -78,7 +78,9 @@ def house(server: embedded.Postgres) -> House:
     house = House(server)
     with house.as_superuser("postgres") as superuser:
         superuser.execute(f"DROP DATABASE IF EXISTS {DATABASE_OWNER} WITH (FORCE)")
-        for role in (PANEL_ROLE, panel_role.SETUP, log_owner.ROLE, "webmail_panel_mta", "webmail_panel_mail"):
+        readers = (mail_roles.BOTH, mail_roles.POSTFIX, mail_roles.DOVECOT)
+        of_mail = [name for role in readers for name in (role.default_name, role.group)]
+        for role in (PANEL_ROLE, panel_role.SETUP, log_owner.ROLE, *of_mail):
             superuser.execute(f"DROP ROLE IF EXISTS {role}")
         superuser.execute(f"CREATE DATABASE {DATABASE_OWNER}")
     return house

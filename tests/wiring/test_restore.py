@@ -32,12 +32,14 @@ class Machine:
 
     def write_settings(self) -> None:
         """With the key and the role of the tests' mail servers."""
-        self.panel.write_settings(SECRET_KEY=os.environ["SECRET_KEY"], MAIL_DATABASE_USER=ROLE)
-        self.password_file.write_text(ROLE_PASSWORD)
+        names = {f"{server.upper()}_DATABASE_USER": f"{ROLE}_{server}" for server in ("postfix", "dovecot")}
+        self.panel.write_settings(SECRET_KEY=os.environ["SECRET_KEY"], **names)
+        for file in self.password_files:
+            file.write_text(ROLE_PASSWORD)
 
     @property
-    def password_file(self) -> Path:
-        return self.panel.settings.parent / "mail-database-password"
+    def password_files(self) -> list[Path]:
+        return [self.panel.settings.parent / f"{server}-database-password" for server in ("postfix", "dovecot")]
 
     def run(self, program: str, *arguments: str | Path, **changes: str) -> str:
         """backup or restore; what it wrote."""
@@ -89,9 +91,10 @@ def back_up(one: Machine, elsewhere: Path) -> Path:
 def restore(one: Machine, file: Path, elsewhere: Path) -> None:
     one.run("restore", "--settings", file)
     one.write_settings()  # the database is at another address
-    one.password_file.unlink()
+    for password in one.password_files:
+        password.unlink()
     one.run("restore", file)
-    assert one.password_file.read_text() == ROLE_PASSWORD
+    assert [password.read_text() for password in one.password_files] == [ROLE_PASSWORD, ROLE_PASSWORD]
     assert options_of_old(file, elsewhere / "old").count("--") > 5
     one.run("restore", "--mail", elsewhere / "mirror")
 

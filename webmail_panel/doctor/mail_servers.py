@@ -81,7 +81,7 @@ def _check_map(folder: Path, path: Path, something: Known) -> Finding:
 def judge_map(name: str, key: str, finished: subprocess.CompletedProcess[str], *, wants_result: bool) -> Finding:
     """postmap(1): 0 is a result, 1 without a word is none; whatever is said on stderr is trouble."""
     check = f"map {name.removeprefix('pgsql-').removesuffix('.cf')}"
-    remedy = "webmail-panel mailrole, then mailconfig with the same password; is PostgreSQL reachable from here?"
+    remedy = "`mailrole postfix`, then `mailconfig` with the same password; is PostgreSQL reachable from here?"
     if finished.stderr.strip():
         return fail(check, finished.stderr, remedy)
     if wants_result and finished.returncode:

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from mailboxes import log_owner, sign_in_cache
+from mailboxes import log_owner, mail_roles, sign_in_cache
 from webmail_panel import health
 from webmail_panel.celery import app
 from webmail_panel.doctor.finding import Finding, fail, ok, unknown, warn
@@ -108,6 +108,31 @@ def check_sign_ins() -> Finding:
     except psycopg.Error as error:
         return unknown("sign-ins", f"the database does not say who listens: {str(error).partition(chr(10))[0]}")
     return judge_sign_ins(row[0] if row else 0)
+
+
+def check_mail_role(server: str, name: str) -> Finding:
+    """Whether a mail server's role of the database may do what it needs, and nothing else."""
+    parameters = connection.get_connection_params() | {"connect_timeout": PATIENCE}
+    try:
+        with psycopg.connect(**parameters, autocommit=True) as asked:
+            return judge_mail_role(mail_roles.OF_SERVERS[server], name, mail_roles.rights_of(asked, name))
+    except psycopg.Error as error:
+        return unknown(f"{server} role", f"the database does not say: {str(error).partition(chr(10))[0]}")
+
+
+def judge_mail_role(role: mail_roles.MailRole, name: str, rights: mail_roles.Rights | None) -> Finding:
+    """`name` is what the server's files say that it signs in as; `rights` are None where there is no such role."""
+    check, own = f"{role.server} role", f"webmail-panel mailrole {role.server}"
+    if rights is None or not rights.may_sign_in:
+        return fail(check, f"{name} may not sign in to the database", f"{own}, then mailconfig with the same password")
+    if missing := mail_roles.lacking(role, rights):
+        return fail(check, f"{name} may not use {_few(missing)}", f"{own}; is every migration applied?")
+    another = "Give it a role of its own: docs/operate/upgrade.md, “A role for each mail server”."
+    if rights.is_mighty:
+        return warn(check, f"{name} may do more in the database than read what {role.server} needs", another)
+    if more := mail_roles.beyond(role, rights):
+        return warn(check, f"{name} may also use {_few(more)}, which {role.server} does not need", another)
+    return ok(check, f"{name} may use what {role.server} needs, and nothing else")
 
 
 def judge_sign_ins(listeners: int) -> Finding:

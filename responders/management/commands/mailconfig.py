@@ -19,7 +19,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from mailboxes import addresses
+from mailboxes import addresses, mail_roles
 
 TEMPLATES = settings.BASE_DIR / "deploy"
 MADE_BY = "Made by `manage.py mailconfig {server}`, which writes it anew; templates: deploy/{server}/."
@@ -33,7 +33,6 @@ MAIN_FILES = {
 SECRET_FILES = {"postfix": "pgsql-domains.cf", "dovecot": "sign-in.lua"}
 # Of each call alone, not of what is written.
 NOT_KEPT = {"server", "output", "force", "again", "password_stdin", "password"}
-DEFAULT_ROLE = "webmail_panel_mta"
 PANEL_USER = "webmail-panel"
 HOOK = "127.0.0.1:8024"
 LOCAL_NETWORKS = "127.0.0.0/8 [::1]/128"
@@ -98,9 +97,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         server, output = options["server"], Path(options["output"])
         if options["again"]:
-            options = options_of_last_time(server, output) | {"force": options["force"]}
+            options = options_of_last_time(server, output) | _given_anew(options)
         for path in _write(server, output, values_of(server, options), options):
             self.stdout.write(str(path))
+
+
+def _given_anew(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What counts beside the options of last time: another role comes with its password."""
+    names = ["force", "password_stdin", "database_user"] if options.get("password_stdin") else ["force"]
+    return {name: options[name] for name in names}
 
 
 def values_of(server: str, options: Mapping[str, Any]) -> dict[str, str]:
@@ -166,7 +171,10 @@ def _in_words(parser: CommandParser, options: Mapping[str, Any]) -> str:
 def _add_output_options(parser: CommandParser) -> None:
     parser.add_argument("--output", required=True, metavar="DIR", help="made if it is not there")
     parser.add_argument("--force", action="store_true", help="overwrite files that this command has not made")
-    parser.add_argument("--again", action="store_true", help="with the options and the password of last time")
+    parser.add_argument(
+        "--again", action="store_true",
+        help="with the options and the password of last time; with --password-stdin for another role or password",
+    )  # fmt: skip
     parser.add_argument("--group", help="that may read the files with the password: a name or a number")
 
 
@@ -203,8 +211,7 @@ def _add_nginx_options(parser: CommandParser) -> None:
         )
 
 
-def _add_common_options(parser: CommandParser) -> None:
-    default = os.environ.get
+def _add_common_options(parser: CommandParser, role: mail_roles.MailRole) -> None:
     _add_output_options(parser)
     parser.add_argument(
         "--database-host",
@@ -216,13 +223,13 @@ def _add_common_options(parser: CommandParser) -> None:
     parser.add_argument("--database-name", help="(default: the panel's own)")
     parser.add_argument(
         "--database-user",
-        default=default("MAIL_DATABASE_USER") or DEFAULT_ROLE,
-        help="the role that `mailrole` made (default: MAIL_DATABASE_USER, or %(default)s)",
+        default=os.environ.get(role.user_variable) or role.default_name,
+        help=f"the role that `mailrole` made (default: {role.user_variable}, or {role.default_name})",
     )
     parser.add_argument(
         "--password-stdin",
         action="store_true",
-        help="read the role's password from standard input instead of MAIL_DATABASE_PASSWORD",
+        help=f"read the role's password from standard input instead of {role.password_variable}",
     )
     parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain in PEM")
     parser.add_argument("--tls-key", metavar="FILE", help="its private key")
@@ -230,7 +237,7 @@ def _add_common_options(parser: CommandParser) -> None:
 
 
 def _add_postfix_options(parser: CommandParser) -> None:
-    _add_common_options(parser)
+    _add_common_options(parser, mail_roles.POSTFIX)
     parser.add_argument("--hostname", default=settings.MAIL_HOSTNAME, help="(default: MAIL_HOSTNAME)")
     _add_neighbours_of_postfix(parser)
     _add_doors_of_postfix(parser)
@@ -294,7 +301,7 @@ def _add_doors_of_postfix(parser: CommandParser) -> None:
 
 
 def _add_dovecot_options(parser: CommandParser) -> None:
-    _add_common_options(parser)
+    _add_common_options(parser, mail_roles.DOVECOT)
     parser.add_argument(
         "--lmtp-listen",
         default="unix:/var/spool/postfix/private/dovecot-lmtp",
@@ -511,9 +518,10 @@ def _password(options: Mapping[str, Any]) -> str:
     password = options.get("password") or ""
     if options["password_stdin"]:
         password = sys.stdin.readline().rstrip("\n")
-    password = password or os.environ.get("MAIL_DATABASE_PASSWORD", "")
+    variable = mail_roles.OF_SERVERS[options["server"]].password_variable
+    password = password or os.environ.get(variable, "")
     if not password:
-        raise CommandError("the role's password is needed: MAIL_DATABASE_PASSWORD or --password-stdin")
+        raise CommandError(f"the role's password is needed: {variable} or --password-stdin")
     if not _SAFE.fullmatch(password):
         raise CommandError("the role's password may not hold spaces, quotes, backslashes or any of $#;{}")
     return password

@@ -66,7 +66,7 @@ def findings(options: dict[str, Any]) -> Iterator[Finding]:
     something = panel.known_or_nothing() if has_database else panel.UNKNOWN_TO_US
     yield from _services(options)
     yield mail_servers.check_relay(something)
-    yield from _postfix(options, something)
+    yield from _postfix(options, something, has_database=has_database)
     yield from _dovecot(options, something, has_database=has_database)
     yield from _rspamd(options)
     yield from _host(options)
@@ -94,7 +94,7 @@ def _health_of(address: str, health: str) -> str:
     return health if address.rpartition(":")[0] == health.rpartition(":")[0] else ""
 
 
-def _postfix(options: dict[str, Any], something: panel.Known) -> Iterator[Finding]:
+def _postfix(options: dict[str, Any], something: panel.Known, *, has_database: bool) -> Iterator[Finding]:
     folder = Path(options["postfix"])
     if POSTFIX in options["without"]:
         return
@@ -103,6 +103,8 @@ def _postfix(options: dict[str, Any], something: panel.Known) -> Iterator[Findin
         return
     yield from mail_servers.check_postfix(folder)
     yield from mail_servers.check_maps(folder, something)
+    if has_database:
+        yield from _role(POSTFIX, folder)
     yield mail_servers.check_queue(folder, time.time())
 
 
@@ -114,7 +116,14 @@ def _dovecot(options: dict[str, Any], something: panel.Known, *, has_database: b
     if (folder / "dovecot.conf").exists():
         yield from mail_servers.check_dovecot(folder, something)
         if has_database:
+            yield from _role(DOVECOT, folder)
             yield panel.check_sign_ins()
+
+
+def _role(server: str, folder: Path) -> Iterator[Finding]:
+    """The one that the server's files name; where they cannot be read, the check of the files has said so."""
+    if name := configuration.options(server, folder).get("database_user"):
+        yield panel.check_mail_role(server, name)
 
 
 def _rspamd(options: dict[str, Any]) -> Iterator[Finding]:
