@@ -150,7 +150,10 @@ def test_a_key_is_added_renamed_asked_for_and_removed(
 def add_a_key(at: Walk) -> None:
     at.page.goto("/account/second-factor/keys/add/")
     at.button("Add a key").click()
-    at.see("The key is added. From now on, signing in asks for it.")
+    at.see(
+        "The key is added. From now on, signing in asks for it, and mail programs want passwords of their own: "
+        "you make them under Account."
+    )
     expect(at.page.locator("h1")).to_have_text(at.word("Recovery codes"))
     at.page.goto("/account/second-factor/keys/add/")
     at.button("Add a key").click()

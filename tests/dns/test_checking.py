@@ -124,7 +124,7 @@ def test_the_companys_administrators_are_told_once_in_their_language(domain: Dom
     see(domain, GOOD, BAD)
     assert tell() == []
     see(domain, BAD)
-    assert tell() == ["szefowa@firma.example DNS domeny firma.example jest zepsuty"]
+    assert tell() == ["szefowa@firma.example Problem z DNS domeny firma.example"]
     [letter] = mail.outbox
     assert "firma.example. 3600 IN MX 10 mail.example." in letter.body
     assert "/domains/firma.example/dns/" in letter.body
