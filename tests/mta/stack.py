@@ -165,11 +165,11 @@ class Stack:
             self._end(name)
         self.sink.stop()
 
-    def restart_dovecot(self) -> None:
-        """It remembers nothing then."""
+    def restart_dovecot(self, *place: str) -> None:
+        """It remembers nothing then. `place` is the command in which it runs."""
         if "dovecot" in self._running:
             self._end("dovecot")
-        self._launch("dovecot", ["/usr/sbin/dovecot", "-F", "-c", self.dovecot_conf])
+        self._launch("dovecot", [*place, "/usr/sbin/dovecot", "-F", "-c", self.dovecot_conf])
         self._wait_for_port(self.imap_port)
 
     def start_sign_ins(self) -> None:
@@ -276,6 +276,9 @@ class Stack:
         """Of Dovecot, the hook and what started Postfix."""
         return [process.pid for process in self._running.values()]
 
+    def pid_of(self, name: str) -> int:
+        return self._running[name].pid
+
     @property
     def config(self) -> Path:
         return self.folder / "postfix"
@@ -373,10 +376,10 @@ class Stack:
     def _start_postfix(self, *place: str) -> None:
         self._launch("postfix", [*place, "sh", "-c", POSTFIX_IN_THE_FOREGROUND, "sh", self.config])
 
-    def restart_postfix(self) -> None:
-        """For what a reload does not change: the listeners."""
+    def restart_postfix(self, *place: str) -> None:
+        """For what a reload does not change: the listeners, and the command in which it runs."""
         self._end("postfix")
-        self._start_postfix()
+        self._start_postfix(*place)
         self._wait_for_port(self.smtp_port)
 
     @contextlib.contextmanager

@@ -17,8 +17,13 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.exceptions import AuthenticationError
+from redis.retry import Retry
 
 from tests.wiring.commands import ROOT, assert_understood
+from webmail_panel import embedded
 from webmail_panel.embedded import free_port
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -155,8 +160,80 @@ def test_what_writes_to_a_read_only_root_has_a_place_to_write(name: str) -> None
     written = re.findall(
         r"--(?:output|schedule)[= ](\S+)", " ".join(word for line in commands(service) for word in line)
     )
-    places = [*service["tmpfs"], *(mount.split(":")[1] for mount in service.get("volumes", []))]
-    assert [path for path in written if not path.startswith(tuple(f"{place}/" for place in places))] == []
+    places = [*service.get("tmpfs", []), *(mount.split(":")[1] for mount in service.get("volumes", []))]
+    assert [path for path in written if not f"{path}/".startswith(tuple(f"{place}/" for place in places))] == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_service_may_more_than_it_needs(name: str) -> None:
+    """Whether the capabilities of Postfix and Dovecot are enough, tests/mta/test_in_containers.py sees."""
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    if service["image"] == OUR_IMAGE or name == "redis":
+        assert service["read_only"]
+        assert "cap_add" not in service
+    assert "privileged" not in service
+
+
+def test_each_mail_server_sees_its_own_files_alone() -> None:
+    """They hold passwords: of a role of the database, of Redis."""
+    mounts = {name: set(re.findall(r"config-\w+", str(service.get("volumes")))) for name, service in SERVICES.items()}
+    own = {name: {f"config-{name}"} for name in ("postfix", "dovecot", "rspamd")}
+    own |= {"sign-ins": own["dovecot"], "setup": set.union(*own.values())}
+    assert {name: found for name, found in mounts.items() if found} == own
+
+
+def networks(name: str) -> set[str]:
+    return set(SERVICES[name]["networks"])
+
+
+def test_the_database_and_redis_are_in_networks_that_lead_nowhere_else() -> None:
+    for name in ("postgres", "redis"):
+        assert all(COMPOSE["networks"][network].get("internal") for network in networks(name))
+        assert "ports" not in SERVICES[name]
+    assert not networks("redis") & (networks("postfix") | networks("dovecot"))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_who_is_told_of_another_can_reach_it(name: str) -> None:
+    service = SERVICES[name]
+    told = f"{service.get('environment', {})} {service.get('command', '')}"
+    if name != "setup":  # it writes down where the others are
+        for other in SERVICES:
+            if re.search(rf"(//|@){other}:\d", told):
+                assert networks(name) & networks(other), other
+
+
+def test_postfix_meets_the_panel_in_the_network_alone_whose_range_it_knows() -> None:
+    """The name of a container stands for its address in any network that both are in."""
+    for name in ("web", "hook", "worker", "beat"):
+        assert networks(name) & networks("postfix") == {"default"}
+    assert "--reply-clients ${SUBNET" in str(SERVICES["setup"]["command"])
+
+
+def test_redis_asks_for_the_password_which_stands_on_no_command_line(tmp_path: Path) -> None:
+    shell, option, script = SERVICES["redis"]["command"]
+    port, password = free_port(), "letters0and0digits"
+    words = script.replace("$$", "$").replace("requirepass", f"port {port}\nbind 127.0.0.1\nrequirepass")
+    path = f"{Path(embedded._redis_binary()).parent}:{os.environ['PATH']}"
+    with subprocess.Popen(
+        [shell, option, words], cwd=tmp_path, env={"PATH": path, "REDIS_PASSWORD": password}, stdout=subprocess.DEVNULL
+    ) as server:
+        try:
+            assert ping_when_it_answers(port, password)
+            assert password not in Path(f"/proc/{server.pid}/cmdline").read_text()
+            with Redis(port=port) as stranger, pytest.raises(AuthenticationError):
+                stranger.ping()
+            with Redis(port=port, password=password) as known:
+                assert known.config_get("save") == {"save": ""}
+        finally:
+            server.terminate()
+
+
+def ping_when_it_answers(port: int, password: str) -> bool:
+    with Redis(port=port, password=password, retry=Retry(ConstantBackoff(0.1), 600)) as asked:
+        return bool(asked.ping())
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if SERVICES[name]["image"] == OUR_IMAGE])

@@ -11,6 +11,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -364,6 +365,7 @@ def _postfix_values(options: Mapping[str, Any]) -> dict[str, str]:
         "SMTP_SERVICE": _smtp_service(options),
         "POSTSCREEN": _postscreen(options),
         "SUBMISSION": _submission(options),
+        "NOTICES_FROM": _notices_from(settings.DEFAULT_FROM_EMAIL),
         "REPLY_LISTEN": _listener("--reply-listen", options["reply_listen"]),
         "AUTOREPLY_DOMAIN": _domain("AUTOREPLY_DOMAIN", settings.AUTOREPLY_DOMAIN),
         "AUTOREPLY_PATTERN": settings.AUTOREPLY_DOMAIN.replace(".", r"\."),
@@ -551,6 +553,14 @@ def _postmaster(options: Mapping[str, Any]) -> tuple[str, str]:
     except addresses.AddressError as error:
         raise CommandError(f"--postmaster {options['postmaster']!r}: {error}") from error
     return "$myhostname", f"inline:{{ {{ @$myhostname = {person} }} }} "
+
+
+def _notices_from(field: str) -> str:
+    """The reverse-path of notices, of what stands in their From field. Raises CommandError."""
+    address = parseaddr(field)[1]
+    if "@" not in address:
+        raise CommandError(f"NOTICES_FROM {field!r} holds no address")
+    return _safe("NOTICES_FROM", address.lower())
 
 
 def _postfix_log(path: str) -> str:
