@@ -233,6 +233,15 @@ def test_a_password_that_cannot_be_written_is_refused(
         render("postfix", tmp_path)
 
 
+def test_passwords_of_mail_programs_come_by_tls_of_today_alone(tmp_path: Path) -> None:
+    """Postfix 3.7 would take TLS 1.0 for it (RFC 8997); Dovecot says so by itself."""
+    render("postfix", tmp_path, "--submission-listen=submission", "--tls-cert=/c.pem", "--tls-key=/k.pem")
+    asked = ["postconf", "-c", str(tmp_path), "-h", "smtpd_tls_mandatory_protocols", "smtpd_tls_mandatory_ciphers"]
+    assert subprocess.run(asked, check=True, capture_output=True, text=True).stdout == ">=TLSv1.2\nhigh\n"
+    said = subprocess.run(["doveconf", "-d", "ssl_min_protocol"], check=True, capture_output=True, text=True).stdout
+    assert said == "ssl_min_protocol = TLSv1.2\n"
+
+
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CommandError, match="cannot be written: Not a directory"):

@@ -623,7 +623,11 @@ def _postfix_tls(options: Mapping[str, Any]) -> str:
     if files is None:
         return "# No certificate was given: what arrives on port 25 is not encrypted."
     certificate, key = files
-    return f"smtpd_tls_chain_files = {key}, {certificate}\nsmtpd_tls_security_level = may\nsmtpd_tls_auth_only = yes"
+    return (
+        f"smtpd_tls_chain_files = {key}, {certificate}\nsmtpd_tls_security_level = may\nsmtpd_tls_auth_only = yes\n"
+        # RFC 8997: for mail programs, which send passwords. On port 25 an old TLS is better than none.
+        "smtpd_tls_mandatory_protocols = >=TLSv1.2\nsmtpd_tls_mandatory_ciphers = high"
+    )
 
 
 def _dovecot_tls(options: Mapping[str, Any]) -> str:

@@ -1,0 +1,51 @@
+"""Which user of the system each program of the mail servers is: root only who must be."""
+
+import pwd
+from pathlib import Path
+
+from tests.mta.conftest import PASSWORD, Hosting
+from tests.mta.stack import MAIL_USER, Stack, until
+
+
+def users_of(pid: int) -> dict[str, set[str]]:
+    """The users that a process and those below it run as, by the name of the program."""
+    found: dict[str, set[str]] = {}
+    for process in family_of(pid):
+        try:
+            status = (Path("/proc") / str(process) / "status").read_text().splitlines()
+        except FileNotFoundError:  # it ended meanwhile
+            continue
+        fields = dict(line.split(":\t", 1) for line in status if ":\t" in line)
+        user = pwd.getpwuid(int(fields["Uid"].split()[1])).pw_name
+        found.setdefault(fields["Name"], set()).add(user)
+    return found
+
+
+def family_of(pid: int) -> list[int]:
+    try:
+        children = (Path("/proc") / str(pid) / "task" / str(pid) / "children").read_text().split()
+    except FileNotFoundError:
+        return []
+    return [pid, *(one for child in children for one in family_of(int(child)))]
+
+
+def test_dovecots_programs_that_read_what_strangers_sent_are_not_root(stack: Stack, hosting: Hosting) -> None:
+    anna = hosting.mailbox("anna", password=PASSWORD)
+
+    def seen_at_work() -> dict[str, set[str]]:
+        """They wait for more work for a while after the last."""
+        stack.send("jan@klient.example", anna)
+        users = users_of(stack.pid_of("dovecot"))
+        return users if users.keys() >= {"lmtp", "quota-status", "imap", "imap-login"} else {}
+
+    with stack.imap(anna, PASSWORD) as imap:
+        imap.select("INBOX")
+        seen = until(seen_at_work, "every program runs")
+    assert seen["lmtp"] == seen["quota-status"] == seen["imap"] == {MAIL_USER}
+    assert "root" not in seen["imap-login"]
+    assert "Permission denied" not in (stack.folder / "log" / "dovecot.log").read_text()
+
+
+def test_a_stranger_on_the_machine_is_not_told_where_mail_is(stack: Stack, hosting: Hosting) -> None:
+    socket = stack.folder / "run" / "auth-userdb"
+    assert (socket.stat().st_mode & 0o777, pwd.getpwuid(socket.stat().st_uid).pw_name) == (0o600, MAIL_USER)
