@@ -36,9 +36,7 @@ def away() -> OperationalError:
     ],
     ids=["500", "503"],
 )
-def test_it_stands_without_the_rest_in_both_languages(
-    error: Exception, status: int, polish: str, english: str
-) -> None:
+def test_it_stands_without_the_rest_in_both_languages(error: Exception, status: int, polish: str, english: str) -> None:
     page = page_about(error)
     assert page.status_code == status
     shown = page.content.decode()
