@@ -17,15 +17,17 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 
+from responders.typed import as_text
+
 COOKIE = "typed"
 KEPT_FOR = 3_600  # seconds
-MAX_CHARACTERS = 300_000
+MAX_OCTETS = 700_000  # the longest texts in any script
 # Nobody is signed in where this is kept, and Redis has other work: what one browser keeps takes the place of what it
 # kept before, and only so many begin to, from one address and altogether.
 LIMITS = {
     "keep": "300/h/ip",  # a preview now and then from everybody behind one address
     "begin": "40/h/ip",
-    "begin-anywhere": "1000/h/key",
+    "begin-anywhere": "400/h/key",  # 280 MB
 }
 View = Callable[..., HttpResponse]
 
@@ -76,11 +78,8 @@ def _with_name(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 
 
 def _keep(request: HttpRequest) -> bool:
-    typed = request.POST.copy()
-    for name in ("csrfmiddlewaretoken", "preview", "save"):
-        typed.pop(name, None)
-    text = typed.urlencode()
-    if len(text) > MAX_CHARACTERS or not _is_let(request, "keep"):
+    text = as_text(request.POST, but=("csrfmiddlewaretoken", "preview", "save"))
+    if text is None or len(text.encode()) > MAX_OCTETS or not _is_let(request, "keep"):
         return False
     if not _is_name(request.COOKIES.get(COOKIE, "")) or cache.get(_key(request)) is None:
         if not (_is_let(request, "begin") and _is_let(request, "begin-anywhere")):

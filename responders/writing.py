@@ -18,12 +18,12 @@ from django.http import QueryDict
 
 from mailboxes.models import Mailbox, User
 from responders.models import Draft, Responder
+from responders.typed import as_text
 
 KEPT_FOR = timedelta(days=14)
 LATE = timedelta(hours=1)  # what is over is remembered, so that a request on its way does not bring it back
 MOST = 10  # a person
 OFFERED = 3
-MAX_CHARACTERS = 300_000
 NO_FIELDS = ("csrfmiddlewaretoken", "preview", "save", "send_test", "test_to", "take_ics", "ready", "keep")
 KEY = re.compile(r"[A-Za-z0-9_-]{32}", re.ASCII)
 
@@ -43,8 +43,8 @@ def keep(
     now: datetime,
 ) -> bool:
     """Keep what was sent, under the form's key. False where it is too long, or the form has no key."""
-    key, typed = sent.get("draft", ""), _typed(sent)
-    if not KEY.fullmatch(key) or len(typed) > MAX_CHARACTERS:
+    key, typed = sent.get("draft", ""), as_text(sent, but=NO_FIELDS)
+    if not KEY.fullmatch(key) or typed is None:
         return False
     kept = {"typed": typed, "changed_at": now, "session": _name(session_key)}
     if not Draft.objects.filter(user=user, key=key).exclude(typed="").update(**kept):
@@ -112,13 +112,6 @@ def _latest(rows: QuerySet[Draft]) -> QuerySet[Draft]:
 def _forget_the_oldest(user: User) -> None:
     latest = Draft.objects.filter(user=user).order_by("-changed_at").values("pk")[:MOST]
     Draft.objects.filter(user=user).exclude(pk__in=latest).delete()
-
-
-def _typed(sent: QueryDict) -> str:
-    typed = sent.copy()
-    for name in NO_FIELDS:
-        typed.pop(name, None)
-    return str(typed.urlencode())
 
 
 def _name(session_key: str | None) -> str:

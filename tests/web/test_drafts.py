@@ -1,13 +1,15 @@
 """A session that ends while somebody writes: what was typed is there again after signing in."""
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
 from mailboxes.models import Mailbox, User
 from responders import drafts
 from responders.models import Responder
-from tests.web.test_responder_form import TYPED, new
+from responders.typed import MAX_CHARACTERS
+from tests.web.test_responder_form import TYPED, longest, new
 
 
 @pytest.fixture
@@ -70,10 +72,25 @@ def test_the_preview_says_that_the_session_is_over(client: Client, mailbox: Mail
 
 
 def test_more_than_a_form_holds_is_not_kept(client: Client, mailbox: Mailbox) -> None:
-    typed = TYPED | {"preview": "1", "text_body": "x" * drafts.MAX_CHARACTERS}
+    typed = TYPED | {"preview": "1", "text_body": "x" * MAX_CHARACTERS}
     part = client.post(new(mailbox), typed, headers={"hx-request": "true"})
     assert "You have been signed out." in part.text
     assert "is kept" not in part.text
+    assert drafts.COOKIE not in client.cookies
+
+
+@pytest.mark.parametrize("letter", ["a", "ж", "語", "🏖"])
+def test_the_longest_text_is_kept_in_any_script(client: Client, anna: User, mailbox: Mailbox, letter: str) -> None:
+    texts = longest(letter)
+    client.post(new(mailbox), TYPED | texts)
+    client.force_login(anna)
+    form = client.get(new(mailbox)).context["form"]
+    assert [form[name].value() for name in ("text_body", "html_body")] == [texts["text_body"], texts["html_body"]]
+    assert cache.get(f"typed:{client.cookies[drafts.COOKIE].value}") is not None
+
+
+def test_what_would_take_too_much_memory_is_not_kept(client: Client, mailbox: Mailbox) -> None:
+    client.post(new(mailbox), TYPED | {"text_body": "🏖" * (drafts.MAX_OCTETS // 4)})
     assert drafts.COOKIE not in client.cookies
 
 
@@ -97,7 +114,7 @@ def test_only_so_much_is_kept_for_one_place(
 def test_nobody_fills_the_memory_with_made_up_browsers(
     mailbox: Mailbox, anna: User, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setitem(drafts.LIMITS, limit, drafts.LIMITS[limit].replace("1000", "2").replace("40", "2"))
+    monkeypatch.setitem(drafts.LIMITS, limit, drafts.LIMITS[limit].replace("400", "2").replace("40", "2"))
     kept = []
     for number in range(4):
         client = Client()

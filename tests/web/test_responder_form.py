@@ -12,7 +12,7 @@ from responders import history, mailbox_changes
 from responders.core.rendering import PLACEHOLDERS
 from responders.forms import PLACEHOLDER_WORDS
 from responders.models import Responder
-from responders.validation import ResponderInput
+from responders.validation import MAX_CHARACTERS_TOGETHER, ResponderInput
 
 TYPED = {
     "type": "absence",
@@ -24,6 +24,12 @@ TYPED = {
     "interval_days": "7",
     "is_enabled": "on",
 }
+
+
+def longest(letter: str) -> dict[str, str]:
+    """Texts as long as they may be, all together."""
+    names = ("text_body", "html_body", "texts-0-text_body")
+    return dict.fromkeys(names, letter * (MAX_CHARACTERS_TOGETHER // len(names)))
 
 
 def new(mailbox: Mailbox) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.db import connections, transaction
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
@@ -15,7 +16,8 @@ from mailboxes.models import Delegation, Mailbox, User
 from responders import writing
 from responders.models import Draft, Responder
 from responders.services import database_now
-from tests.web.test_responder_form import TYPED, new
+from responders.typed import MAX_CHARACTERS, as_text
+from tests.web.test_responder_form import TYPED, longest, new
 
 KEY = "k" * 32
 HTMX = {"hx-request": "true"}
@@ -201,9 +203,39 @@ def test_a_name_that_somebody_made_up_keeps_nothing(as_anna: Client, mailbox: Ma
 
 
 def test_more_than_a_form_holds_is_not_kept(as_anna: Client, mailbox: Mailbox) -> None:
-    answer = type_in(as_anna, new(mailbox), text_body="x" * writing.MAX_CHARACTERS)
+    answer = type_in(as_anna, new(mailbox), text_body="x" * MAX_CHARACTERS)
     assert "Kept as a draft" not in answer.text
     assert not Draft.objects.exists()
+
+
+@pytest.mark.parametrize("letter", ["a", "ж", "語", "🏖", "\r\n", "&"], ids=["a", "zhe", "go", "beach", "line", "amp"])
+def test_the_longest_text_is_kept_in_any_script(as_anna: Client, mailbox: Mailbox, letter: str) -> None:
+    texts = longest(letter)
+    assert "Kept as a draft at" in type_in(as_anna, new(mailbox), **texts).text
+    kept = QueryDict(Draft.objects.get().typed)
+    assert {name: kept[name] for name in texts} == texts
+
+
+@pytest.mark.parametrize(
+    "text", ["a=b&c;d", "100% + 5", "%26 %C4%85", "ą#?/\\", "\t\x7f\x01", "", " ", "=", "a\r\n\r\nb"]
+)
+def test_it_is_kept_letter_for_letter(text: str) -> None:
+    sent = QueryDict(mutable=True)
+    sent.setlist("office_days", ["0", text])
+    sent[text] = "x"
+    sent["csrfmiddlewaretoken"] = "secret"
+    kept = as_text(sent, but=["csrfmiddlewaretoken"])
+    assert kept is not None
+    assert dict(QueryDict(kept).lists()) == {"office_days": ["0", text], text: ["x"]}
+
+
+def test_a_draft_from_before_an_upgrade_is_read(as_anna: Client, mailbox: Mailbox, anna: User) -> None:
+    """All of it was percent-encoded then."""
+    now = database_now()
+    typed = urlencode(TYPED | {"text_body": "Wracam „w poniedziałek” & nie wcześniej."})
+    Draft.objects.create(user=anna, mailbox=mailbox, key=KEY, typed=typed, began_at=now, changed_at=now)
+    taken = as_anna.get(f"{new(mailbox)}?draft={KEY}")
+    assert taken.context["form"]["text_body"].value() == "Wracam „w poniedziałek” & nie wcześniej."
 
 
 def test_nul_and_lone_surrogates_disturb_nothing(as_anna: Client, mailbox: Mailbox) -> None:
