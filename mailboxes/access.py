@@ -59,6 +59,11 @@ def may_add_domains(user: AnyUser) -> bool:
     return is_support(user) or customers_administered_by(user).exists()
 
 
+def may_import_customers(user: AnyUser) -> bool:
+    """Whether the person makes customers, and says whose domains are, many at once: who may in the administration."""
+    return is_support(user) and bool(user.has_perms(["mailboxes.add_customer", "mailboxes.add_domain"]))
+
+
 def mailboxes_managed_by(user: AnyUser) -> QuerySet[Mailbox]:
     """The mailboxes whose name, owner's password and receiving of mail a person looks after."""
     if is_support(user):

@@ -11,8 +11,6 @@ from mailboxes import addresses
 from mailboxes.models import Alias, Customer, Domain, Mailbox, User
 from mailboxes.services import MailboxesError
 
-MAX_REPLIES = 10_000_000  # an hour
-
 
 @contextmanager
 def plainly() -> Iterator[None]:

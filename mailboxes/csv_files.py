@@ -2,13 +2,15 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.http import StreamingHttpResponse
 from django.utils.translation import gettext as _
 
-MAX_OCTETS = 5 * 1024 * 1024
+MEGABYTE = 1024 * 1024
+MAX_MB = 5
+MAX_OCTETS = MAX_MB * MEGABYTE
 # A spreadsheet takes what begins with one of these for a formula, and runs it (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SEPARATORS = ",;\t"
@@ -18,21 +20,24 @@ class FileProblem(ValueError):
     """The file cannot be read; the text says why, in the active language."""
 
 
-def read(content: bytes, names: dict[str, str], *, max_rows: int) -> list[dict[str, str]]:
+def read(
+    content: bytes, names: Mapping[str, str], *, max_rows: int, key: str = "address", max_mb: int = MAX_MB
+) -> list[dict[str, str]]:
     """Its rows, by our names of its columns (`names`: heading in lower case → name). Unknown columns are left out.
 
-    Raises FileProblem: not text, no `address` column, too large.
+    Raises FileProblem: not text, no column of the name `key`, too large.
     """
-    if len(content) > MAX_OCTETS:
-        raise FileProblem(_("This file is larger than 5 MB."))
+    if len(content) > max_mb * MEGABYTE:
+        raise FileProblem(_("This file is larger than %(most)d MB.") % {"most": max_mb})
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise FileProblem(_("This is a spreadsheet: save it as CSV first."))
     text = _decoded(content).replace("\0", "")
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
     try:
         columns = [names.get(heading.strip().lower(), "") for heading in next(rows, [])]
-        if "address" not in columns:
-            raise FileProblem(_("The first line must name the columns, and one of them must be “address”."))
+        if key not in columns:
+            words = _("The first line must name the columns, and one of them must be “%(column)s”.")
+            raise FileProblem(words % {"column": key})
         found = [_row(columns, cells) for cells in _first(rows, max_rows + 1)]
     except csv.Error as error:
         raise FileProblem(_("This is not a CSV file.")) from error

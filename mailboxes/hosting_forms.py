@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes import address_files, addresses, csv_files, services
+from mailboxes import addresses, services
 from mailboxes.models import MAX_MAILBOXES, MAX_QUOTA_MB, Alias, Domain, Mailbox
 
 MAX_TARGETS = 200
@@ -136,42 +136,3 @@ class AppPasswordForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.helper = _sheet("name", words=_("Make a password"))
-
-
-class AddressFileForm(forms.Form):
-    """Mailboxes and aliases from a file, or as text; the text is kept from the preview to the making."""
-
-    file = forms.FileField(label=_("CSV file"), required=False, allow_empty_file=True)
-    text = forms.CharField(
-        label=_("Or its lines here"), required=False, max_length=csv_files.MAX_OCTETS,
-        widget=forms.Textarea(attrs={"rows": 6, "class": "letter"}),
-        help_text=_("The first line names the columns: address, name, quota_mb, targets. With targets it is an alias."),
-    )  # fmt: skip
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.helper = FormHelper()
-        self.helper.layout = Layout(
-            Div(
-                "file",
-                "text",
-                Div(Submit("look", _("Show what would be made")), css_class="actions"),
-                css_class="sheet",
-            )
-        )
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
-        file = values.get("file")
-        if file is not None and file.size > address_files.MAX_OCTETS:
-            self.add_error("file", gettext("This file is larger than 1 MB."))
-            return values
-        content = file.read() if file is not None else values.get("text", "").encode()
-        try:
-            values["lines"] = csv_files.read(content, address_files.COLUMNS, max_rows=address_files.MAX_ROWS)
-        except csv_files.FileProblem as problem:
-            self.add_error("file" if file is not None else "text", str(problem))
-        else:
-            if not values["lines"]:
-                self.add_error("file", gettext("The file has no lines besides the first."))
-        return values

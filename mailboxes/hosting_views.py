@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from mailboxes import access, address_files, hosting, services
-from mailboxes.hosting_forms import AddressFileForm, AliasForm, AppPasswordForm, DomainForm, RenameForm
+from mailboxes import access, hosting, services
+from mailboxes.hosting_forms import AliasForm, AppPasswordForm, DomainForm, RenameForm
 from mailboxes.log import by
 from mailboxes.models import Alias, Domain, Mailbox
 from mailboxes.services import AddressTaken, MailboxesError
@@ -65,6 +65,7 @@ def domain_list(request: HttpRequest) -> HttpResponse:
     rows = Domain.objects.filter(name__in=names[:SHOWN]).annotate(mailbox_count=counted).order_by("name")
     context = {
         "domains": rows, "after": names[SHOWN - 1] if len(names) > SHOWN else "", "may_add": may_add,
+        "may_import": access.may_import_customers(request.user),
         "claims": access.claims_of(request.user).order_by("name")[:SHOWN],
     }  # fmt: skip
     return render(request, "mailboxes/domains.html", context)
@@ -228,30 +229,5 @@ def app_passwords(request: HttpRequest, pk: int) -> HttpResponse:
         "needs_them": access.has_second_factor(request.user),
     }  # fmt: skip
     response = render(request, "mailboxes/app_passwords.html", context, status=422 if form.errors else 200)
-    response["Cache-Control"] = "no-store"
-    return response
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@sensitive_variables("made")
-def address_import(request: HttpRequest) -> HttpResponse:
-    """Mailboxes and aliases from a file: what would be made, then (POST `make`) all of it, passwords shown once."""
-    domains = access.domains_managed_by(request.user)
-    if not domains.exists():
-        raise Http404
-    form = AddressFileForm(request.POST or None, request.FILES or None)
-    context: dict[str, Any] = {"form": form}
-    if request.method == "POST" and form.is_valid():
-        sets_limits = access.is_support(request.user)
-        planned = address_files.plan(form.cleaned_data["lines"], domains, sets_limits=sets_limits)
-        context |= {"planned": planned, "has_problems": any(line.problem for line in planned),
-                    "text": address_files.as_text(planned)}  # fmt: skip
-        if "make" in request.POST and not context["has_problems"]:
-            try:
-                context["made"] = address_files.make(planned, actor=by(request))
-            except MailboxesError as error:
-                form.add_error(None, str(error))
-    response = render(request, "mailboxes/import.html", context, status=422 if form.errors else 200)
     response["Cache-Control"] = "no-store"
     return response

@@ -122,11 +122,17 @@ def deliverable(typed: str, domain: Domain) -> str:
 
 def refuse_taken(local_part: str, domain: Domain) -> None:
     """Raise AddressTaken where a mailbox or an alias has the address."""
-    address = f"{local_part}@{domain.name}"
-    if Mailbox.objects.filter(address=address).exists():
-        raise AddressTaken(_("%(address)s is a mailbox already") % {"address": address})
-    if Alias.objects.filter(address=address).exists():
-        raise AddressTaken(_("%(address)s is an alias already") % {"address": address})
+    for words in taken([f"{local_part}@{domain.name}"]).values():
+        raise AddressTaken(words)
+
+
+def taken(some: Iterable[str]) -> dict[str, str]:
+    """Those of the addresses that a mailbox or an alias has, each with words that say so."""
+    wanted = set(some)
+    aliases = Alias.objects.filter(address__in=wanted).values_list("address", flat=True)
+    mailboxes = Mailbox.objects.filter(address__in=wanted).values_list("address", flat=True)
+    found = {address: _("%(address)s is an alias already") % {"address": address} for address in aliases}
+    return found | {address: _("%(address)s is a mailbox already") % {"address": address} for address in mailboxes}
 
 
 def _refuse_too_many(domain: Domain) -> None:

@@ -8,7 +8,7 @@ from allauth.mfa.base import views as factors
 from allauth.mfa.recovery_codes import views as codes
 from django.urls import path
 
-from mailboxes import company_views, dns_views, hosting_views, programs_views, signing_views, views
+from mailboxes import company_views, dns_views, file_views, hosting_views, programs_views, signing_views, views
 
 RECOVERY_CODES = "account/second-factor/recovery-codes/"
 
@@ -37,7 +37,9 @@ urlpatterns = [
     path("domains/", hosting_views.domain_list, name="domains"),
     path("domains/new/", dns_views.domain_new, name="domain_new"),
     path("domains/claims/<int:pk>/", dns_views.domain_claim, name="domain_claim"),
-    path("domains/import/", hosting_views.address_import, name="address_import"),
+    path("domains/import/", file_views.address_import, name="address_import"),
+    path("domains/import/domains/", file_views.domain_import, name="domain_import"),
+    path("domains/import/customers/", file_views.customer_import, name="customer_import"),
     path("domains/<str:name>/", hosting_views.domain_page, name="domain"),
     path("domains/<str:name>/dns/", dns_views.domain_dns, name="domain_dns"),
     path("domains/<str:name>/aliases/new/", hosting_views.alias_new, name="alias_new"),

@@ -92,7 +92,7 @@ class BatchForm(forms.Form):
 
     def _rows_of(self, file: Any) -> list[batch_scope.Row]:
         if file.size > csv_files.MAX_OCTETS:
-            raise csv_files.FileProblem(_("This file is larger than 5 MB."))
+            raise csv_files.FileProblem(_("This file is larger than %(most)d MB.") % {"most": csv_files.MAX_MB})
         rows = csv_files.read(file.read(), COLUMNS, max_rows=batch_scope.MAX_ROWS)
         return [batch_scope.Row(row.pop("address", ""), _of_row(row)) for row in rows]
 

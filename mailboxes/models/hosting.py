@@ -18,6 +18,7 @@ from mailboxes.models.people import LANGUAGES, User, default_language, default_t
 MAX_QUOTA_MB = 10_000_000
 MAX_RECIPIENTS = 10_000_000
 MAX_MAILBOXES = 1_000_000
+MAX_REPLIES = 10_000_000  # automatic ones, an hour
 
 
 def validate_domain_name(name: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -30,6 +31,7 @@ from responders.models import Batch, Decision, HelpVote, Refusal, Responder, Res
 from responders.services import By, database_now, switch
 from tests.browser.axe import violations
 from tests.browser.test_main_flow import SMALL_TARGETS
+from tests.conftest import PASSWORD
 from tests.web.test_query_counts import MOST, grow
 from tests.web.test_who_may_open_what import addresses
 
@@ -59,13 +61,24 @@ OF_STAFF = {
     "limits", "refusals", "acting", "help_feedback", "support", "support_attention", "support_customer",
     "support_domain", "support_messages", "support_message",
 }  # fmt: skip
+OF_ADMINISTRATOR = {"customer_import", "domain_import"}
 OF_NOBODY = {"account_login", "account_inactive", "change_undo", "responder_end", "program_link"}
 MAX_OCTETS = 100 * 1024
 NO_QUESTIONS = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "SELECT set_config")
 
 
 @pytest.fixture
-def paths(mailbox: Mailbox, standing_reply: Responder, support: User, anna: User) -> dict[str, str]:
+def administrator(roles: None) -> User:
+    """Of the panel."""
+    person = User.objects.create_user("szef@hosting.example", PASSWORD)
+    person.groups.add(Group.objects.get(name="administrator"))
+    return person
+
+
+@pytest.fixture
+def paths(
+    mailbox: Mailbox, standing_reply: Responder, support: User, administrator: User, anna: User
+) -> dict[str, str]:
     """Name → path, of a mailbox with something of everything. Anna administers her company, too."""
     now = database_now()
     company = _company_of(mailbox, anna)
@@ -83,7 +96,7 @@ def paths(mailbox: Mailbox, standing_reply: Responder, support: User, anna: User
     routes = dict(addresses(get_resolver()))
     found = {
         name: reverse(name, kwargs=special.get(name, {"pk": mailbox.pk} if "<int:pk>" in routes[name] else {}))
-        for name in OF_OWNER | OF_STAFF | OF_NOBODY
+        for name in OF_OWNER | OF_STAFF | OF_ADMINISTRATOR | OF_NOBODY
     }
     found["support"] += "?q=anna@firma.example"
     found["support_messages"] += "?sender=jan@example.com"
@@ -157,16 +170,23 @@ def _batch(agent: User, now: datetime) -> Batch:
 
 def test_every_page_is_in_the_table() -> None:
     named = {name for name, _route in addresses(get_resolver()) if not name.startswith("admin:")}
-    assert named == OF_OWNER | OF_STAFF | OF_NOBODY | NO_PAGE
+    assert named == OF_OWNER | OF_STAFF | OF_ADMINISTRATOR | OF_NOBODY | NO_PAGE
 
 
 @pytest.mark.parametrize("language", ["pl-PL", "en-GB"])
-@pytest.mark.parametrize(("who", "names"), [("anna@firma.example", OF_OWNER), ("pomoc@hosting.example", OF_STAFF)])
+@pytest.mark.parametrize(
+    ("who", "names"),
+    [
+        ("anna@firma.example", OF_OWNER), ("pomoc@hosting.example", OF_STAFF),
+        ("szef@hosting.example", OF_ADMINISTRATOR | {"domains"}),
+    ],
+)  # fmt: skip
 def test_it_can_be_read_and_used_by_everybody(
     open_panel: Callable[..., Page], paths: dict[str, str], language: str, who: str, names: set[str]
 ) -> None:
-    page = open_panel(320, language, address=who)
-    open_panel(1280, language, address=who)  # a second device
+    begins = "/" if names is OF_OWNER else "/support/"
+    page = open_panel(320, language, address=who, lands_on=begins)
+    open_panel(1280, language, address=who, lands_on=begins)  # a second device
     wanted = [*sorted(names - {"account_logout"}), *(["account_logout"] if "account_logout" in names else [])]
     _look_at(page, {name: paths[name] for name in wanted})
 
@@ -195,10 +215,14 @@ def _look_at(page: Page, paths: dict[str, str]) -> None:
     assert not troubles, "\n".join(troubles)
 
 
-def test_no_page_is_heavier_than_100_kb(paths: dict[str, str], anna: User, support: User, settings_off: None) -> None:
+def test_no_page_is_heavier_than_100_kb(
+    paths: dict[str, str], anna: User, support: User, administrator: User, settings_off: None
+) -> None:
     """On a first visit, as the panel serves them: compressed, without what the editor fetches when it is wanted."""
     weights = {}
-    for names, person in ((OF_OWNER, anna), (OF_STAFF, support), (OF_NOBODY, None)):
+    for names, person in (
+        (OF_OWNER, anna), (OF_STAFF, support), (OF_ADMINISTRATOR, administrator), (OF_NOBODY, None),
+    ):  # fmt: skip
         client = Client(headers={"accept-encoding": "gzip"})
         if person is not None:
             client.force_login(person)
@@ -209,11 +233,14 @@ def test_no_page_is_heavier_than_100_kb(paths: dict[str, str], anna: User, suppo
 
 
 def test_no_page_asks_the_database_more_than_twelve_questions(
-    paths: dict[str, str], mailbox: Mailbox, anna: User, support: User, settings_off: None
+    paths: dict[str, str], mailbox: Mailbox, anna: User, support: User, administrator: User, settings_off: None
 ) -> None:
     """Whatever it lists: the same for few rows and for many. As the person it is for; Anna administers a company."""
     of_both = {"mailbox", "mailbox_list", "mailbox_settings", "try_it", "delegations", "notices", "domain", "domains"}
-    people = [(OF_OWNER, anna), (OF_STAFF | of_both, support), (OF_NOBODY, None)]
+    people = [
+        (OF_OWNER, anna), (OF_STAFF | of_both, support), (OF_ADMINISTRATOR | {"domains"}, administrator),
+        (OF_NOBODY, None),
+    ]  # fmt: skip
     few = _questions(paths, people)
     grow(mailbox, 40)
     many = _questions(paths, people)

@@ -14,8 +14,8 @@ from responders.models import Responder
 pytestmark = pytest.mark.django_db
 
 
-def run(*arguments: str) -> str:
-    out = io.StringIO()
+def run(*arguments: str, out: io.StringIO | None = None) -> str:
+    out = out or io.StringIO()
     call_command(*arguments, stdout=out)
     return out.getvalue()
 

@@ -17,6 +17,8 @@ WANTED = {
     "account_logout": "sign-out/",
     "account_reauthenticate": "sign-in/again/",
     "address_import": "domains/import/",
+    "domain_import": "domains/import/domains/",
+    "customer_import": "domains/import/customers/",
     "alias_edit": "aliases/<int:pk>/",
     "alias_new": "domains/<str:name>/aliases/new/",
     "app_passwords": "mailboxes/<int:pk>/passwords/",

@@ -107,6 +107,8 @@ WANTED = {
     "autodiscover_json": "bbbbbbbbbb mmmmmmmmmm",  # as without its protocol
     "autodiscover_json_v1": "bbbbbbbbbb mmmmmmmmmm",
     "address_import": "L---+++++L L---+++++L",
+    "domain_import": "L-------+L L-------+L",
+    "customer_import": "L-------+L L-------+L",
     "domains": "L---+++++L mmmmmmmmmm",
     "domain_new": "L---+++++L L---+++++L",
     "domain_claim": "L---+-+++L L---+-+++L",

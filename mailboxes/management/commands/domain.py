@@ -9,7 +9,7 @@ from mailboxes import command_line, hosting
 from mailboxes.domain_dns import claims
 from mailboxes.hosting_forms import DomainForm
 from mailboxes.log import COMMAND
-from mailboxes.models import MAX_MAILBOXES, MAX_QUOTA_MB, Alias, Customer, Domain, DomainClaim, Mailbox
+from mailboxes.models import MAX_MAILBOXES, MAX_QUOTA_MB, MAX_REPLIES, Alias, Customer, Domain, DomainClaim, Mailbox
 from mailboxes.services import MailboxesError
 
 AS_ON_THE_PAGE = ("catch_all", "quota_mb", "max_mailboxes")
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         values |= {field: options[name] == "yes" for name, field in YES.items() if options[name] is not None}
         if options["replies_per_hour"] is not None:
             values["replies_per_hour"] = command_line.number(
-                "replies_per_hour", options["replies_per_hour"], most=command_line.MAX_REPLIES
+                "replies_per_hour", options["replies_per_hour"], most=MAX_REPLIES
             )
         if options["customer"] is not None:
             values["customer"] = _customer(options["customer"])
