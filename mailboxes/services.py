@@ -177,7 +177,12 @@ def set_sending_limits(mailbox: Mailbox, per_hour: int | None, per_day: int | No
 
 @transaction.atomic
 def change_mailbox(mailbox: Mailbox, *, actor: Actor, **changes: Any) -> None:
-    """Set fields of the mailbox: name, language, is_active, limits. The log tells of it."""
+    """Set fields of the mailbox: name, language, is_active, limits. The log tells of it.
+
+    Raises MailboxesError: it is suspended or deleted, and receives mail when that ends.
+    """
+    if changes.get("is_active") and (mailbox.suspended_at is not None or mailbox.deleted_at is not None):
+        raise MailboxesError(_("The mailbox is suspended or deleted: end that first."))
     words = difference({name: getattr(mailbox, name) for name in changes}, changes)
     if not words:
         return

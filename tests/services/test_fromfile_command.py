@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def test_a_company_moves_in(tmp_path: Path) -> None:
     assert Mailbox.objects.filter(domain=domain).count() == 251
     assert Mailbox.objects.get(local_part="anna").quota_mb == 700
     assert [str(row) for row in Alias.objects.get().targets.all()] == ["anna@żółw.example"]
-    assert stat.S_IMODE(os.stat(passwords).st_mode) == 0o600
+    assert stat.S_IMODE(passwords.stat().st_mode) == 0o600
     told = passwords_in(passwords)
     assert len(told) == 251
     assert User.objects.get(email="anna@xn--w-uga1v8h.example").check_password(told["anna@xn--w-uga1v8h.example"])
@@ -56,7 +55,9 @@ def test_a_hash_of_another_system_opens_the_mailbox(tmp_path: Path, mailbox: Mai
     run("fromfile", "addresses", written(tmp_path, text))
     assert User.objects.get(email="jan@firma.example").check_password("a long enough pass phrase")
     for bad in ("{MD5}0123456789abcdef0123456789abcdef", "5f4dcc3b5aa765d61d8327deb882cf99", "{NEW}x", "!"):
-        out, error = refused("fromfile", "addresses", written(tmp_path, f"address,password_hash\newa@firma.example,{bad}\n"))
+        out, error = refused(
+            "fromfile", "addresses", written(tmp_path, f"address,password_hash\newa@firma.example,{bad}\n")
+        )
         assert out == "ewa@firma.example\tThis is no hash of a password that is taken over.\n"
         assert "nothing was made" in str(error)
 

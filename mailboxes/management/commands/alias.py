@@ -1,14 +1,13 @@
-"""`manage.py alias add|set|delete|list`: aliases from the command line."""
+"""`manage.py alias add|set|receives|delete|list`: aliases from the command line."""
 
-import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from mailboxes import addresses, hosting
+from mailboxes import command_line, hosting
 from mailboxes.log import COMMAND
 from mailboxes.models import Alias
-from mailboxes.services import MailboxesError, add_alias, set_targets, targets_of
+from mailboxes.services import add_alias, change_alias, set_targets, targets_of
 
 
 class Command(BaseCommand):
@@ -23,50 +22,53 @@ class Command(BaseCommand):
         change = actions.add_parser("set", help="let an alias lead to these and nobody else")
         change.add_argument("alias")
         change.add_argument("target", nargs="+")
+        receives = actions.add_parser("receives", help="whether it receives mail")
+        receives.add_argument("alias")
+        receives.add_argument("wanted", choices=["yes", "no"])
         actions.add_parser("delete", help="end an alias").add_argument("alias")
         listing = actions.add_parser("list", help="every alias and where it leads")
+        listing.add_argument("--domain", help="of this domain only")
         listing.add_argument("--json", action="store_true", help="a JSON object a line")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        own = {"add": self._add, "set": self._set, "delete": self._delete, "list": self._list}
+        own = {
+            "add": self._add, "set": self._set, "receives": self._receives, "delete": self._delete, "list": self._list,
+        }  # fmt: skip
         own[options["action"]](options)
 
     def _set(self, options: dict[str, Any]) -> None:
-        alias = _alias(options["alias"])
-        try:
+        alias = command_line.alias(options["alias"])
+        with command_line.plainly():
             set_targets(alias, options["target"], actor=COMMAND)
-        except MailboxesError as error:
-            raise CommandError(str(error)) from error
         self.stdout.write(f"{alias.address} leads to {' '.join(targets_of(alias))}")
 
+    def _receives(self, options: dict[str, Any]) -> None:
+        alias = command_line.alias(options["alias"])
+        change_alias(alias, is_active=options["wanted"] == "yes", actor=COMMAND)
+        self.stdout.write(f"{alias.address}: {'receives mail' if alias.is_active else 'receives no mail'}")
+
     def _delete(self, options: dict[str, Any]) -> None:
-        alias = _alias(options["alias"])
+        alias = command_line.alias(options["alias"])
         hosting.end_alias(alias, actor=COMMAND)
         self.stdout.write(f"{alias.address} deleted")
 
     def _add(self, options: dict[str, Any]) -> None:
-        try:
-            alias = add_alias(
-                options["alias"], options["target"], create_domain=options["create_domain"], actor=COMMAND
-            )
-        except MailboxesError as error:
-            raise CommandError(str(error)) from error
+        create = options["create_domain"]
+        with command_line.plainly():
+            alias = add_alias(options["alias"], options["target"], create_domain=create, actor=COMMAND)
         self.stdout.write(f"{alias.address} added")
 
     def _list(self, options: dict[str, Any]) -> None:
         aliases = Alias.objects.order_by("address").prefetch_related("targets__mailbox")
+        if options["domain"]:
+            aliases = aliases.filter(domain__name=command_line.domain(options["domain"]).name)
         for alias in aliases.iterator(chunk_size=1000):
             targets = [
                 target.mailbox.address if target.mailbox else target.outside_address for target in alias.targets.all()
             ]
             if options["json"]:
-                self.stdout.write(json.dumps({"address": alias.address, "targets": targets}, ensure_ascii=False))
+                told = {"address": alias.address, "targets": targets, "is_active": alias.is_active}
+                self.stdout.write(command_line.as_line(told))
             else:
-                self.stdout.write(f"{alias.address}\t{' '.join(targets)}")
-
-
-def _alias(typed: str) -> Alias:
-    alias = Alias.objects.filter(address=addresses.normal_form_or_none(typed)).first()
-    if alias is None:
-        raise CommandError(f"{typed} is not an alias")
-    return alias
+                state = "" if alias.is_active else "off"
+                self.stdout.write(f"{alias.address}\t{' '.join(targets)}\t{state}".rstrip())
