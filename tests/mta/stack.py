@@ -165,7 +165,7 @@ class Stack:
             self._end(name)
         self.sink.stop()
 
-    def restart_dovecot(self, *place: str) -> None:
+    def restart_dovecot(self, *place: str | Path) -> None:
         """It remembers nothing then. `place` is the command in which it runs."""
         if "dovecot" in self._running:
             self._end("dovecot")
@@ -373,14 +373,19 @@ class Stack:
         lines = [f"{name}={value}" for name, value in settings.items()]
         subprocess.run(["postconf", "-c", self.config, "-e", *lines], check=True)
 
-    def _start_postfix(self, *place: str) -> None:
+    def _start_postfix(self, *place: str | Path) -> None:
         self._launch("postfix", [*place, "sh", "-c", POSTFIX_IN_THE_FOREGROUND, "sh", self.config])
 
-    def restart_postfix(self, *place: str) -> None:
+    def restart_postfix(self, *place: str | Path) -> None:
         """For what a reload does not change: the listeners, and the command in which it runs."""
         self._end("postfix")
         self._start_postfix(*place)
-        self._wait_for_port(self.smtp_port)
+        self.wait_for_postfix()
+
+    def wait_for_postfix(self) -> None:
+        """Until it listens everywhere: master(8) opens its ports in the order of master.cf."""
+        for port in (self.smtp_port, self.submission_port, self.reply_port):
+            self._wait_for_port(port)
 
     @contextlib.contextmanager
     def postfix_on(self, host: Host, address: str, *options: str, **settings: str) -> Iterator[None]:

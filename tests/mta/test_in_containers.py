@@ -14,18 +14,35 @@ from tests.mta.test_who_may_send_what import submission
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 
 
-def as_in_the_container_of(name: str) -> list[str]:
+# In a mount namespace of its own: everything can be read alone, but for the folder of this stack.
+READ_ONLY = """
+mount --bind "$1" "$1"
+mount -o remount,bind,ro /
+shift
+for place in $1; do mount -t tmpfs none "$place"; done
+shift
+exec "$@"
+"""
+
+
+def as_in_the_container_of(name: str, kept_folder: Path) -> list[str | Path]:
     """A command line that gives up what the container does not have, for good, and runs what follows."""
-    assert SERVICES[name]["cap_drop"] == ["ALL"]
-    kept = ",".join(f"+{capability.lower()}" for capability in SERVICES[name]["cap_add"])
-    return ["setpriv", "--no-new-privs", f"--bounding-set=-all,{kept}", "--inh-caps=-all", "--"]
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    kept = ",".join(f"+{capability.lower()}" for capability in service["cap_add"])
+    without = ["setpriv", "--no-new-privs", f"--bounding-set=-all,{kept}", "--inh-caps=-all", "--"]
+    if not service.get("read_only"):
+        return [*without]
+    # /tmp has this stack in it.
+    places = " ".join(place for place in service["tmpfs"] if not kept_folder.is_relative_to(place))
+    return ["unshare", "--mount", "sh", "-euc", READ_ONLY, "sh", kept_folder, places, *without]
 
 
 @pytest.fixture
 def confined(stack: Stack) -> Iterator[Stack]:
     """Both servers are started so; afterwards as ever."""
-    stack.restart_postfix(*as_in_the_container_of("postfix"))
-    stack.restart_dovecot(*as_in_the_container_of("dovecot"))
+    stack.restart_postfix(*as_in_the_container_of("postfix", stack.folder))
+    stack.restart_dovecot(*as_in_the_container_of("dovecot", stack.folder))
     try:
         yield stack
     finally:
@@ -39,12 +56,19 @@ def capabilities(pid: int) -> int:
     return next(int(line.split()[1], 16) for line in lines if line.startswith("CapBnd"))
 
 
+def root_is_read_only(pid: int) -> bool:
+    mounts = [line.split() for line in Path(f"/proc/{pid}/mounts").read_text().splitlines()]
+    return any(place == "/" and "ro" in options.split(",") for _what, place, _kind, options, *_rest in mounts)
+
+
 def test_with_the_rights_of_their_containers_mail_comes_is_read_sent_and_answered(
     confined: Stack, hosting: Hosting
 ) -> None:
     anna, jan = hosting.away("anna", password=PASSWORD), hosting.mailbox("jan", password=PASSWORD)
     for name, count in {"postfix": 7, "dovecot": 8}.items():
         until(lambda: capabilities(confined.pid_of(name)).bit_count() == count, f"{name} gave up its rights")  # noqa: B023
+    confined.wait_for_postfix()  # the ports may have been those of the one before, as it ended
+    assert root_is_read_only(confined.pid_of("dovecot")) == SERVICES["dovecot"]["read_only"]
     with submission(confined, jan) as smtp:
         smtp.send_message(message(jan, anna, "Umowa"))
     confined.wait_until_stored(anna)
