@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from mailboxes import addresses, foreign_hashes, hashers, passwords
 from mailboxes.log import Actor, difference, record
@@ -85,11 +86,21 @@ def set_language(user: User, language: str, *, actor: Actor) -> None:
         record(user, words, actor)
 
 
+# What addresses.py, which knows no languages, says of a wrong address: here for the catalogues.
+_WRONG_ADDRESS = (
+    gettext_noop("an address has the form name@domain"),
+    gettext_noop("the part before @ is longer than 64 octets"),
+    gettext_noop("the part before @ may hold letters, digits and .!#$%&'*+/=?^_`{|}~-"),
+    gettext_noop("the domain is not a valid domain name"),
+    gettext_noop("the domain is not a valid international domain name"),
+)
+
+
 def _normalise(address: str) -> str:
     try:
         return addresses.normalise(address)
     except addresses.AddressError as error:
-        raise MailboxesError(f"{address}: {error}") from error
+        raise MailboxesError(f"{address}: {_(str(error))}") from error
 
 
 def _domain_and_local_part(address: str, *, create_domain: bool, actor: Actor) -> tuple[Domain, str]:

@@ -75,6 +75,12 @@ def test_an_alias_does_not_lead_to_an_alias(as_boss: Client, domain: str) -> Non
     assert as_boss.post(reverse("alias_new", args=["firma.example"]), typed).status_code == 422
 
 
+def test_a_wrong_target_is_explained_in_the_readers_language(as_boss: Client, domain: str) -> None:
+    typed = {"local_part": "info", "targets": "łąka", "is_active": "on"}
+    answer = as_boss.post(reverse("alias_new", args=["firma.example"]), typed, headers={"accept-language": "pl"})
+    assert answer.context["form"].errors["targets"] == ["łąka: adres ma postać nazwa@domena"]
+
+
 # --- Domains ---
 
 

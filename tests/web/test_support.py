@@ -97,6 +97,16 @@ def test_a_sender_is_answered_with_what_became_of_each_message_in_words(world: M
     assert "The message is from a mailing list" in page
 
 
+def test_a_mailbox_says_whose_it_is_and_leads_there(world: Mailbox, as_support: Client, as_anna: Client) -> None:
+    address = reverse("mailbox", args=[world.pk])
+    links = [
+        reverse("support_customer", args=[world.domain.customer_id]),
+        reverse("support_domain", args=[world.domain_id]),
+    ]
+    shown, hidden = as_support.get(address).text, as_anna.get(address).text
+    assert all(link in shown and link not in hidden for link in links)
+
+
 def test_where_nothing_is_found_the_agent_is_led_on(as_support: Client) -> None:
     page = as_support.get(reverse("support"), {"q": "zzzqqq"}, headers={"accept-language": "pl"}).text
     assert "Nic nie znaleziono." in page
