@@ -12,7 +12,8 @@ RUN .venv/bin/pybabel compile -d locale -D django \
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /var/lib/webmail-panel --create-home --shell /usr/sbin/nologin webmail-panel \
-    && install -d -o webmail-panel -g webmail-panel /config/postfix /config/dovecot /config/rspamd
+    && install -d -o webmail-panel -g webmail-panel /config/postfix /config/dovecot /config/rspamd \
+    && install -d -o webmail-panel -g webmail-panel -m 700 /rehash
 COPY --from=build /opt/webmail-panel /opt/webmail-panel
 WORKDIR /opt/webmail-panel
 ENV PATH=/opt/webmail-panel/.venv/bin:$PATH \

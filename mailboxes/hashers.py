@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib.auth.hashers import Argon2PasswordHasher, BasePasswordHasher, make_password
+from django.contrib.auth.hashers import Argon2PasswordHasher, BasePasswordHasher, get_hasher, make_password
 from django.utils.translation import gettext_noop as _
 
 from mailboxes import foreign_hashes
@@ -47,6 +47,18 @@ class ForeignPasswordHasher(BasePasswordHasher):
 
     def harden_runtime(self, password: str, encoded: str) -> None:
         """Nothing to make up for: a sign-in that succeeds hashes with Argon2id on top."""
+
+
+def as_dovecot_sees_ours() -> str:
+    """What every hash begins with that is made here, as `mail_accounts` gives it to Dovecot; others are old."""
+    ours = DovecotArgon2PasswordHasher
+    return f"{{ARGON2ID}}$argon2id$v=19$m={ours.memory_cost},t={ours.time_cost},p={ours.parallelism}$"
+
+
+def is_old(encoded: str) -> bool:
+    """Whether a hash is of another system, or of another cost than ours: the next sign-in makes a new one of it."""
+    ours = get_hasher()
+    return not encoded.startswith(f"{ours.algorithm}$") or ours.must_update(encoded)
 
 
 def stored_form(taken: foreign_hashes.Taken) -> str:

@@ -3,6 +3,7 @@
 import http.client
 import smtplib
 import socket
+from pathlib import Path
 
 import psycopg
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
+from mailboxes import rehash
 from webmail_panel.celery import app
 
 BEAT_SIGN_OF_LIFE = "beat-alive"  # set by the task that beat sends every five seconds
@@ -112,3 +114,13 @@ def check_beat() -> None:
         raise Unhealthy(f"the cache does not answer: {error}") from error
     if not is_alive:
         raise Unhealthy("no periodic task has run within the last minute")
+
+
+def check_rehash(path: Path) -> None:
+    """Somebody listens for old hashes there, and takes them. Raises Unhealthy."""
+    try:
+        rehash.knock(path)
+    except BlockingIOError as error:
+        raise Unhealthy(f"it takes nothing more on {path}") from error
+    except OSError as error:
+        raise Unhealthy(f"nobody listens on {path}: {error.strerror or error}") from error

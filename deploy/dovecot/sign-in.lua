@@ -12,6 +12,12 @@ local SLOW, LEFT_ALONE = 2, 5
 -- could end that; a new connection has a time-out. It takes some milliseconds, less than the hash of a password.
 local RESTED = 0
 
+-- Where webmail-panel-rehash listens, which makes a hash of ours of an old one; what ours begin with, and what the
+-- password of one mail program does.
+local REHASH, OURS, OF_A_PROGRAM = "@REHASH_SOCKET@", "@OUR_HASHES@", "{SHA256.HEX}"
+-- Debian's lua-socket. Without it everybody signs in as ever, and old hashes stay.
+local has_sockets, unix = pcall(require, "socket.unix")
+
 local connection = nil
 local answered_at = 0
 local left_alone_until = 0
@@ -91,6 +97,34 @@ local function quota_rule(mailbox)
   return mailbox.quota_mb and "*:storage=" .. mailbox.quota_mb .. "M"
 end
 
+local function begins(text, beginning)
+  return text:sub(1, #beginning) == beginning
+end
+
+-- Nobody waits: what finds no listener, or one that has enough to do, is lost, and the next sign-in comes.
+local function hand_over(address, typed)
+  local sender = unix.dgram()
+  sender:settimeout(0)
+  if sender:connect(REHASH) then
+    sender:send(address .. "\0" .. typed)
+  end
+  sender:close()
+end
+
+-- The right password of somebody whose hash is another system's goes to the program that may write a new one. Whether it
+-- is a wrong one, which goes nowhere, so that Dovecot need not compute that hash once more for whoever guesses.
+local function is_wrong(request, account)
+  if not has_sockets or begins(account.password, OURS) or begins(account.password, OF_A_PROGRAM) then
+    return false
+  end
+  local typed = request:var_expand("%w")
+  local fits = request:password_verify(account.password, typed)
+  if fits > 0 then
+    pcall(hand_over, account.user, typed)
+  end
+  return fits == 0
+end
+
 function auth_passdb_lookup(request)
   local asked, digest = request:var_expand("%Lu"), request:var_expand("%{sha256:password}")
   local answered, accounts = ask(SIGN_IN, asked, digest)
@@ -106,6 +140,9 @@ function auth_passdb_lookup(request)
   -- refuse the right one next.
   if not mailbox or not account.password then
     return dovecot.auth.PASSDB_RESULT_USER_UNKNOWN, ""
+  end
+  if is_wrong(request, account) then
+    return dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH, ""
   end
   return dovecot.auth.PASSDB_RESULT_OK, {
     user = account.user,

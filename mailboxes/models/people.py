@@ -6,6 +6,7 @@ from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -16,6 +17,10 @@ from django.utils.translation import gettext_lazy as _
 from mailboxes import addresses
 
 LANGUAGES = [("pl", _("Polish")), ("en", _("English"))]
+
+
+class _OvertakenError(Exception):
+    """Somebody else changed the hash between our look at it and our own change."""
 
 
 @functools.cache
@@ -92,6 +97,25 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    def check_password(self, raw_password: str) -> bool:
+        """Whether it is the password. A hash of another system, or of another cost, becomes one of ours if it is.
+
+        Unlike Django's own it replaces only the hash that it checked: two may sign in at once, and a password that was
+        changed meanwhile is newer.
+        """
+        try:
+            return check_password(raw_password, self.password, self._renew_hash)
+        except _OvertakenError:
+            stored = User.objects.filter(pk=self.pk).values_list("password", flat=True).first()
+            self.password = stored or make_password(None)
+            return self.check_password(raw_password)
+
+    def _renew_hash(self, password: str) -> None:
+        renewed = make_password(password)
+        if not User.objects.filter(pk=self.pk, password=self.password).update(password=renewed):
+            raise _OvertakenError
+        self.password = renewed
 
     @cached_property
     def group_names(self) -> frozenset[str]:

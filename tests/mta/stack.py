@@ -46,6 +46,7 @@ PACKAGES = {
     "dovecot-sieve": "/usr/lib/dovecot/modules/lib90_sieve_plugin.so",
     "dovecot-auth-lua": "/usr/lib/dovecot/modules/auth/libauthdb_lua.so",
     "lua-sql-postgres": "/usr/share/doc/lua-sql-postgres/copyright",
+    "lua-socket": "/usr/share/doc/lua-socket/copyright",
     "logrotate": "/usr/sbin/logrotate",
     "rsync": "/usr/bin/rsync",
     "rspamd": "/usr/bin/rspamd",
@@ -196,6 +197,50 @@ class Stack:
         finally:
             self.start_sign_ins()
 
+    @property
+    def rehash_socket(self) -> Path:
+        return self.folder / "sockets" / "rehash"
+
+    @contextlib.contextmanager
+    def rehashing(self) -> Iterator[None]:
+        """Somebody makes hashes of ours of those of other systems."""
+        self.start_rehash()
+        try:
+            yield
+        finally:
+            self._end("rehash")
+            self.rehash_socket.unlink()
+
+    def start_rehash(self) -> None:
+        self._launch("rehash", [sys.executable, self.code / "manage.py", "rehash", f"--listen={self.rehash_socket}"])
+
+        def listens() -> bool:
+            with contextlib.suppress(OSError):
+                self.hand_over_octets(b"")
+                return True
+            return False
+
+        until(listens, "somebody listens for old hashes")
+
+    def kill_rehash(self) -> None:
+        """At once, whatever it is doing."""
+        process = self._running.pop("rehash")
+        process.kill()
+        process.wait(30)
+
+    @property
+    def rehash_pid(self) -> int:
+        return self._running["rehash"].pid
+
+    def rehash_log(self) -> str:
+        return (self.folder / "log" / "rehash.out").read_text()
+
+    def hand_over_octets(self, octets: bytes) -> None:
+        """What Dovecot sends, or anything else; raises OSError."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.connect(str(self.rehash_socket))
+            sender.send(octets)
+
     def start_hook(self) -> None:
         manage = [sys.executable, self.code / "manage.py"]
         listen = [f"--listen=127.0.0.1:{self.hook_port}", f"--health=127.0.0.1:{self.health_port}"]
@@ -343,6 +388,7 @@ class Stack:
             f"--auth-listen=unix:{self.folder}/sockets/auth", f"--quota-listen=unix:{self.folder}/sockets/quota",
             f"--imap-listen=127.0.0.1:{self.imap_port}", f"--imaps-port={free_port()}",
             f"--mail-user={MAIL_USER}", f"--mail-dir={self.folder}/mail",
+            f"--rehash-socket={self.rehash_socket}",
             f"--run-dir={self.folder}/run", f"--state-dir={self.folder}/run", f"--log={self.folder}/log/dovecot.log",
             f"--tls-cert={self.folder}/certificate.pem", f"--tls-key={self.folder}/key.pem",
             *(f"--database-host={host}" for host in self.database_hosts), *more,

@@ -68,9 +68,8 @@ def variables(text: str) -> list[str]:
 
 
 def test_every_part_of_the_panel_has_its_service() -> None:
-    assert {"web", "hook", "worker", "beat", "postgres", "redis", "postfix", "dovecot", "rspamd", "sign-ins"} <= set(
-        SERVICES
-    )
+    ours = {"web", "hook", "worker", "beat", "sign-ins", "rehash"}
+    assert ours | {"postgres", "redis", "postfix", "dovecot", "rspamd"} <= set(SERVICES)
 
 
 def troubles(compose: Any) -> list[str]:
@@ -268,6 +267,15 @@ def test_what_is_mounted_exists() -> None:
         for mount in service.get("volumes", []):
             source = mount.partition(":")[0]
             assert source.startswith("${") or source in COMPOSE["volumes"], mount
+
+
+def test_dovecot_hands_old_hashes_over_where_the_service_listens() -> None:
+    path = SERVICES["rehash"]["command"].split()[-1]
+    [rendered] = [command for command in commands(SERVICES["setup"]) if command[2:4] == ["mailconfig", "dovecot"]]
+    assert rendered[rendered.index("--rehash-socket") + 1] == path
+    assert "rehash:/rehash" in SERVICES["dovecot"]["volumes"]
+    for dockerfile in (ROOT / "Dockerfile", ROOT / "deploy" / "dovecot" / "Dockerfile"):
+        assert re.search(r"install -d -o \S+ -g \S+ -m 700 /rehash$", dockerfile.read_text(), re.MULTILINE)
 
 
 def test_every_volume_is_mounted() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from responders.management.commands.mailconfig import Command as Mailconfig
 from tests.wiring.commands import ROOT, assert_understood
 
 FOLDER = ROOT / "deploy" / "systemd"
@@ -22,7 +23,7 @@ def directives(unit: Path) -> dict[str, str]:
 
 def test_there_is_a_unit_for_every_service() -> None:
     names = [unit.stem.removeprefix("webmail-panel-") for unit in UNITS]
-    assert names == ["backup", "beat", "hook", "sign-ins", "web", "worker"]
+    assert names == ["backup", "beat", "hook", "rehash", "sign-ins", "web", "worker"]
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
@@ -45,6 +46,14 @@ def test_it_comes_back_however_often_it_ends_and_cannot_eat_the_machine(unit: Pa
     assert (found["Restart"], found["StartLimitIntervalSec"]) == ("always", "0")
     assert int(found["TasksMax"]) > 0
     assert re.fullmatch(r"\d+[MG]", found["MemoryMax"])
+
+
+def test_dovecot_hands_old_hashes_over_where_the_unit_listens() -> None:
+    command = Mailconfig().create_parser("manage.py", "mailconfig").parse_args(["dovecot", "--output=/etc/dovecot"])
+    found = directives(FOLDER / "webmail-panel-rehash.service")
+    assert found["ExecStart"].endswith(f" --listen {command.rehash_socket}")
+    assert command.rehash_socket.startswith(f"/run/{found['RuntimeDirectory']}/")
+    assert found["RuntimeDirectoryMode"] == "0700"
 
 
 def test_a_backup_is_made_every_night_by_the_script() -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 from django.conf import settings
@@ -15,6 +16,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from mailboxes import log_owner, mail_roles, sign_in_cache
+from mailboxes.hashers import ForeignPasswordHasher
+from mailboxes.models import User
 from webmail_panel import health
 from webmail_panel.celery import app
 from webmail_panel.doctor.finding import Finding, fail, ok, unknown, warn
@@ -143,6 +146,33 @@ def judge_sign_ins(listeners: int) -> Finding:
         "sign-ins", "nobody tells Dovecot what changed: in an outage of the database an old password gets in",
         "systemctl restart webmail-panel-sign-ins; journalctl -u webmail-panel-sign-ins",
     )  # fmt: skip
+
+
+def check_rehash(socket: Path) -> Finding:
+    """Whether hashes of other systems become ours, and whether any are left."""
+    try:
+        are_left = User.objects.filter(password__startswith=f"{ForeignPasswordHasher.algorithm}$").exists()
+    except DatabaseError as error:
+        return unknown("rehash", f"the database does not say what hashes there are: {str(error).partition(chr(10))[0]}")
+    if not are_left:
+        return judge_rehash(are_left=False)
+    try:
+        health.check_rehash(socket)
+    except health.Unhealthy as error:
+        return judge_rehash(are_left=True, trouble=str(error))
+    return judge_rehash(are_left=True)
+
+
+def judge_rehash(*, are_left: bool, trouble: str = "") -> Finding:
+    """`trouble`: why what Dovecot hands over does not arrive."""
+    if not are_left:
+        return ok("rehash", "no hash of another system is left")
+    if trouble:
+        return warn(
+            "rehash", f"hashes of other systems stay until their owners sign in to the panel: {trouble}",
+            "systemctl enable --now webmail-panel-rehash; journalctl -u webmail-panel-rehash",
+        )  # fmt: skip
+    return ok("rehash", "hashes of other systems become ours at the next sign-in to a mail program, too")
 
 
 def known() -> Known:

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from mailboxes import addresses, mail_roles
+from mailboxes import addresses, hashers, mail_roles
 
 TEMPLATES = settings.BASE_DIR / "deploy"
 MADE_BY = "Made by `manage.py mailconfig {server}`, which writes it anew; templates: deploy/{server}/."
@@ -335,6 +335,10 @@ def _add_dovecot_options(parser: CommandParser) -> None:
         "--flush-user", default="", metavar="USER",
         help=f"the name or number of whoever tells it (default: {PANEL_USER} where there is one, else root)",
     )  # fmt: skip
+    parser.add_argument(
+        "--rehash-socket", default="/run/webmail-panel-rehash/socket", metavar="PATH",
+        help="where `rehash` listens, for the hashes of other systems (default: %(default)s)",
+    )  # fmt: skip
 
 
 def _postfix_values(options: Mapping[str, Any]) -> dict[str, str]:
@@ -407,6 +411,8 @@ def _dovecot_values(options: Mapping[str, Any]) -> dict[str, str]:
         # Dovecot wants to find what is in its own folder by the name alone.
         "FLUSH_LISTENER": flush_socket.name if flush_socket.parent == run_dir else str(flush_socket),
         "FLUSH_USER": _flush_user(options["flush_user"]),
+        "REHASH_SOCKET": str(_folder("--rehash-socket", options["rehash_socket"])),
+        "OUR_HASHES": hashers.as_dovecot_sees_ours(),
         "RECIPIENT_DELIMITER": settings.RECIPIENT_DELIMITER,
         "SPAM_TESTS": _spam_tests(settings.SPAM_FIELDS),
     }

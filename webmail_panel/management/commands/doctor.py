@@ -118,6 +118,8 @@ def _dovecot(options: dict[str, Any], something: panel.Known, *, has_database: b
         if has_database:
             yield from _role(DOVECOT, folder)
             yield panel.check_sign_ins()
+            if rehash := configuration.options(DOVECOT, folder).get("rehash_socket"):
+                yield panel.check_rehash(Path(rehash))
 
 
 def _role(server: str, folder: Path) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
-"""`manage.py healthcheck web|hook|worker|beat`: exit code 0 if the service does its work, else 1 and a line why."""
+"""`manage.py healthcheck web|hook|worker|beat|rehash`: exit code 0 if the service does its work, else 1 and why."""
 
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -21,6 +22,8 @@ class Command(BaseCommand):
         worker = services.add_parser("worker", help="a ping through the broker")
         worker.add_argument("--name", default="", help="of the worker (default: celery@ and this host's name)")
         services.add_parser("beat", help="the time of the last periodic task")
+        listener = services.add_parser("rehash", help="the socket for old hashes")
+        listener.add_argument("--socket", required=True, type=Path, metavar="PATH", help="its --listen")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -39,3 +42,5 @@ class Command(BaseCommand):
                 health.check_worker(options["name"])
             case "beat":
                 health.check_beat()
+            case "rehash":
+                health.check_rehash(options["socket"])
