@@ -98,7 +98,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.email
 
-    def check_password(self, raw_password: str) -> bool:
+    def check_password(self, raw_password: str | None) -> bool:
         """Whether it is the password. A hash of another system, or of another cost, becomes one of ours if it is.
 
         Unlike Django's own it replaces only the hash that it checked: two may sign in at once, and a password that was

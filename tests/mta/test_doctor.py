@@ -18,8 +18,10 @@ import dns.rrset
 import psycopg
 import pytest
 
+from mailboxes.services import take_password
 from tests.mta.conftest import Hosting
 from tests.mta.stack import HOSTNAME, ROLE_PASSWORD, ROOT, Stack, until
+from tests.mta.test_foreign_passwords import hashed
 from webmail_panel.embedded import Redis, free_port, start_redis
 
 PUBLIC = "192.0.2.25"
@@ -318,6 +320,17 @@ def test_nobody_who_tells_dovecot_whom_to_forget(doctor: Doctor) -> None:
     finally:
         doctor.stack.start_sign_ins()
     assert doctor()["sign-ins"] == "ok"
+
+
+def test_hashes_of_another_system_that_nobody_renews(doctor: Doctor, hosting: Hosting) -> None:
+    assert doctor().seen("rehash") == "no hash of another system is left"
+    jan = hosting.mailbox("jan")
+    assert take_password(hosting.mailboxes[jan], hashed("SHA512-CRYPT"))
+    report = doctor()
+    assert (report["rehash"], report.failed) == ("warn", set())
+    assert "webmail-panel-rehash" in report.findings["rehash"]["remedy"]
+    with doctor.stack.rehashing():
+        assert doctor()["rehash"] == "ok"
 
 
 def test_a_relay_that_refuses_the_null_reverse_path(doctor: Doctor) -> None:

@@ -17,6 +17,7 @@ from django.core.cache import cache
 from django.db import connection
 from redis import Redis
 
+from mailboxes import rehash
 from tests.lmtp.parts import Wire
 from webmail_panel import health
 from webmail_panel.embedded import free_port, start_redis
@@ -207,3 +208,17 @@ def test_beat_is_unhealthy_without_a_recent_sign_of_life() -> None:
         health.check_beat()
     cache.set(health.BEAT_SIGN_OF_LIFE, True, timeout=60)
     health.check_beat()
+
+
+def test_the_check_of_old_hashes_wants_somebody_who_listens_and_takes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("s") / "s"
+    asked = ["rehash", f"--socket={path}"]
+    away = healthcheck(*asked)
+    assert (away.returncode, "nobody listens" in away.stderr, "Traceback" in away.stderr) == (1, True, False)
+    with rehash.listening(path):
+        assert healthcheck(*asked).returncode == 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                rehash.knock(path)
+        full = healthcheck(*asked)
+        assert (full.returncode, "it takes nothing more" in full.stderr) == (1, True)
