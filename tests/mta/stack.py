@@ -228,10 +228,6 @@ class Stack:
         process.kill()
         process.wait(30)
 
-    @property
-    def rehash_pid(self) -> int:
-        return self._running["rehash"].pid
-
     def rehash_log(self) -> str:
         return (self.folder / "log" / "rehash.out").read_text()
 

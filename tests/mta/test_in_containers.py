@@ -1,5 +1,6 @@
 """Postfix and Dovecot with the rights that docker-compose.yml gives their containers, and notices as it sends them."""
 
+import os
 import smtplib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ import yaml
 
 from tests.mta.conftest import PASSWORD, Hosting
 from tests.mta.stack import HOSTNAME, ROOT, TRUSTED, Stack, message, until
+from tests.mta.test_foreign_passwords import may_sign_in
+from tests.mta.test_rehash import is_ours, moved
 from tests.mta.test_who_may_send_what import submission
 
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -77,6 +80,15 @@ def test_with_the_rights_of_their_containers_mail_comes_is_read_sent_and_answere
         with confined.imap(address, PASSWORD) as imap:
             imap.select("INBOX", readonly=True)
             assert len(imap.search(None, "ALL")[1][0].split()) == 1
+
+
+def test_with_them_dovecot_hands_over_old_hashes_to_another_user_too(confined: Stack, hosting: Hosting) -> None:
+    anna, _as_it_came = moved(hosting, "anna")
+    with confined.rehashing():
+        os.chown(confined.rehash_socket, 10001, 10001)
+        assert confined.rehash_socket.stat().st_mode & 0o777 == 0o600
+        assert may_sign_in(confined, anna, PASSWORD)
+        until(lambda: is_ours(anna), "a new hash")
 
 
 def test_a_notice_goes_out_by_the_listener_for_replies_and_other_senders_do_not(stack: Stack, hosting: Hosting) -> None:

@@ -139,13 +139,13 @@ def test_many_programs_at_once_make_one_hash(stack: Stack, hosting: Hosting) -> 
 
 def test_one_that_takes_nothing_more_lets_nobody_wait(stack: Stack, hosting: Hosting) -> None:
     anna, as_it_came = moved(hosting, "anna")
-    os.kill(stack.rehash_pid, signal.SIGSTOP)
+    os.kill(stack.pid_of("rehash"), signal.SIGSTOP)
     try:
         fill(stack)
         assert may_sign_in(stack, anna, PASSWORD)
         assert hash_of(anna) == as_it_came
     finally:
-        os.kill(stack.rehash_pid, signal.SIGCONT)
+        os.kill(stack.pid_of("rehash"), signal.SIGCONT)
     after_all_before(stack, hosting)
     forget(stack, anna)
     assert may_sign_in(stack, anna, PASSWORD)
