@@ -58,7 +58,8 @@ class Line:
 class Known:
     """What is there of the addresses of a file, and what the file brings itself."""
 
-    domains: frozenset[str]
+    domains: Mapping[str, Domain]
+    sees_all: bool  # of whoever sends the file: every domain, not those alone
     space: Mapping[str, int | None]  # MB that a mailbox of the domain may have at most, where there is such a limit
     taken: Mapping[str, str]
     mailboxes: frozenset[str]
@@ -71,7 +72,7 @@ def plan(rows: Iterable[Row], domains: QuerySet[Domain], *, sets_limits: bool) -
     """What each row would make in these domains, or why it cannot. Makes nothing.
 
     An alias may lead to a mailbox that the same file makes. More space than the domain gives is for those who set
-    limits.
+    limits; they see every domain, too.
     """
     read = [_read(row) for row in rows]
     known = _known(read, domains, sets_limits=sets_limits)
@@ -94,7 +95,7 @@ def _known(read: list[Line], domains: QuerySet[Domain], *, sets_limits: bool) ->
     space = {} if sets_limits else dict(mine.exclude(quota_mb=None).values_list("name", "quota_mb"))
     live = Mailbox.objects.filter(address__in=wanted, deleted_at=None)
     return Known(
-        frozenset(mine.values_list("name", flat=True)), space, services.taken(wanted),
+        {domain.name: domain for domain in mine}, sets_limits, space, services.taken(wanted),
         frozenset(live.values_list("address", flat=True)),
         frozenset(Alias.objects.filter(address__in=wanted).values_list("address", flat=True)),
         frozenset(User.objects.filter(email__in=wanted).values_list("email", flat=True)),
@@ -136,7 +137,7 @@ def _problem_with(line: Line, known: Known, seen: set[str]) -> str:
         services.deliverable(local_part, Domain(name=name))
         for target in line.targets:
             if addresses.normal_form_or_none(target) not in known.coming:
-                services.check_target(target)
+                services.check_target(target, None if known.sees_all else known.domains[name])
     except services.MailboxesError as error:
         return str(error)
     if not line.targets and line.address in known.people:

@@ -84,8 +84,8 @@ class AliasForm(forms.Form):
     )  # fmt: skip
     is_active = forms.BooleanField(label=_("Receives mail"), required=False, initial=True)
 
-    def __init__(self, *args: Any, domain: Domain, alias: Alias | None = None, **kwargs: Any) -> None:
-        self._domain, self._alias = domain, alias
+    def __init__(self, *args: Any, domain: Domain, sees_all: bool, alias: Alias | None = None, **kwargs: Any) -> None:
+        self._domain, self._asks_within = domain, None if sees_all else domain
         super().__init__(*args, **kwargs)
         if alias is not None:
             del self.fields["local_part"]
@@ -110,7 +110,7 @@ class AliasForm(forms.Form):
             raise forms.ValidationError(gettext("There are more than %(most)s targets.") % {"most": MAX_TARGETS})
         for word in typed:
             try:
-                services.check_target(word)
+                services.check_target(word, self._asks_within)
             except services.MailboxesError as error:
                 raise forms.ValidationError(str(error)) from error
         return typed

@@ -112,7 +112,7 @@ def _suspend_or_resume(request: HttpRequest, row: Domain | Mailbox) -> None:
 @of_domain
 def alias_new(request: HttpRequest, domain: Domain) -> HttpResponse:
     """Make an alias in the domain."""
-    form = AliasForm(request.POST or None, domain=domain)
+    form = AliasForm(request.POST or None, domain=domain, sees_all=access.is_support(request.user))
     if request.method == "POST" and form.is_valid():
         try:
             alias = services.add_alias(form.cleaned_data["local_part"], form.cleaned_data["targets"], actor=by(request))
@@ -135,7 +135,8 @@ def alias_edit(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, _("%(alias)s was deleted.") % {"alias": alias})
         return redirect("domain", alias.domain_id)
     stored = {"targets": "\n".join(services.targets_of(alias)), "is_active": alias.is_active}
-    form = AliasForm(request.POST or None, domain=alias.domain, alias=alias, initial=stored)
+    sees_all = access.is_support(request.user)
+    form = AliasForm(request.POST or None, domain=alias.domain, alias=alias, sees_all=sees_all, initial=stored)
     if request.method == "POST" and form.is_valid():
         try:
             services.set_targets(alias, form.cleaned_data["targets"], actor=by(request))

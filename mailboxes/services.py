@@ -333,21 +333,28 @@ def _address_of(target: AliasTarget) -> str:
 
 
 def _add_target(alias: Alias, target: str) -> None:
-    mailbox = check_target(target)
+    mailbox = check_target(target, alias.domain)
     AliasTarget.objects.create(alias=alias, mailbox=mailbox, outside_address="" if mailbox else target)
 
 
-def check_target(typed: str) -> Mailbox | None:
-    """The mailbox of ours that an alias may lead to by this address; None: it is elsewhere. Raises MailboxesError."""
+def check_target(typed: str, domain: Domain | None = None) -> Mailbox | None:
+    """The mailbox that an alias of the domain may lead to by this address; None: elsewhere. Raises MailboxesError.
+
+    Another company's address is elsewhere, whether somebody has it or not: nobody finds out by asking. Without a
+    domain every one of the panel counts: for those who may see them all.
+    """
     target = _normalise(typed)
     name = addresses.split(target)[1]
     words = {"target": target}
     if name == settings.AUTOREPLY_DOMAIN:
         raise MailboxesError(_("%(target)s is in the panel's own domain, for copies of messages") % words)
+    ours = Domain.objects.filter(name=name)
+    if not (ours if domain is None else ours.filter(customer=domain.customer_id)).exists():
+        return None
     mailbox = Mailbox.objects.filter(address=target, deleted_at=None).first()
     if mailbox is None and Alias.objects.filter(address=target).exists():
         raise MailboxesError(_("%(target)s is an alias itself; name the mailboxes behind it") % words)
-    if mailbox is None and Domain.objects.filter(name=name).exists():
+    if mailbox is None:
         raise MailboxesError(_("%(target)s is in a domain of this panel, but no mailbox has that address") % words)
     return mailbox
 

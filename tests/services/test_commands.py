@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from mailboxes.models import Alias, Mailbox
+from mailboxes.models import Alias, Customer, Domain, Mailbox
 from responders.models import Responder
 
 pytestmark = pytest.mark.django_db
@@ -139,6 +139,15 @@ def test_a_responder_is_set_for_some_messages_only(mailbox: Mailbox, tmp_path: P
     refused = ["responder", "set", "anna@firma.example", "--type", "absence", "--subject", "x"]
     with pytest.raises(CommandError, match="deputy_address"):
         run(*refused, "--text-file", str(text), "--copy-to-deputy")
+
+
+def test_an_alias_to_nobody_is_refused_whoever_has_the_domain(mailbox: Mailbox) -> None:
+    Domain.objects.filter(name="firma.example").update(customer=Customer.objects.create(name="Firma", number="F1"))
+    Domain.objects.create(name="inna.example")
+    run("alias", "add", "biuro@firma.example", "anna@firma.example")
+    for command in (["add", "info@firma.example"], ["set", "biuro@firma.example"]):
+        with pytest.raises(CommandError, match="no mailbox has that address"):
+            run("alias", *command, "nikt@inna.example")
 
 
 def test_the_life_of_a_mailbox(mailbox: Mailbox) -> None:

@@ -81,6 +81,39 @@ def test_a_wrong_target_is_explained_in_the_readers_language(as_boss: Client, do
     assert answer.context["form"].errors["targets"] == ["łąka: adres ma postać nazwa@domena"]
 
 
+@pytest.mark.parametrize("local_part", ["obcy", "nikt", "biuro", "dawny"])
+def test_she_does_not_find_out_who_is_at_another_company(
+    as_boss: Client, somebody_elses: Mailbox, domain: str, local_part: str
+) -> None:
+    """A mailbox, nobody, an alias, a deleted mailbox: all the same, as of any address elsewhere."""
+    services.add_alias("biuro@inna.example", ["obcy@inna.example"])
+    gone = Mailbox.objects.create(domain=somebody_elses.domain, local_part="dawny")
+    hosting.delete_mailbox(gone, now=database_now(), actor=None)
+    target = f"{local_part}@inna.example"
+    new = reverse("alias_new", args=["firma.example"])
+    assert as_boss.post(new, {"local_part": "do", "targets": target, "is_active": "on"})["Location"] == domain
+    row = Alias.objects.get(address="do@firma.example").targets.get()
+    assert (row.mailbox, row.outside_address) == (None, target)
+    page = reverse("alias_edit", args=[row.alias_id])
+    assert as_boss.get(page).context["form"]["targets"].value() == target
+    assert as_boss.post(page, {"targets": f"{target} anna@firma.example", "is_active": "on"}).status_code == 302
+    as_boss.post(reverse("address_import"), {"text": f"address;targets\nz@firma.example;{target}", "make": "1"})
+    assert targets(Alias.objects.get(address="z@firma.example")) == [target]
+
+
+def test_staff_and_her_own_company_are_told_of_a_slip(
+    as_boss: Client, as_support: Client, company: Customer, somebody_elses: Mailbox, mailbox: Mailbox
+) -> None:
+    new = reverse("alias_new", args=["firma.example"])
+    typed = {"local_part": "do", "is_active": "on"}
+    assert as_support.post(new, typed | {"targets": "nikt@inna.example"}).status_code == 422
+    own = Domain.objects.create(name="firma-dwa.example", customer=company)
+    assert as_boss.post(new, typed | {"targets": "nikt@firma-dwa.example"}).status_code == 422
+    there = Mailbox.objects.create(domain=own, local_part="jan")
+    as_boss.post(new, typed | {"targets": "jan@firma-dwa.example"})
+    assert Alias.objects.get().targets.get().mailbox == there
+
+
 # --- Domains ---
 
 

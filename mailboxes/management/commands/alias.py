@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from mailboxes import command_line, hosting
 from mailboxes.log import COMMAND
 from mailboxes.models import Alias
-from mailboxes.services import add_alias, change_alias, set_targets, targets_of
+from mailboxes.services import add_alias, change_alias, check_target, set_targets, targets_of
 
 
 class Command(BaseCommand):
@@ -39,6 +39,7 @@ class Command(BaseCommand):
     def _set(self, options: dict[str, Any]) -> None:
         alias = command_line.alias(options["alias"])
         with command_line.plainly():
+            _check(options["target"])
             set_targets(alias, options["target"], actor=COMMAND)
         self.stdout.write(f"{alias.address} leads to {' '.join(targets_of(alias))}")
 
@@ -55,6 +56,7 @@ class Command(BaseCommand):
     def _add(self, options: dict[str, Any]) -> None:
         create = options["create_domain"]
         with command_line.plainly():
+            _check(options["target"])
             alias = add_alias(options["alias"], options["target"], create_domain=create, actor=COMMAND)
         self.stdout.write(f"{alias.address} added")
 
@@ -72,3 +74,9 @@ class Command(BaseCommand):
             else:
                 state = "" if alias.is_active else "off"
                 self.stdout.write(f"{alias.address}\t{' '.join(targets)}\t{state}".rstrip())
+
+
+def _check(targets: list[str]) -> None:
+    """Whoever runs commands sees every domain: a slip is told, whoever's the domain is. Raises MailboxesError."""
+    for target in targets:
+        check_target(target)
