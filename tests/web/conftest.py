@@ -1,5 +1,8 @@
 """Pages are asked for through Django's test client."""
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 from django.test import Client
 
@@ -9,6 +12,14 @@ from mailboxes.models import Domain, Mailbox, User
 @pytest.fixture(autouse=True)
 def _surroundings(plain_static_files: None, own_cache: None) -> None:
     """Every page names static files; sign-ins are counted."""
+
+
+@pytest.fixture
+def a_quiet_log() -> Iterator[None]:
+    """For who is refused a thousand times: Django writes each into the log, with a traceback."""
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture
