@@ -147,12 +147,12 @@ class UserAdmin(DjangoUserAdmin, PanelAdmin):  # type: ignore[misc,type-arg]  # 
         super().save_model(request, obj, form, change)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
-        """Whoever knew the old password may have made some for mail programs, to come back: they end."""
+        """Whoever knew the old password may have made secrets of their own, to come back: they end."""
         with transaction.atomic():
             answer: HttpResponse = super().user_change_password(request, id, form_url)
             if request.method == "POST" and answer.status_code == HTTPStatus.FOUND:
                 for person in User.objects.filter(pk=unquote(id)):
-                    services.end_app_passwords(person, actor=here(request))
+                    services.end_secrets(person, now=timezone.now(), actor=here(request))
         return answer
 
     @admin.action(description=_("Remove the second factor, and sign out everywhere"), permissions=["change"])

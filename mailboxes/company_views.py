@@ -5,6 +5,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
@@ -49,7 +50,8 @@ def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
     if "give_password" in request.POST:
         if not may_give:
             raise PermissionDenied
-        return _shown_once(request, mailbox, services.give_password(mailbox, actor=by(request)))
+        password = services.give_password(mailbox, now=timezone.now(), actor=by(request))
+        return _shown_once(request, mailbox, password)
     may_let_in = mailbox.owner is not None and access.may_let_in(request.user, mailbox.owner)
     if "end_succession" in request.POST or ("let_in" in request.POST and may_let_in):
         _let_back(request, mailbox)

@@ -204,10 +204,10 @@ def change_mailbox(mailbox: Mailbox, *, actor: Actor, **changes: Any) -> None:
 
 
 @transaction.atomic
-def give_password(mailbox: Mailbox, *, actor: Actor) -> str:
+def give_password(mailbox: Mailbox, *, now: datetime, actor: Actor) -> str:
     """A new password for the owner, made by chance; whoever is signed in as them is signed out. Returns it.
 
-    The passwords of mail programs end, too: it may be that somebody else made them.
+    The passwords of mail programs and the calendar feed end, too: it may be that somebody else made them.
     """
     owner = mailbox.owner or _owner(mailbox.address, mailbox.name, None)
     if mailbox.owner_id is None:
@@ -217,13 +217,15 @@ def give_password(mailbox: Mailbox, *, actor: Actor) -> str:
     owner.set_password(password)
     owner.save(update_fields=["password"])
     record(mailbox, f"new password for {owner.email}", actor)
-    end_app_passwords(owner, actor=actor)
+    end_secrets(owner, now=now, actor=actor)
     return password
 
 
 @transaction.atomic
-def end_app_passwords(owner: User, *, actor: Actor) -> None:
-    """None of the person's mail programs signs in with a password of its own any more."""
+def end_secrets(owner: User, *, now: datetime, actor: Actor) -> None:
+    """Of what was made with the old password nothing opens any more: passwords of mail programs, the calendar feed."""
+    owner.password_given_at = now
+    owner.save(update_fields=["password_given_at"])
     for row in owner.app_passwords.select_related("mailbox"):
         end_app_password(row, actor=actor)
 

@@ -16,7 +16,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 from mailboxes import access, log
 from responders import acting, calendars, services
 from responders.core.schedule import to_local
-from responders.models import CalendarFeed
 
 MONTH = re.compile(r"(20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
 NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -42,7 +41,7 @@ def calendar_page(request: HttpRequest) -> HttpResponse:
     context = {
         "mailbox": one, "first": first, "days": days, "week": calendars.weekdays(days),
         "before": first - timedelta(days=1), "after": first + timedelta(days=31), "today": today,
-        "has_feed": CalendarFeed.objects.filter(user=person).exists(),
+        "has_feed": calendars.has_feed(person),
         "is_empty": not any(day.absences for day in days),
     }  # fmt: skip
     return render(request, "responders/calendar.html", context)
@@ -62,8 +61,8 @@ def calendar_feed_settings(request: HttpRequest) -> HttpResponse:
         calendars.end_feed(person, actor=log.by(request))
         messages.success(request, _("The feed is off: its address leads nowhere any more."))
         return redirect("calendar")
-    has_feed = CalendarFeed.objects.filter(user=person).exists()
-    response = render(request, "responders/feed.html", {"address": address, "has_feed": has_feed})
+    context = {"address": address, "has_feed": calendars.has_feed(person)}
+    response = render(request, "responders/feed.html", context)
     response["Cache-Control"] = "no-store"
     return response
 

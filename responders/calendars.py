@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import icalendar
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -133,10 +133,21 @@ def end_feed(user: User, *, actor: Actor = None) -> None:
         record(user, "calendar feed: off", actor)
 
 
+def has_feed(user: User) -> bool:
+    """Whether an address that was shown leads to it."""
+    return _feeds().filter(user=user).exists()
+
+
 def person_of_feed(token: str) -> User | None:
-    """Whose feed it is; nobody's where it was switched off or its person may not sign in."""
-    feed = CalendarFeed.objects.select_related("user").filter(secret_hash=_hash(token), user__is_active=True).first()
+    """Whose feed it is; nobody's where it ended or its person may not sign in."""
+    feed = _feeds().select_related("user").filter(secret_hash=_hash(token), user__is_active=True).first()
     return feed.user if feed else None
+
+
+def _feeds() -> QuerySet[CalendarFeed]:
+    """Without those from before somebody else set the person's password."""
+    made_since = Q(user__password_given_at=None) | Q(made_at__gt=F("user__password_given_at"))
+    return CalendarFeed.objects.filter(made_since)
 
 
 def feed(user: User, now: datetime) -> bytes:

@@ -72,6 +72,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(_("may sign in"), default=True)
     # In the administration: then only staff let the person in again, not the company's administrator.
     is_blocked_by_staff = models.BooleanField(default=False, db_default=False, editable=False)
+    # By somebody else: secrets that were made before count no more, for whoever knew the password may have made them.
+    password_given_at = models.DateTimeField(null=True, editable=False)
     date_joined = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()

@@ -55,6 +55,7 @@ class CalendarFeed(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="calendar_feed", verbose_name=_("user")
     )
     secret_hash = models.CharField(max_length=64, unique=True)
+    made_at = models.DateTimeField(auto_now=True, null=True)  # none: before that was kept
 
     class Meta:
         verbose_name = _("calendar feed")

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.utils import timezone
 
 from mailboxes import hosting as services
 from mailboxes.models import Domain, Mailbox
@@ -172,7 +173,7 @@ def suspend_the_domain(anna: Mailbox) -> None:
 @pytest.mark.parametrize(
     "end",
     [
-        lambda anna: give_password(anna, actor=None),
+        lambda anna: give_password(anna, now=timezone.now(), actor=None),
         suspend_the_domain,
         lambda anna: services.suspend(anna, now=database_now(), actor=None),
         lambda anna: services.delete_mailbox(anna, now=database_now(), actor=None),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from allauth.mfa.models import Authenticator
 from django.db import connection, transaction
+from django.utils import timezone
 
 from mailboxes import hosting
 from mailboxes.models import Domain, Mailbox, User
@@ -119,7 +120,7 @@ def test_what_was_missed_is_made_good(
     until(lambda: signs_in(stack, anna), "she signs in")
     if away == "killed":
         stack.kill_sign_ins()
-        give_password(mailbox_of(anna), actor=None)
+        give_password(mailbox_of(anna), now=timezone.now(), actor=None)
         assert run_check(stack.sign_ins_conf).returncode == 1
         assert signs_in(stack, anna)
         stack.start_sign_ins()
@@ -129,7 +130,7 @@ def test_what_was_missed_is_made_good(
         assert run_check(stack.sign_ins_conf).returncode == 1
         own_postgres.start()
         connection.close()
-        give_password(mailbox_of(anna), actor=None)
+        give_password(mailbox_of(anna), now=timezone.now(), actor=None)
     until(lambda: is_refused(stack, anna, PASSWORD), "the old password refused")
     until(lambda: run_check(stack.sign_ins_conf).returncode == 0, "somebody listens again")
 
@@ -163,7 +164,7 @@ def test_while_dovecot_takes_no_word_nobody_counts_as_listening(remembering: Sta
     aside = path.with_name("aside-master")
     path.rename(aside)
     try:
-        give_password(mailbox_of(anna), actor=None)
+        give_password(mailbox_of(anna), now=timezone.now(), actor=None)
         until(lambda: "No such file" in listener_log(stack), "it says so")
         assert signs_in(stack, anna)
     finally:

@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 import icalendar
 import pytest
+from django.utils import timezone
 
 from mailboxes.models import Mailbox, User
+from mailboxes.services import give_password
 from responders import calendars
 from responders.models import CalendarFeed, Responder
 
@@ -97,6 +99,31 @@ def test_an_absence_without_an_end_goes_on(mailbox: Mailbox, anna: User) -> None
     [event] = icalendar.Calendar.from_ical(calendars.feed(anna, NOW)).walk("VEVENT")
     assert event["dtend"].dt > NOW
     assert "no end set" in event["summary"]
+
+
+def test_the_secret_ends_when_somebody_else_sets_the_password(mailbox: Mailbox, anna: User) -> None:
+    """Whoever knew the old one may have made it. Another person's goes on, and so does hers when she changes it."""
+    other = User.objects.create_user("ewa@firma.example")
+    first, hers = calendars.make_feed(anna), calendars.make_feed(other)
+    anna.set_password("another one of her own")
+    anna.save()
+    assert calendars.person_of_feed(first) == anna
+    give_password(mailbox, now=timezone.now(), actor=None)
+    assert calendars.person_of_feed(first) is None
+    assert not calendars.has_feed(anna)
+    assert calendars.person_of_feed(hers) == other
+    second = calendars.make_feed(anna)
+    assert calendars.has_feed(anna)
+    assert calendars.person_of_feed(second) == anna
+    assert calendars.person_of_feed(first) is None
+
+
+def test_a_secret_from_before_its_age_was_kept_ends_then_too(mailbox: Mailbox, anna: User) -> None:
+    token = calendars.make_feed(anna)
+    CalendarFeed.objects.update(made_at=None)
+    assert calendars.person_of_feed(token) == anna
+    give_password(mailbox, now=timezone.now(), actor=None)
+    assert calendars.person_of_feed(token) is None
 
 
 def test_the_secret_is_kept_as_a_hash_and_a_new_one_replaces_it(anna: User) -> None:

@@ -83,7 +83,7 @@ DEEDS: dict[str, Callable[[Mailbox, By], Any]] = {
     "set_limits of the domain": lambda one, by: services.set_limits(one, None, 70, actor=by),
     "set_sending_limits": lambda one, by: services.set_sending_limits(one, 7, None, actor=by),
     "change_mailbox": lambda one, by: services.change_mailbox(one, actor=by, name="Anna"),
-    "give_password": lambda one, by: services.give_password(one, actor=by),
+    "give_password": lambda one, by: services.give_password(one, now=timezone.now(), actor=by),
     "take_password": lambda one, by: services.take_password(one, Taken("PLAIN", "x"), overwrite=True, actor=by),
     "set_sign_in": lambda one, by: services.set_sign_in(one, allowed=False, actor=by),
     "set_successor": lambda one, by: services.set_successor(one, None, timezone.now(), actor=by),

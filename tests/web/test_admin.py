@@ -497,6 +497,8 @@ def test_a_new_password_by_staff_ends_those_of_mail_programs(as_admin: Client, m
             address, {"usable_password": "true", "password1": "siedem-zielonych-krokodyli", "password2": second}
         )
         assert anna.app_passwords.count() == left
+        anna.refresh_from_db()
+        assert (anna.password_given_at is None) is bool(left)
     assert LogLine.objects.filter(words="password of a mail program ended: Telefon", way="administration").exists()
 
 

@@ -95,7 +95,7 @@ class Command(BaseCommand):
         mailbox = command_line.mailbox(options["address"])
         if mailbox.deleted_at is not None:
             raise CommandError(f"{mailbox.address} is deleted")
-        self.stdout.write(services.give_password(mailbox, actor=COMMAND))
+        self.stdout.write(services.give_password(mailbox, now=timezone.now(), actor=COMMAND))
 
     def _orphans(self, options: dict[str, Any]) -> None:
         """Folders domain/name below the folder of all mail, as the database names them."""
