@@ -1,6 +1,7 @@
 """What owners and support staff see, and what they do not."""
 
 import base64
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -292,3 +293,22 @@ def test_the_chart_is_drawn_with_points_in_any_language(as_anna: Client, mailbox
     assert 'height="33.3"' in page
     assert "z odpowiedzią 1, bez odpowiedzi 2" in page
     assert "z odpowiedzią: 1" in page
+
+
+@pytest.mark.parametrize(
+    ("page", "back", "name"),
+    [
+        ("mailbox_rename", "mailbox_settings", "Ustawienia skrzynki"),
+        ("mailbox_settings", "mailbox", "anna@firma.example"), ("support_attention", "support", "Pomoc techniczna"),
+    ],
+)  # fmt: skip
+def test_every_page_leads_back_to_the_one_above_it(
+    as_support: Client, mailbox: Mailbox, page: str, back: str, name: str
+) -> None:
+    def of(view: str) -> str:
+        return reverse(view, args=[mailbox.pk] if "mailbox" in view else [])
+
+    shown = as_support.get(of(page), headers={"accept-language": "pl"}).text
+    nav = re.search(r'<nav class="where" aria-label="Gdzie jesteś">\s*<a href="([^"]+)">.*?</svg>([^<]+)</a>', shown)
+    assert nav is not None
+    assert nav.groups() == (of(back), name)
