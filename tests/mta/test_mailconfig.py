@@ -233,6 +233,15 @@ def test_a_password_that_cannot_be_written_is_refused(
         render("postfix", tmp_path)
 
 
+def test_the_listener_for_replies_knows_who_sends_notices(tmp_path: Path, settings: Any) -> None:
+    settings.DEFAULT_FROM_EMAIL = "Panel poczty <Panel@Firma.example>"
+    assert "inline:{ { <> = OK }, { panel@firma.example = OK } }" in render("postfix", tmp_path)["master.cf"]
+    for wrong in ("panel", "", "a b@firma.example", "a@b = OK } { @"):
+        settings.DEFAULT_FROM_EMAIL = wrong
+        with pytest.raises(CommandError, match="NOTICES_FROM"):
+            render("postfix", tmp_path)
+
+
 def test_passwords_of_mail_programs_come_by_tls_of_today_alone(tmp_path: Path) -> None:
     """Postfix 3.7 would take TLS 1.0 for it (RFC 8997); Dovecot says so by itself."""
     render("postfix", tmp_path, "--submission-listen=submission", "--tls-cert=/c.pem", "--tls-key=/k.pem")

@@ -1,5 +1,6 @@
 """The panel's own database role, as docs/operate.md makes it, is no superuser: everything works with it."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -45,3 +46,21 @@ def test_migrations_and_the_mail_servers_role_need_no_superuser(server: Postgres
         assert connection.execute("SELECT count(address) FROM mail_mailboxes").fetchone() == (0,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("SELECT * FROM mailboxes_user")
+
+
+def test_where_the_panels_role_may_make_no_roles_the_migration_says_what_to_do(server: Postgres) -> None:
+    """As on PostgreSQL 15, once the log has an owner of its own (docs/operate.md)."""
+    roles = importlib.import_module("responders.migrations.0038_roles_of_mail_servers").ROLES
+    with psycopg.connect(server.url(), autocommit=True) as superuser:
+        superuser.execute(f"CREATE ROLE panel LOGIN NOCREATEROLE PASSWORD '{PASSWORD}'")
+        url = server.url().replace(f"webmail_panel:{server.password}", f"panel:{PASSWORD}")
+        with psycopg.connect(url, autocommit=True) as panel:
+            with pytest.raises(
+                psycopg.errors.InsufficientPrivilege, match="the role panel may make no roles"
+            ) as refused:
+                panel.execute(roles)
+            assert str(refused.value.diag.message_hint).startswith("ALTER ROLE panel CREATEROLE, then migrate")
+            superuser.execute("ALTER ROLE panel CREATEROLE")
+            panel.execute(roles)
+            superuser.execute("ALTER ROLE panel NOCREATEROLE")
+            panel.execute(roles)  # they are there
