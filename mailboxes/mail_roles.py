@@ -47,7 +47,7 @@ POSTFIX = MailRole(
         }
     ),
     calls=frozenset({"mail_lookup_aliases", "mail_lookup_copies", "mail_lookup_senders", "mail_sending"}),
-    connections=1 / 2,  # a connection a map in each proxymap: a flood of mail must leave some to everybody else
+    connections=7 / 10,  # one a map in each proxymap: a flood, or a database that stalls, leaves some to all others
 )
 DOVECOT = MailRole(
     server="dovecot",

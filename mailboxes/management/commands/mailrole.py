@@ -35,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--connections", type=int, metavar="N",
             help="to the database at most; 0 is no limit (default of a new role: a part of max_connections,"
-            " half of them for Postfix, a third for Dovecot; that of an old one stays)",
+            " seven tenths for Postfix, a third for Dovecot; that of an old one stays)",
         )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
