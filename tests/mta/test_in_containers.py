@@ -1,6 +1,7 @@
 """Postfix and Dovecot with the rights that docker-compose.yml gives their containers, and notices as it sends them."""
 
 import os
+import shutil
 import smtplib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.mta.test_foreign_passwords import may_sign_in
 from tests.mta.test_rehash import is_ours, moved
 from tests.mta.test_who_may_send_what import submission
 
+PANEL_UID = 10001  # in the panel's image
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 
 
@@ -22,7 +24,7 @@ READ_ONLY = """
 mount --bind "$1" "$1"
 mount -o remount,bind,ro /
 shift
-for place in $1; do mount -t tmpfs none "$place"; done
+for place in $1; do if [ -d "$place" ]; then mount -t tmpfs none "$place"; fi; done
 shift
 exec "$@"
 """
@@ -45,12 +47,27 @@ def as_in_the_container_of(name: str, kept_folder: Path) -> list[str | Path]:
 def confined(stack: Stack) -> Iterator[Stack]:
     """Both servers are started so; afterwards as ever."""
     stack.restart_postfix(*as_in_the_container_of("postfix", stack.folder))
-    stack.restart_dovecot(*as_in_the_container_of("dovecot", stack.folder))
+    rendered, own = as_setup_wrote_it(stack.folder / "dovecot")
+    stack.restart_dovecot(
+        *as_in_the_container_of("dovecot", stack.folder), ROOT / "deploy" / "dovecot" / "start.sh", rendered, own
+    )
     try:
         yield stack
     finally:
+        shutil.rmtree(rendered)
+        stack.configure_dovecot()
         stack.restart_postfix()
         stack.restart_dovecot()
+
+
+def as_setup_wrote_it(folder: Path) -> tuple[Path, Path]:
+    """Dovecot's files in another folder, the panel's user's and nobody else's; the empty folder that they name."""
+    rendered = folder.with_name("rendered")
+    folder.rename(rendered)
+    folder.mkdir()
+    for file in rendered.iterdir():
+        os.chown(file, PANEL_UID, PANEL_UID)
+    return rendered, folder
 
 
 def capabilities(pid: int) -> int:
