@@ -12,7 +12,7 @@ from django.contrib.admin import EmptyFieldListFilter
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -57,8 +57,29 @@ class HasPeople(admin.SimpleListFilter):
         return queryset.filter(some if self.value() == "yes" else ~some)
 
 
+RIGHTS = {"view": _("look"), "add": _("add"), "change": _("change it"), "delete": _("delete it")}
+
+
+def right_in_words(permission: Permission) -> str:
+    """Django writes a permission's name into the database, in English: what it is about, and what it lets do."""
+    verb = permission.codename.partition("_")[0]
+    what = permission.content_type.app_labeled_name.replace(" | ", ": ")
+    return f"{what} – {RIGHTS.get(verb, permission.name)}"
+
+
+class RightsInWords:
+    """Rights to choose from, in the reader's language."""
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The field, with other words."""
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc]
+        if db_field.related_model is Permission and field is not None:
+            field.label_from_instance = right_in_words
+        return field
+
+
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, PanelAdmin):  # type: ignore[misc]  # one has types, the other none
+class GroupAdmin(RightsInWords, DjangoGroupAdmin, PanelAdmin):  # type: ignore[misc]  # one has types, the other none
     """Roles."""
 
     list_filter = (HasPeople,)
@@ -91,7 +112,7 @@ class EmailUserCreationForm(UserCreationForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, PanelAdmin):  # type: ignore[misc,type-arg]  # as above
+class UserAdmin(RightsInWords, DjangoUserAdmin, PanelAdmin):  # type: ignore[misc,type-arg]  # as above
     """People who sign in."""
 
     form = UserChangeForm

@@ -64,11 +64,44 @@ class DomainHealthAdmin(ReadOnlyAdmin):
     date_hierarchy = "checked_at"
 
 
+class InWords(ReadOnlyAdmin):
+    """Rows of a thing in the DNS and its state, in the words of the domain's page."""
+
+    @admin.display(description=_("what"), ordering="item")
+    def item_in_words(self, row: DomainRecord | DomainRecordChange) -> str:
+        """As stored where it is of a version that knew other things."""
+        kind, _colon, which = row.item.partition(":")
+        title = sentences.TITLES.get(kind, kind)
+        return f"{title} · {which}" if which else str(title)
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_in_words(self, row: DomainRecord | DomainRecordChange) -> str:
+        """As stored where it is no state of now."""
+        return str(sentences.STATES.get(row.state, row.state))
+
+    @admin.display(description=_("at the last check"), ordering="last_state")
+    def last_state_in_words(self, row: DomainRecord) -> str:
+        """The same of the last check."""
+        return str(sentences.STATES.get(row.last_state, row.last_state))
+
+    @admin.display(description=_("reason"), ordering="reason")
+    def reason_in_words(self, row: DomainRecord | DomainRecordChange) -> str:
+        """The sentence; as stored where there is none."""
+        kind = row.item.partition(":")[0]
+        return str(sentences.SENTENCES.get(f"{kind} {row.reason}", row.reason))
+
+
 @admin.register(DomainRecord)
-class DomainRecordAdmin(ReadOnlyAdmin):
+class DomainRecordAdmin(InWords):
     """What is known of each thing that must stand in the DNS of a domain."""
 
-    list_display = ("health", "item", "last_state", "state", "reason", "since", "broke_at")
+    list_display = (
+        "health", "item_in_words", "last_state_in_words", "state_in_words", "reason_in_words", "since", "broke_at",
+    )  # fmt: skip
+    fields = (
+        "health", "item_in_words", "last_state_in_words", "state_in_words", "reason_in_words", "found", "wanted",
+        "since", "worked", "times_bad", "bad_at", "broke_at", "told_at",
+    )  # fmt: skip
     list_filter = (StateFilter, ("broke_at", EmptyFieldListFilter))
     list_select_related = ("health__domain",)
     search_fields = ("health__domain__name", "=item")
@@ -77,10 +110,11 @@ class DomainRecordAdmin(ReadOnlyAdmin):
 
 
 @admin.register(DomainRecordChange)
-class DomainRecordChangeAdmin(ReadOnlyAdmin):
+class DomainRecordChangeAdmin(InWords):
     """The history of it."""
 
-    list_display = ("at", "health", "item", "state", "reason")
+    list_display = ("at", "health", "item_in_words", "state_in_words", "reason_in_words")
+    fields = ("health", "item_in_words", "state_in_words", "reason_in_words", "found", "at")
     list_filter = (StateFilter,)
     list_select_related = ("health__domain",)
     search_fields = ("health__domain__name", "=item")

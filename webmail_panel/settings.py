@@ -278,6 +278,7 @@ MFA_FORMS = {
 UNFOLD = {
     "SITE_TITLE": "Webmail Panel",
     "SITE_HEADER": "Webmail Panel",
+    "SITE_SUBHEADER": _("Times are in UTC"),
     "SITE_URL": "/",
     "SITE_ICON": lambda _request: STATIC_URL + "panel/favicon.svg",
     "SITE_FAVICONS": [

@@ -76,20 +76,20 @@ class DomainRecord(models.Model):
         DomainHealth, models.CASCADE, related_name="records", db_index=False, verbose_name=_("DNS of a domain")
     )
     item = models.CharField(_("what"), max_length=100)
-    place = models.PositiveSmallIntegerField()
+    place = models.PositiveSmallIntegerField(_("position"))
     # As the last check saw it; "unknown": it could not be asked, and the fields below are of an earlier check.
     last_state = models.CharField(_("at the last check"), max_length=10)
     state = models.CharField(_("state"), max_length=10)
     reason = models.CharField(_("reason"), max_length=20)
-    found = models.JSONField(default=list)
-    publish = models.JSONField(default=list)  # name, type, value
+    found = models.JSONField(_("found in the DNS"), default=list)
+    publish = models.JSONField(_("to publish"), default=list)  # name, type, value
     since = models.DateTimeField(_("since"), null=True)
-    wanted = models.TextField()
-    worked = models.BooleanField(default=False)
-    times_bad = models.PositiveIntegerField(default=0)
-    bad_at = models.DateTimeField(null=True)
+    wanted = models.TextField(_("what must stand there"))
+    worked = models.BooleanField(_("worked before"), default=False)
+    times_bad = models.PositiveIntegerField(_("times it was wrong"), default=0)
+    bad_at = models.DateTimeField(_("last wrong"), null=True)
     broke_at = models.DateTimeField(_("broken since"), null=True)
-    told_at = models.DateTimeField(null=True)
+    told_at = models.DateTimeField(_("told"), null=True)
 
     class Meta:
         verbose_name = _("record in the DNS")
@@ -112,7 +112,7 @@ class DomainRecordChange(models.Model):
     item = models.CharField(_("what"), max_length=100)
     state = models.CharField(_("state"), max_length=10)
     reason = models.CharField(_("reason"), max_length=20)
-    found = models.JSONField(default=list)
+    found = models.JSONField(_("found in the DNS"), default=list)
     at = models.DateTimeField(_("time"))
 
     class Meta:

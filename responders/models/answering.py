@@ -34,14 +34,16 @@ class PreviousResponse(models.Model):
         REFUSED = "refused", _("reply refused")
 
     # The constraint's index below begins with it.
-    responder = models.ForeignKey(Responder, models.CASCADE, related_name="previous_responses", db_index=False)
-    text_revision = models.PositiveIntegerField()
-    activation = models.PositiveIntegerField()
+    responder = models.ForeignKey(
+        Responder, models.CASCADE, related_name="previous_responses", db_index=False, verbose_name=_("autoresponder")
+    )
+    text_revision = models.PositiveIntegerField(_("revision of the text"))
+    activation = models.PositiveIntegerField(_("activation"))
     reverse_path_key = models.CharField(_("sender"), max_length=320)
     queue_id = models.CharField(_("queue id"), max_length=100)
     state = models.CharField(_("state"), max_length=10, choices=ClaimState.choices, default=ClaimState.CLAIMED)
     claimed_at = models.DateTimeField(_("claimed"))
-    lease_until = models.DateTimeField()
+    lease_until = models.DateTimeField(_("being answered until"))
     replied_at = models.DateTimeField(_("answered"), null=True)
 
     objects = PreviousResponses.as_manager()
@@ -70,9 +72,9 @@ class PreviousResponse(models.Model):
 class CaseSeries(models.Model):
     """How far the numbers of a mailbox with one head (“2026/”) have come."""
 
-    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="case_series")
-    head = models.CharField(max_length=40, blank=True)
-    last = models.PositiveIntegerField(default=0)
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="case_series", verbose_name=_("mailbox"))
+    head = models.CharField(_("beginning of the number"), max_length=40, blank=True)
+    last = models.PositiveIntegerField(_("last number"), default=0)
 
     class Meta:
         verbose_name = _("series of case numbers")
@@ -93,9 +95,9 @@ class NumberedCase(models.Model):
     number = models.CharField(_("number"), max_length=64)
     opened_at = models.DateTimeField(_("opened"))
     # The Message-ID of the first message, or its name in the queue: a copy that comes again gets the same number.
-    opened_by = models.CharField(max_length=998)
+    opened_by = models.CharField(_("opened by the message"), max_length=998)
     reverse_path = models.CharField(_("sender"), max_length=320)
-    reverse_path_key = models.CharField(max_length=320)
+    reverse_path_key = models.CharField(_("sender"), max_length=320)
     subject = models.CharField(_("subject"), max_length=500, blank=True)
 
     class Meta:
@@ -120,7 +122,7 @@ class NumberedCase(models.Model):
 class CaseMessage(models.Model):
     """A message of a case, by which later ones are recognised: the first, and our replies."""
 
-    case = models.ForeignKey(NumberedCase, models.CASCADE, related_name="messages")
+    case = models.ForeignKey(NumberedCase, models.CASCADE, related_name="messages", verbose_name=_("case"))
     message_id = models.CharField("Message-ID", max_length=998, db_index=True)
 
     class Meta:
@@ -151,7 +153,7 @@ class DrawnBrake(models.Model):
     `told_at` by the task that tells owner and staff.
     """
 
-    key = models.CharField(max_length=300, unique=True)
+    key = models.CharField(_("mailbox or domain"), max_length=300, unique=True)
     mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="drawn_brakes", verbose_name=_("mailbox"))
     is_of_domain = models.BooleanField(_("of the domain"))
     replies_per_hour = models.PositiveIntegerField(_("replies an hour"))

@@ -30,7 +30,7 @@ class Batch(models.Model):
     # Which mailboxes, as the person said it: domains, a customer's number, the name of a file.
     scope = models.CharField(_("for"), max_length=500)
     # A `ResponderInput` in JSON and what else the kind asks for.
-    values = models.JSONField(default=dict)
+    values = models.JSONField(_("values"), default=dict)
     created_at = models.DateTimeField(_("created"))
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
@@ -38,8 +38,8 @@ class Batch(models.Model):
     reason = models.CharField(_("why"), max_length=500, blank=True)
     place = models.GenericIPAddressField(_("from"), null=True)
     # Until when the worker that is at it counts as alive.
-    lease_until = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(_("at work until"), null=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
 
     class Meta:
         verbose_name = _("change of many mailboxes")
@@ -67,16 +67,16 @@ class BatchItem(models.Model):
         KEPT = "kept", _("could not be taken back")
 
     batch = models.ForeignKey(Batch, models.CASCADE, related_name="items", verbose_name=_("change of many mailboxes"))
-    number = models.PositiveIntegerField()
+    number = models.PositiveIntegerField(_("number"))
     address = models.CharField(_("address"), max_length=320)
-    mailbox = models.ForeignKey(Mailbox, models.SET_NULL, null=True, related_name="+")
+    mailbox = models.ForeignKey(Mailbox, models.SET_NULL, null=True, related_name="+", verbose_name=_("mailbox"))
     # Of this row of the file alone, over the batch's own.
-    values = models.JSONField(default=dict)
+    values = models.JSONField(_("values"), default=dict)
     state = models.CharField(_("state"), max_length=10, choices=State.choices)
     note = models.CharField(_("remark"), max_length=500, blank=True)
     # What taking it back undoes: numbers of events, and what else was there before.
-    events = ArrayField(models.BigIntegerField(), default=list)
-    before = models.JSONField(default=dict)
+    events = ArrayField(models.BigIntegerField(), default=list, verbose_name=_("numbers of events"))
+    before = models.JSONField(_("what it was before"), default=dict)
 
     class Meta:
         verbose_name = _("mailbox of a change of many")

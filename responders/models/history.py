@@ -44,7 +44,7 @@ class ResponderEvent(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
     )
     # Field name → [before, after], for edits.
-    changes = models.JSONField(default=dict)
+    changes = models.JSONField(_("changes"), default=dict)
     # Why staff did it for the owner; empty where the owner or somebody of theirs did it.
     reason = models.CharField(_("why"), max_length=500, blank=True, db_default="")
     place = models.GenericIPAddressField(_("from"), null=True)

@@ -68,7 +68,7 @@ class CalendarFeed(models.Model):
 class HelpVote(models.Model):
     """Whether an article of the help was of use to a person."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("user"))
     slug = models.CharField(_("article"), max_length=40)
     is_helpful = models.BooleanField(_("helpful"))
     comment = models.CharField(_("remark"), max_length=1000, blank=True)

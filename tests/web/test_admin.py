@@ -3,20 +3,34 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import CompositePrimaryKey
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.functional import Promise
 
 from mailboxes import hosting
 from mailboxes.log import By, record
-from mailboxes.models import Customer, Delegation, Domain, LogLine, Mailbox, SendingCount, User
+from mailboxes.models import (
+    Customer,
+    Delegation,
+    Domain,
+    DomainHealth,
+    DomainRecord,
+    DomainRecordChange,
+    LogLine,
+    Mailbox,
+    SendingCount,
+    User,
+)
 from responders.models import (
     DailyCount,
     Decision,
@@ -513,3 +527,47 @@ def test_whoever_may_only_look_has_no_action(as_admin: Client, roles: None, mail
     as_admin.force_login(lead)
     act(as_admin, mailbox, "suspend")
     assert mailbox.suspended_at is None
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.model_name)
+def test_every_field_that_is_shown_has_a_name_in_each_language(
+    as_admin: Client, admin_request: Any, model: Any
+) -> None:
+    """Django makes one of the attribute's where there is none: English in every language."""
+    page = admin.site._registry[model]
+    shown = {*flatten_fieldsets(page.get_fieldsets(admin_request)), *page.get_list_display(admin_request)}
+    fields = [field for field in model._meta.fields if field.name in shown and not field.primary_key]
+    nameless = [field.name for field in fields if not isinstance(field.verbose_name, Promise)]
+    assert nameless in ([], ["message_id"])  # a Message-ID is one everywhere
+
+
+@pytest.fixture
+def admin_request(as_admin: Client) -> Any:
+    """What pages of the administration are asked with."""
+    request = RequestFactory().get("/admin/")
+    request.user = User.objects.get(email="admin@hosting.example")
+    return request
+
+
+def test_rights_read_in_polish(as_admin: Client) -> None:
+    person = User.objects.get(email="admin@hosting.example")
+    for address in (reverse("admin:auth_group_add"), reverse("admin:mailboxes_user_change", args=[person.pk])):
+        page = as_admin.get(address, headers={"accept-language": "pl"}).text
+        assert "Autorespondery: decyzja – podgląd" in page
+        assert "Can view" not in page
+
+
+def test_the_dns_of_a_domain_reads_as_on_its_page(as_admin: Client, mailbox: Mailbox) -> None:
+    health = DomainHealth.objects.create(domain=mailbox.domain, next_check_at=database_now())
+    known: dict[str, Any] = {"health": health, "state": "missing", "reason": "none", "found": []}
+    row = DomainRecord.objects.create(**known, item="srv:_imaps._tcp", place=1, last_state="missing", wanted="x")
+    DomainRecordChange.objects.create(**known, item="mx", at=database_now())
+    addresses = {
+        reverse("admin:mailboxes_domainrecord_changelist"): "Inne programy ustawiają się same (SRV) · _imaps._tcp",
+        reverse("admin:mailboxes_domainrecord_change", args=[row.pk]): "Programy, które o to pytają, nie znajdują",
+        reverse("admin:mailboxes_domainrecordchange_changelist"): "Kto przyjmuje pocztę (MX)",
+    }
+    for address, words in addresses.items():
+        page = as_admin.get(address, headers={"accept-language": "pl"}).text
+        assert words in page
+        assert "missing" not in page
