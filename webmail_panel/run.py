@@ -264,6 +264,7 @@ def _environment(options: Options, servers: Servers) -> dict[str, str]:
         "VAR_DIR": str(options.var_dir),
         "SECRET_KEY": os.environ.get("SECRET_KEY") or _secret_key(options.var_dir / "secret_key"),
         "DEBUG": "1",
+        "PANEL_URL": os.environ.get("PANEL_URL") or f"http://localhost:{options.ports['HTTP_PORT']}",
         "DATABASE_URL": servers.database_url,
         "REDIS_URL": servers.redis_url,
         "CELERY_BROKER_URL": servers.broker_url,

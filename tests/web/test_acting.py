@@ -113,7 +113,7 @@ def test_the_owner_is_told_once_in_their_language_and_takes_it_back_without_sign
     assert (notices.send_due(now), notices.send_due(now)) == (1, 0)
     [letter] = mail.outbox
     assert letter.to == [mailbox.address]
-    assert letter.subject == "Twój autoresponder został zmieniony w Twoim imieniu"
+    assert letter.subject == "W Twoim imieniu zmieniono Twój autoresponder"
     text = str(letter.body)
     assert REASON in text
     assert "treść: Dziękuję za wiadomość. → Od wsparcia." in text

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailboxes', '0033_mailboxes_of_a_customer'),
+        ('mailboxes', '0034_passwords_that_were_given'),
     ]
 
     operations = [

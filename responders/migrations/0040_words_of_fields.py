@@ -9,8 +9,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailboxes', '0034_words_of_fields'),
-        ('responders', '0038_roles_of_mail_servers'),
+        ('mailboxes', '0035_words_of_fields'),
+        ('responders', '0039_age_of_feeds'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
