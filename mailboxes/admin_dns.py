@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.admin import EmptyFieldListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.domain_dns import sentences
@@ -90,6 +91,11 @@ class InWords(ReadOnlyAdmin):
         kind = row.item.partition(":")[0]
         return str(sentences.SENTENCES.get(f"{kind} {row.reason}", row.reason))
 
+    @admin.display(description=_("found in the DNS"))
+    def found_in_lines(self, row: DomainRecord | DomainRecordChange) -> str:
+        """A record a line; a key is longer than a screen is wide."""
+        return format_html_join("", '<div class="whitespace-normal break-all">{}</div>', ([one] for one in row.found))
+
 
 @admin.register(DomainRecord)
 class DomainRecordAdmin(InWords):
@@ -99,8 +105,8 @@ class DomainRecordAdmin(InWords):
         "health", "item_in_words", "last_state_in_words", "state_in_words", "reason_in_words", "since", "broke_at",
     )  # fmt: skip
     fields = (
-        "health", "item_in_words", "last_state_in_words", "state_in_words", "reason_in_words", "found", "wanted",
-        "since", "worked", "times_bad", "bad_at", "broke_at", "told_at",
+        "health", "item_in_words", "last_state_in_words", "state_in_words", "reason_in_words", "found_in_lines",
+        "wanted", "since", "worked", "times_bad", "bad_at", "broke_at", "told_at",
     )  # fmt: skip
     list_filter = (StateFilter, ("broke_at", EmptyFieldListFilter))
     list_select_related = ("health__domain",)
@@ -114,7 +120,7 @@ class DomainRecordChangeAdmin(InWords):
     """The history of it."""
 
     list_display = ("at", "health", "item_in_words", "state_in_words", "reason_in_words")
-    fields = ("health", "item_in_words", "state_in_words", "reason_in_words", "found", "at")
+    fields = ("health", "item_in_words", "state_in_words", "reason_in_words", "found_in_lines", "at")
     list_filter = (StateFilter,)
     list_select_related = ("health__domain",)
     search_fields = ("health__domain__name", "=item")

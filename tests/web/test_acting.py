@@ -260,7 +260,7 @@ def test_settings_are_changed_with_a_reason_told_and_taken_back(
     assert ResponderEvent.objects.count() == 1  # nothing more was changed
     assert notices.send_due(database_now()) == 1
     [letter] = mail.outbox
-    assert "Ustawienia Twojej skrzynki" in letter.subject
+    assert "ustawienia Twojej skrzynki" in letter.subject
     link = re.search(r"http\S+(/undo/\S+)", str(letter.body))
     assert link is not None
     client.post(link[1])
