@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import responders.models.responder
 from django.conf import settings
 from django.db import migrations, models
 
@@ -114,6 +115,16 @@ class Migration(migrations.Migration):
             model_name='previousresponse',
             name='text_revision',
             field=models.PositiveIntegerField(verbose_name='revision of the text'),
+        ),
+        migrations.AlterField(
+            model_name='responder',
+            name='office_closes',
+            field=models.TimeField(default=responders.models.responder.closing_time, verbose_name='office closes'),
+        ),
+        migrations.AlterField(
+            model_name='responder',
+            name='office_opens',
+            field=models.TimeField(default=responders.models.responder.opening_time, verbose_name='office opens'),
         ),
         migrations.AlterField(
             model_name='responderevent',

@@ -78,6 +78,17 @@ class StateChoices(models.TextChoices):
     ENDED = State.ENDED.value, _("Ended")
 
 
+# Functions: of a fixed time Django's check would say, within ten seconds of it each day, that the present was meant.
+def opening_time() -> time:
+    """Of an office."""
+    return time(8)
+
+
+def closing_time() -> time:
+    """Of an office."""
+    return time(16)
+
+
 def working_days() -> list[int]:
     """Monday to Friday."""
     return [0, 1, 2, 3, 4]
@@ -140,8 +151,8 @@ class Responder(models.Model):
     office_days = ArrayField(
         models.PositiveSmallIntegerField(), default=working_days, blank=True, verbose_name=_("office days")
     )
-    office_opens = models.TimeField(_("office opens"), default=time(8))
-    office_closes = models.TimeField(_("office closes"), default=time(16))
+    office_opens = models.TimeField(_("office opens"), default=opening_time)
+    office_closes = models.TimeField(_("office closes"), default=closing_time)
     holidays_are_off = models.BooleanField(_("closed on public holidays"), default=True)
     # Whose public holidays; of the panel when the responder was saved.
     country = models.CharField(max_length=2, blank=True, editable=False)
