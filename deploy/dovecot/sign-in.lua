@@ -118,6 +118,9 @@ local function is_wrong(request, account)
     return false
   end
   local typed = request:var_expand("%w")
+  if typed == "" then
+    return false -- somebody looks up what there is, without a password
+  end
   local fits = request:password_verify(account.password, typed)
   if fits > 0 then
     pcall(hand_over, account.user, typed)

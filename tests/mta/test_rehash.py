@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 
 import psycopg
@@ -93,6 +94,14 @@ def may_sign_in_with_any(stack: Stack, address: str, password: str) -> bool:
         with contextlib.suppress(imaplib.IMAP4.error):
             return imap.authenticate("PLAIN", lambda _said: f"\0{address}\0{password}".encode())[0] == "OK"
     return False
+
+
+def test_who_looks_up_what_there_is_needs_no_password(stack: Stack, hosting: Hosting) -> None:
+    anna, as_it_came = moved(hosting, "anna")
+    command = ["doveadm", "-c", str(stack.dovecot_conf), "auth", "lookup", anna]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ["user", ":", anna] in [line.split() for line in found.stdout.splitlines()], found
+    assert hash_of(anna) == as_it_came
 
 
 def test_a_wrong_password_changes_nothing(stack: Stack, hosting: Hosting) -> None:
