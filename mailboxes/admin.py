@@ -250,6 +250,11 @@ class DomainAdmin(SuspensionAdmin):
     autocomplete_fields = ("customer", "catch_all")
     readonly_fields = ("suspended_at", "refuses_from")
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Addresses are made of the name, so it stays."""
+        mine = super().get_readonly_fields(request, obj)
+        return (*mine, "name") if obj is not None else mine
+
     def save_model(self, request: HttpRequest, obj: Domain, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if change and "customer" in form.changed_data:

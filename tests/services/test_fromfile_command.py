@@ -161,5 +161,20 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert Mailbox.objects.count() == 1
 
 
+def test_passwords_go_into_no_file_that_others_read_and_none_by_a_link(tmp_path: Path, mailbox: Mailbox) -> None:
+    file = written(tmp_path, "address\njan@firma.example\n")
+    open_to_all, link = tmp_path / "open", tmp_path / "link"
+    open_to_all.touch(mode=0o644)
+    link.symlink_to(tmp_path / "elsewhere")
+    for path, words in (
+        (str(open_to_all), "others than you"),
+        (str(link), "symbolic links"),
+        (file, "is the file that"),
+    ):
+        assert words in str(refused("fromfile", "addresses", file, "--passwords", path, "--go-on")[1])
+    assert not (tmp_path / "elsewhere").exists()
+    assert Mailbox.objects.count() == 1
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert "No such file" in str(refused("fromfile", "customers", str(tmp_path / "none.csv"))[1])

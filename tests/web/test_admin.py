@@ -130,6 +130,14 @@ def test_suspended_and_taken_back_by_actions(as_admin: Client, mailbox: Mailbox)
         assert (row.suspended_at, row.is_active) == (None, True)
 
 
+def test_a_domain_keeps_its_name_of_which_addresses_are_made(as_admin: Client, mailbox: Mailbox) -> None:
+    page = reverse("admin:mailboxes_domain_change", args=[mailbox.domain.pk])
+    assert 'name="name"' not in as_admin.get(page).text
+    assert as_admin.post(page, {"name": "inna.example", "is_active": "on"}).status_code == 302
+    assert Domain.objects.get().name == "firma.example"
+    assert 'name="name"' in as_admin.get(reverse("admin:mailboxes_domain_add")).text
+
+
 def test_a_customers_domains_are_suspended_by_an_action(as_admin: Client, mailbox: Mailbox) -> None:
     customer = Customer.objects.create(name="Firma", number="K-1")
     Domain.objects.filter(pk=mailbox.domain.pk).update(customer=customer)

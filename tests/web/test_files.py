@@ -259,3 +259,10 @@ def test_a_file_of_mailboxes_says_for_which_lines_there_is_no_room(
     assert re.search("may have 3 mailboxes at most, in all domains together", told)
     Customer.objects.filter(pk=company.pk).update(max_mailboxes=4)
     assert made(as_boss, "address_import", text).context["made"]
+
+
+def test_support_sees_how_many_mailboxes_a_customer_may_have(as_support: Client, another: Customer) -> None:
+    page = reverse("support_customer", args=[another.pk])
+    assert "mailboxes in all domains together" not in as_support.get(page).text
+    Customer.objects.filter(pk=another.pk).update(max_mailboxes=30)
+    assert "at most 30 mailboxes in all domains together" in as_support.get(page).text

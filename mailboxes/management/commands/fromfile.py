@@ -7,6 +7,7 @@ these steps a transaction: whoever is stopped half-way goes on with --go-on.
 
 import csv
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -137,8 +138,17 @@ def _passwords(lines: list[Any], options: dict[str, Any]) -> Iterator[TextIO | N
     path: Path | None = options["passwords"]
     if path is None:
         raise CommandError("mailboxes get passwords: say by --passwords into which file")
-    if path.exists() and not options["go_on"]:
-        raise CommandError(f"{path} is there already")
-    only_new = 0 if options["go_on"] else os.O_EXCL
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | only_new, 0o600), "a", newline="") as opened:
+    with os.fdopen(_opened(path, goes_on=options["go_on"]), "a", newline="") as opened:
+        if Path(options["file"]).exists() and path.samefile(options["file"]):
+            raise CommandError(f"{path} is the file that is read")
+        if stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
+            raise CommandError(f"{path}: others than you may read or write it")
         yield opened
+
+
+def _opened(path: Path, *, goes_on: bool) -> int:
+    """New, or as it was left where somebody goes on; never somewhere else by a link. Raises CommandError, OSError."""
+    if path.exists() and not goes_on:
+        raise CommandError(f"{path} is there already")
+    only_new = 0 if goes_on else os.O_EXCL
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | only_new, 0o600)
