@@ -1,7 +1,5 @@
 """What Postfix and Dovecot ask for each message and each sign-in is found by indexes, however many mailboxes."""
 
-from pathlib import Path
-
 import pytest
 from django.db import connection
 
@@ -13,6 +11,12 @@ PAGES = 100  # of 8 KB; a table that is read from end to end has more
 SLOW_TO_PLAN = {"aliases", "copies", "senders", "dovecot password"}
 
 
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> list[lookups.Lookup]:
+    """As `manage.py mailconfig` writes them."""
+    return lookups.rendered(tmp_path_factory.mktemp("rendered"))
+
+
 @pytest.fixture
 def many(db: None) -> None:
     begin_with_new_tables()
@@ -20,8 +24,8 @@ def many(db: None) -> None:
 
 
 @pytest.mark.usefixtures("many")
-def test_no_look_up_reads_a_large_table_from_end_to_end(tmp_path: Path) -> None:
-    asked, found = connection.connection, lookups.rendered(tmp_path)
+def test_no_look_up_reads_a_large_table_from_end_to_end(found: list[lookups.Lookup]) -> None:
+    asked = connection.connection
     assert {one.name for one in found} >= SLOW_TO_PLAN | {"domains", "mailboxes", "refused", "dovecot mailbox"}
     large = lookups.large_tables(asked)
     assert {"mailboxes_mailbox", "mailboxes_alias", "responders_responder", "mailboxes_user"} <= large
@@ -35,10 +39,10 @@ def test_no_look_up_reads_a_large_table_from_end_to_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("many")
-def test_plans_that_take_long_to_make_are_kept(tmp_path: Path) -> None:
+def test_plans_that_take_long_to_make_are_kept(found: list[lookups.Lookup]) -> None:
     """As a function the statement is planned once: outside it there is nothing but the call."""
     asked = connection.connection
-    for lookup in lookups.rendered(tmp_path):
+    for lookup in found:
         if lookup.name in SLOW_TO_PLAN:
             key = lookups.keys(asked, lookup.name, 5)[0]
             *inside, outside = lookups.plans_inside(asked, lookup.about(key))

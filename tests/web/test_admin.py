@@ -65,6 +65,17 @@ def test_every_list_opens_and_searches(as_admin: Client, model: type) -> None:
     assert as_admin.get(address, {"q": "anna"}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("language", "wanted"), [("en", ["Alias targets", "Aliases"]), ("pl", ["Aliasy", "Cele aliasu"])]
+)
+def test_the_menu_is_in_the_readers_language_and_its_order(as_admin: Client, language: str, wanted: list[str]) -> None:
+    apps_shown = as_admin.get(reverse("admin:index"), headers={"accept-language": language}).context["app_list"]
+    (names,) = [[model["name"] for model in app["models"]] for app in apps_shown if app["app_label"] == "mailboxes"]
+    assert names == sorted(names)
+    assert names[: len(wanted)] == wanted
+    assert {type(name) for name in names} == {str}, "a name that is translated when it is asked for costs a page much"
+
+
 @pytest.mark.parametrize("model", [User, Mailbox, Responder, Decision], ids=lambda model: model._meta.model_name)
 def test_a_row_opens(as_admin: Client, model: type) -> None:
     row = model.objects.first()  # type: ignore[attr-defined]
