@@ -65,7 +65,7 @@ class Loop:
         self._thread.start()
 
     def run(self, task: Coroutine[Any, Any, Any]) -> Any:
-        return self.start(task).result(30)
+        return self.start(task).result(120)
 
     def start(self, task: Coroutine[Any, Any, Any]) -> "Future[Any]":
         return asyncio.run_coroutine_threadsafe(task, self.loop)
@@ -126,7 +126,7 @@ class Client:
     """Postfix's side of LMTP."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=120)
         self._file = self._socket.makefile("rb")
         self.greeting = self.reply()
 

@@ -186,7 +186,7 @@ class Stack:
         """At once, whatever it is doing."""
         process = self._running.pop("sign-ins")
         process.kill()
-        process.wait(30)
+        process.wait(60)
 
     @contextlib.contextmanager
     def nobody_tells_dovecot(self) -> Iterator[None]:
@@ -226,7 +226,7 @@ class Stack:
         """At once, whatever it is doing."""
         process = self._running.pop("rehash")
         process.kill()
-        process.wait(30)
+        process.wait(60)
 
     def rehash_log(self) -> str:
         return (self.folder / "log" / "rehash.out").read_text()
@@ -285,7 +285,7 @@ class Stack:
         """At once, whatever it is doing."""
         process = self._running.pop("hook")
         process.kill()
-        process.wait(30)
+        process.wait(60)
 
     @contextlib.contextmanager
     def hook_with(self, **settings: str) -> Iterator[None]:
@@ -399,7 +399,7 @@ class Stack:
     def _end(self, name: str) -> None:
         process = self._running.pop(name)
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
     def _wait_for_port(self, port: int, seconds: float = PATIENCE, address: str = "127.0.0.1") -> None:
         def is_open() -> bool:
@@ -517,7 +517,7 @@ class Stack:
     def smtp(self, client: str = STRANGER, port: int | None = None) -> smtplib.SMTP:
         """A connection to Postfix that comes from the address `client`."""
         return smtplib.SMTP(
-            "127.0.0.1", port or self.smtp_port, "client.example", timeout=60, source_address=(client, 0)
+            "127.0.0.1", port or self.smtp_port, "client.example", timeout=120, source_address=(client, 0)
         )
 
     def flush(self) -> None:
@@ -575,7 +575,7 @@ class Stack:
 
     @contextlib.contextmanager
     def imap(self, address: str, password: str) -> Iterator[imaplib.IMAP4]:
-        with imaplib.IMAP4("127.0.0.1", self.imap_port, timeout=20) as imap:
+        with imaplib.IMAP4("127.0.0.1", self.imap_port, timeout=120) as imap:
             imap.starttls()
             imap.login(address, password)
             yield imap

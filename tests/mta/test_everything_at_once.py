@@ -52,7 +52,7 @@ class Worker:
     def restart_redis(self) -> None:
         """Killed with all it held, and started empty."""
         self._redis.process.kill()
-        self._redis.process.wait(10)
+        self._redis.process.wait(60)
         self._redis = embedded.start_redis(self._folder)
 
     def stop(self) -> None:

@@ -20,7 +20,7 @@ def rotate(stack: Stack, folder: Path) -> None:
     with stack.reloading():
         subprocess.run(
             ["/usr/sbin/logrotate", f"--state={folder}/state", "--force", configuration],
-            check=True, capture_output=True, timeout=60,
+            check=True, capture_output=True, timeout=300,
         )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def test_the_mail_itself_is_copied_as_the_documentation_says(
     settings = [argument for name, value in options.items() for argument in ("-o", f"imapc_{name}={value}")]
     command = ["doveadm", "-c", str(stack.folder / "dovecot/dovecot.conf"), *settings]
     for action in (["backup", "-R"], ["sync", "-1", "-R"]):
-        subprocess.run([*command, *action, "-u", new, "imapc:"], check=True, timeout=120, capture_output=True)
+        subprocess.run([*command, *action, "-u", new, "imapc:"], check=True, timeout=300, capture_output=True)
         subjects = sorted(str(letter["Subject"]) for letter in read_inbox(stack, new))
         assert subjects == ["Stary list 0", "Stary list 1"]
 

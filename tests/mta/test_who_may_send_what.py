@@ -150,12 +150,14 @@ def test_the_hook_is_answered_quickly_however_many_replies_are_refused(stack: St
     hosting.mailbox("anna")
     with stack.smtp(TRUSTED, stack.reply_port) as smtp:
         smtp.ehlo()
-        began = time.monotonic()
+        took = []
         for number in range(50):
             smtp.docmd("RSET")
             smtp.mail("")
+            began = time.monotonic()
             assert smtp.rcpt(f"nikt{number}@{hosting.domain}")[0] == 550
-    assert time.monotonic() - began < 25  # a second for each beyond the tenth, if they were answered slowly
+            took.append(time.monotonic() - began)
+    assert min(took[20:]) < 0.9  # each a second at least, if those beyond the tenth were answered slowly
 
 
 def test_bytes_that_are_no_text_do_not_take_the_database_away(stack: Stack, hosting: Hosting) -> None:

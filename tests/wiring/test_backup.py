@@ -76,7 +76,7 @@ class Installation:
         """backup or restore, with nothing of the tests' own environment."""
         return subprocess.run(
             [ROOT / "deploy" / "bin" / program, *arguments],
-            env=self.environment | changes, capture_output=True, text=True, timeout=120, check=False,
+            env=self.environment | changes, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
 
     @property
@@ -243,7 +243,7 @@ def test_what_a_killed_one_left_is_cleared_away_and_two_at_once_are_one(installa
         second = installation.run("backup")
         assert (second.returncode, second.stderr) == (1, "another backup is under way\n")
         os.killpg(first.pid, signal.SIGKILL)
-        first.wait(30)
+        first.wait(60)
         holder.rollback()
     assert list((installation.folder / "backups").glob(".part-*")) != []
     assert installation.run("backup").returncode == 0

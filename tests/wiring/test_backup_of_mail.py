@@ -41,7 +41,7 @@ class Scripts:
     def run(self, program: str, *arguments: str | Path, **changes: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [ROOT / "deploy" / "bin" / program, *arguments],
-            env=self.environment | changes, capture_output=True, text=True, timeout=120, check=False,
+            env=self.environment | changes, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
 
     def back_up(self) -> None:

@@ -103,7 +103,7 @@ def test_the_web_server_stops_at_a_bad_configuration(tmp_path: Path) -> None:
     finished = subprocess.run(
         [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "--bind", f"unix:{tmp_path}/socket",
          "webmail_panel.wsgi:application"],
-        cwd=ROOT, env={**os.environ, "RELAY_URL": "nonsense"}, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env={**os.environ, "RELAY_URL": "nonsense"}, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert finished.returncode != 0
     assert "RELAY_URL must begin with smtp://" in finished.stderr
@@ -112,5 +112,5 @@ def test_the_web_server_stops_at_a_bad_configuration(tmp_path: Path) -> None:
 def manage(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        cwd=ROOT, env={**os.environ, **changes}, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env={**os.environ, **changes}, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip

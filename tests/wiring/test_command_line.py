@@ -17,5 +17,5 @@ def test_a_reader_that_goes_away_is_no_fault(command: str) -> None:
     )
     assert program.stdout is not None
     program.stdout.close()
-    _nothing, complaint = program.communicate(timeout=60)
+    _nothing, complaint = program.communicate(timeout=300)
     assert (program.returncode, complaint) == (1, b"")

@@ -37,7 +37,7 @@ def test_migrations_and_the_mail_servers_role_need_no_superuser(server: Postgres
     for arguments in (["migrate", "--verbosity=0"], ["mailrole", "postfix"], ["mailrole", "postfix"]):
         finished = subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False,
+            cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         assert finished.returncode == 0, finished.stderr
 

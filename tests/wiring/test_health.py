@@ -43,7 +43,7 @@ def database_url(db: None) -> str:
 def healthcheck(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", "healthcheck", *arguments],
-        cwd=ROOT, env={**os.environ, **changes}, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env={**os.environ, **changes}, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def test_the_web_check_follows_the_database(program: Callable[..., subprocess.Po
     assert finished.returncode == 0, finished.stderr
 
     process.terminate()
-    process.wait(30)
+    process.wait(60)
     program(*web, DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
     assert wait_for(lambda: listens(port))
     finished = healthcheck("web", address)

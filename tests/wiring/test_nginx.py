@@ -52,7 +52,7 @@ class Site:
              f"--web=127.0.0.1:{self.web_port}",
              f"--http-listen=127.0.0.1:{self.http_port}", f"--https-listen=127.0.0.1:{self.https_port}",
              f"--names-tls={self.folder}/names", *options],
-            cwd=ROOT, env=env, check=True, timeout=60, stdout=subprocess.DEVNULL,
+            cwd=ROOT, env=env, check=True, timeout=300, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         # Debian's nginx.conf in short. The log's folder is the machine's own: here it is another one.
         site = self.folder / "conf.d" / "webmail-panel.conf"
@@ -117,7 +117,7 @@ def certificate(path: Path, key: Path, name: str) -> None:
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
          "-keyout", key, "-out", path],
-        check=True, capture_output=True, timeout=60,
+        check=True, capture_output=True, timeout=300,
     )  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def static() -> Path:
     env = {**os.environ, "STATIC_ROOT": str(folder)}
     subprocess.run(
         [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"],
-        cwd=ROOT, env=env, check=True, timeout=120,
+        cwd=ROOT, env=env, check=True, timeout=300,
     )  # fmt: skip
     return folder
 
@@ -181,7 +181,7 @@ def panel(static: Path, django_db_setup: None) -> Iterator[Site]:
 
 
 def test_nginx_takes_the_files(site: Site) -> None:
-    asked = subprocess.run(site.command("-t"), capture_output=True, text=True, timeout=60, check=False)
+    asked = subprocess.run(site.command("-t"), capture_output=True, text=True, timeout=300, check=False)
     assert asked.returncode == 0, asked.stderr
     assert "[warn]" not in asked.stderr
     assert "[emerg]" not in asked.stderr
@@ -192,7 +192,7 @@ def test_several_web_hosts(site: Site) -> None:
     text = (site.folder / "conf.d" / "webmail-panel.conf").read_text()
     assert "server 10.0.0.5:8000" in text
     assert "server [fd00::5]:8000" in text
-    asked = subprocess.run(site.command("-t"), capture_output=True, text=True, timeout=60, check=False)
+    asked = subprocess.run(site.command("-t"), capture_output=True, text=True, timeout=300, check=False)
     assert asked.returncode == 0, asked.stderr
 
 
@@ -264,7 +264,7 @@ def test_a_name_that_climbs_out_of_the_folder_of_certificates_gets_nothing(
     (panel.folder / "mta-sts.x.pem").write_text(both)
     asked = subprocess.run(
         ["openssl", "s_client", "-connect", f"127.0.0.1:{panel.https_port}", "-servername", name],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert ("BEGIN CERTIFICATE" in asked.stdout) is answers, asked.stdout
 
@@ -327,11 +327,11 @@ def test_a_renewed_certificate_of_a_name_is_put_where_nginx_looks(tmp_path: Path
     env = {"PATH": os.environ["PATH"], "FOLDER": str(tmp_path / "names"), "GROUP": str(os.getgid()),
            "RENEWED_LINEAGE": str(lineage), "RENEWED_DOMAINS": f"{HOSTED} autoconfig.firma.example"}  # fmt: skip
     script = ROOT / "deploy" / "bin" / "name-certificate"
-    subprocess.run([script], env=env, check=True, timeout=30)
+    subprocess.run([script], env=env, check=True, timeout=300)
     path = tmp_path / "names" / f"{HOSTED}.pem"
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("key\nchain\n", 0o640)
     assert (tmp_path / "names" / "autoconfig.firma.example.pem").exists()
     refused = subprocess.run(
-        [script], env=env | {"RENEWED_DOMAINS": "../x"}, capture_output=True, timeout=30, check=False
+        [script], env=env | {"RENEWED_DOMAINS": "../x"}, capture_output=True, timeout=300, check=False
     )
     assert refused.returncode == 1

@@ -29,7 +29,7 @@ def start(var_dir: Path, **changes: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "webmail_panel.run"],
         cwd=ROOT, env=kept | ports | {"VAR_DIR": str(var_dir)} | changes,
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
 

@@ -66,7 +66,7 @@ class Panel:
         env = {name: value for name, value in self.env.items() if name not in PORTS}
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False,
+            cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
 
     def processes(self) -> dict[int, str]:
@@ -192,7 +192,7 @@ def test_it_starts_again_also_after_it_was_killed(panel: Panel) -> None:
     second_panel = subprocess.run(
         [sys.executable, "-m", "webmail_panel.run"],
         cwd=ROOT, env=panel.env | {name: str(free_port()) for name in PORTS},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert second_panel.returncode == 1
     assert "already runs" in second_panel.stderr
