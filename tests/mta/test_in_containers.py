@@ -46,12 +46,12 @@ def as_in_the_container_of(name: str, kept_folder: Path) -> list[str | Path]:
 @pytest.fixture
 def confined(stack: Stack) -> Iterator[Stack]:
     """Both servers are started so; afterwards as ever."""
-    stack.restart_postfix(*as_in_the_container_of("postfix", stack.folder))
     rendered, own = as_setup_wrote_it(stack.folder / "dovecot")
-    stack.restart_dovecot(
-        *as_in_the_container_of("dovecot", stack.folder), ROOT / "deploy" / "dovecot" / "start.sh", rendered, own
-    )
     try:
+        stack.restart_postfix(*as_in_the_container_of("postfix", stack.folder))
+        stack.restart_dovecot(
+            *as_in_the_container_of("dovecot", stack.folder), ROOT / "deploy" / "dovecot" / "start.sh", rendered, own
+        )
         yield stack
     finally:
         shutil.rmtree(rendered)
