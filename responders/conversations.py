@@ -1,6 +1,6 @@
 """What is known of a conversation that has a case number, read through Django's models: changes nothing.
 
-The hook asks the same of the database in `hook/ledger.py`, and alone gives numbers.
+The hook asks the same of the database in `hook/ledger/numbering.py`, and alone gives numbers.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ import logging
 import re
 
 from mailboxes.addresses import normal_form_or_none
-from responders.hook.ledger import Record
+from responders.hook.ledger.recording import Record
 from responders.hook.metrics import Metrics
 
 log = logging.getLogger("responders.hook")

@@ -25,7 +25,11 @@ from responders.core.reply import Reply, compose
 from responders.core.schedule import to_local
 from responders.hook.connection import Outage
 from responders.hook.journal import Journal
-from responders.hook.ledger import Behind, Claim, Ledger, NewCase, Query, Record
+from responders.hook.ledger import Ledger
+from responders.hook.ledger.claiming import Claim
+from responders.hook.ledger.loading import Behind, Query
+from responders.hook.ledger.numbering import NewCase
+from responders.hook.ledger.recording import Record
 from responders.hook.lmtp import Delivery
 from responders.hook.lmtp import Reply as LmtpReply
 from responders.hook.refusals import (

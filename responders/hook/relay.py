@@ -15,7 +15,7 @@ from responders.hook.smtp import Answer, Wire
 CONNECTIONS = 10
 # Seconds. A stalled relay is told to Postfix before it loses patience with us. Only the answer to the content is
 # worth a long wait: a relay that accepts it after we went would send a reply that nobody remembers (RFC 5321
-# §4.5.3.2.6). Both attempts of a submission together stay well under a claim's lease (ledger.LEASE_SECONDS).
+# §4.5.3.2.6). Both attempts of a submission together stay well under a claim's lease (claiming.LEASE_SECONDS).
 CONNECT_TIMEOUT = 3.0
 COMMAND_TIMEOUT = 5.0
 DATA_TIMEOUT = 120.0

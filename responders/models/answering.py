@@ -25,7 +25,7 @@ class PreviousResponses(models.QuerySet["PreviousResponse"]):
 class PreviousResponse(models.Model):
     """That a sender was answered, or is being answered (RFC 3834 §2, RFC 5230 §4.2).
 
-    Written by the hook alone (`hook/ledger.py`). `reverse_path_key` is `addresses.memory_key` of the reverse-path.
+    Written by the hook alone (`hook/ledger/`). `reverse_path_key` is `addresses.memory_key` of the reverse-path.
     """
 
     class ClaimState(models.TextChoices):

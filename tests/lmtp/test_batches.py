@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from responders.hook import ledger
+from responders.hook.ledger import batcher as batching
 from responders.hook.metrics import Metrics
 
 
@@ -18,7 +18,7 @@ def sizes_of(*waves: int) -> list[int]:
         return items
 
     async def run() -> None:
-        batcher = ledger.Batcher[int, int](commit, "claim", Metrics())
+        batcher = batching.Batcher[int, int](commit, "claim", Metrics())
         for count in waves:
             waiting = []
             for number in range(count):
@@ -32,7 +32,7 @@ def sizes_of(*waves: int) -> list[int]:
 
 
 def test_alone_it_is_committed_at_once(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(ledger, "LINGER", 3_600)
+    monkeypatch.setattr(batching, "LINGER", 3_600)
     assert sizes_of(1, 1, 1) == [1, 1, 1]
 
 
@@ -43,7 +43,7 @@ def test_under_load_those_that_come_shortly_after_one_another_share() -> None:
 
 
 def test_nobody_waits_where_enough_wait_already(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(ledger, "LINGER", 0.01)
-    monkeypatch.setattr(ledger, "ENOUGH", 2)
+    monkeypatch.setattr(batching, "LINGER", 0.01)
+    monkeypatch.setattr(batching, "ENOUGH", 2)
     assert sum(sizes_of(6, 6)) == 12
     assert max(sizes_of(6, 6)) <= 6

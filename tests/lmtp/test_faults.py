@@ -11,7 +11,8 @@ import pytest
 
 from mailboxes.models import Alias
 from responders.hook import connection as database
-from responders.hook import ledger, pipeline
+from responders.hook import pipeline
+from responders.hook.ledger import claiming, loading, recording
 from responders.management.commands.lmtpd import database_parameters
 from responders.models import Decision, PreviousResponse, QuarantinedMessage, Responder
 from tests.lmtp.parts import Hook, Relay, ScriptedRelay, Wire, copy, message, wait_for
@@ -337,7 +338,8 @@ def test_a_poisoned_row_harms_no_other(
     hook: Hook, relay: Relay, standing_reply: Responder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fifty messages share statements; one carries what PostgreSQL refuses, with the cleaning switched off."""
-    monkeypatch.setattr(ledger, "clean", lambda text: text)
+    for step in (loading, claiming, recording):
+        monkeypatch.setattr(step, "clean", lambda text: text)
     key = pipeline.addresses.memory_key
     monkeypatch.setattr(
         pipeline.addresses, "memory_key", lambda path: key(path) + "\0\udcff" if "poison" in path else key(path)
@@ -378,7 +380,7 @@ def test_a_responder_switched_off_between_decision_and_claim_is_silent(
 ) -> None:
     claim = hook.ledger.claim
 
-    async def switch_off_first(wanted: ledger.Claim) -> bool:
+    async def switch_off_first(wanted: claiming.Claim) -> bool:
         await hook.ledger._database.run("UPDATE responders_responder SET is_enabled = false")
         return await claim(wanted)
 

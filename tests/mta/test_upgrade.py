@@ -55,10 +55,11 @@ class Installation:
     def check_out_the_new_version(self) -> None:
         """Under the feet of what runs, as git does."""
         text = MIGRATION.format(last=self.last_migration, old=OLD_NAME, new=NEW_NAME, locked=LOCKED)
-        ledger = self.folder / "responders" / "hook" / "ledger.py"
-        old = ledger.read_text()
-        ledger.write_text(old.replace(f"r.{OLD_NAME}", f"r.{NEW_NAME}").replace(f"=> {OLD_NAME}", f"=> {NEW_NAME}"))
-        assert ledger.read_text() != old
+        for name in ("loading.py", "claiming.py"):
+            file = self.folder / "responders" / "hook" / "ledger" / name
+            old = file.read_text()
+            file.write_text(old.replace(f"r.{OLD_NAME}", f"r.{NEW_NAME}").replace(f"=> {OLD_NAME}", f"=> {NEW_NAME}"))
+            assert file.read_text() != old
         (self.folder / "responders" / "migrations" / "9999_of_the_new_version.py").write_text(text)
 
 

@@ -1,0 +1,142 @@
+"""The hook's only SQL: load, claim, record, release, quarantine. What is asked and what the answer means stands in a
+module for each subject; here is the one door to the database.
+
+Load, claim and record are a step each, and have a connection each if they need it; whatever waits for a step at a
+moment shares one statement and one commit. Times are the database's own (`panel_now()`). Every text is cleaned of NUL
+and lone surrogates here, at the edge. Raises `Outage` where the database cannot do its work: time mends that, Postfix
+keeps the copy.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from responders.core.facts import Policy
+from responders.core.message import Message
+from responders.hook.connection import Connections, Outage
+from responders.hook.ledger import claiming, loading, numbering, recording
+from responders.hook.ledger.batcher import Batcher
+from responders.hook.ledger.claiming import Claim
+from responders.hook.ledger.cleaning import clean
+from responders.hook.ledger.loading import Behind, Query
+from responders.hook.ledger.numbering import NewCase
+from responders.hook.ledger.recording import Record
+from responders.hook.metrics import Metrics
+
+MAX_AGE = 10**9  # seconds; what a column can hold
+STEPS = 3
+
+_POLICY_NAMES = ("mailbox_replies_per_hour", "domain_replies_per_hour", "refusal_days", "system_senders")
+_POLICY = """
+SELECT mailbox_replies_per_hour, domain_replies_per_hour, refusal_days, system_senders::text[]
+FROM responders_policyversion ORDER BY id DESC LIMIT 1
+"""
+
+
+_SIGN = """
+INSERT INTO responders_hooksign AS h (host, at, oldest_copy) VALUES (%s, panel_now(), %s)
+ON CONFLICT (host) DO UPDATE SET at = excluded.at, oldest_copy = excluded.oldest_copy
+"""
+
+
+class Ledger:
+    """Made once per process. `parameters` are libpq's, as psycopg takes them; of `policy` the brakes are kept to."""
+
+    def __init__(self, parameters: Mapping[str, Any], policy: Policy, metrics: Metrics | None = None) -> None:
+        self._policy = policy
+        self._database = Connections(parameters, STEPS)
+        metrics = metrics or Metrics()
+        self._loads = Batcher(self._load_batch, "load", metrics)
+        self._claims = Batcher(self._claim_batch, "claim", metrics)
+        self._records = Batcher(self._record_batch, "record", metrics)
+
+    async def close(self) -> None:
+        """Close every connection; what waits for a batch has been answered before."""
+        for batcher in (self._loads, self._claims, self._records):
+            batcher.stop()
+        await self._database.close()
+
+    async def is_ready(self) -> bool:
+        """Whether the database answers."""
+        try:
+            await self._database.run("SELECT panel_now()")
+        except Outage:
+            return False
+        return True
+
+    def use(self, policy: Policy) -> None:
+        """Keep to its brakes from now on."""
+        self._policy = policy
+
+    async def policy_changes(self) -> Mapping[str, Any]:
+        """What the administration says otherwise than the environment, by `Policy`'s names; None says nothing."""
+        rows = await self._database.run(_POLICY)
+        return dict(zip(_POLICY_NAMES, rows[0], strict=True)) if rows else {}
+
+    async def sign(self, host: str, oldest_copy: float) -> None:
+        """Say that this host's hook is alive; the age in seconds of the oldest copy that came lately."""
+        await self._database.run(_SIGN, (clean(host)[:253], min(int(oldest_copy), MAX_AGE)))
+
+    async def load(self, query: Query) -> list[Behind]:
+        """The mailboxes behind the address, each with all that a decision needs; all queries that wait in one."""
+        return await self._loads.submit(query)
+
+    async def conversation(self, one: Behind, message: Message, reverse_path_key: str, queue_id: str) -> Behind:
+        """The same with what is known of the conversation, for responders that give case numbers."""
+        values = numbering.of_conversation(one, message, reverse_path_key, queue_id)
+        return numbering.with_number(one, await self._database.run(numbering.CONVERSATION, values))
+
+    async def open_case(self, new: NewCase) -> str | None:
+        """The number of the conversation, given now unless it was before; None: the sender had too many lately."""
+        [(number,)] = await self._database.run(numbering.OPEN_CASE, numbering.of_new(new))
+        return None if number is None else str(number)
+
+    async def add_to_case(self, mailbox_id: int, number: str, message_id: str) -> None:
+        """Later messages that refer to this one belong to the case."""
+        values = {"mailbox_id": mailbox_id, "number": number, "message_id": message_id}
+        await self._database.run(numbering.ADD_TO_CASE, values)
+
+    def claim(self, claim: Claim) -> "asyncio.Future[bool]":
+        """Whether this copy may answer now. All claims that wait at this moment share a commit."""
+        return self._claims.submit(claim)
+
+    async def record(self, record: Record) -> None:
+        """Keep a decision, and close its claim, in a commit shared with all that wait."""
+        await self._records.submit(record)
+
+    async def draw_brake(self, mailbox_id: int, *, is_of_domain: bool, per_hour: int) -> None:
+        """Keep that a brake is drawn, for those who tell owner and staff."""
+        values = {"mailbox": mailbox_id, "is_of_domain": is_of_domain, "per_hour": per_hour}
+        await self._database.run(claiming.DRAW, values)
+
+    async def remember_refusal(self, address: str, words: str) -> None:
+        """Keep that an address (in normal form) refused a reply for good."""
+        await self._database.run(recording.REFUSAL, (clean(address)[:320], clean(words)[:500]))
+
+    async def release(self, claim: Claim) -> None:
+        """Let the same copy claim again at once: the relay could not take the reply for now."""
+        await self._database.run(claiming.RELEASE, claiming.of_claim(claim))
+
+    async def forget(self, claim: Claim) -> None:
+        """Give a claim back as if it had not been made: no reply was tried."""
+        await self._database.run(claiming.FORGET, claiming.of_claim(claim))
+
+    async def quarantine(self, record: Record, traceback: str, content: bytes) -> None:
+        """Keep the decision, and what the hook failed on for the operator."""
+        values = recording.of_quarantined(record, traceback, content)
+        await self._database.run(recording.QUARANTINE, values)
+        await self.record(record)
+
+    async def _load_batch(self, queries: Sequence[Query]) -> list[list[Behind]]:
+        rows = await self._database.run(*loading.question(queries))
+        return loading.answers(rows, len(queries))
+
+    async def _claim_batch(self, claims: Sequence[Claim]) -> list[bool]:
+        first = claiming.first_of_each(claims)
+        rows = await self._database.run(*claiming.question(claims, first, self._policy))
+        won = {first[tuple(row)] for row in rows}
+        return [place in won for place in range(len(claims))]
+
+    async def _record_batch(self, records: Sequence[Record]) -> list[None]:
+        await self._database.run(*recording.question(records))
+        return [None] * len(records)

@@ -1,0 +1,148 @@
+"""The right to answer a sender once with a text: taken and given back; and the brakes, which count every one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from responders.core.facts import Policy
+from responders.hook.connection import Row, Statement
+from responders.hook.ledger.cleaning import clean
+
+LEASE_SECONDS = 600  # longer than all time-outs of a submission together
+# A claim is seen by everybody at once, and kept for good by the commit of its record, which follows it in the log of
+# the database and is waited for before the copy is accepted. A database that crashes in between may forget both; then
+# the copy comes again, as after any crash between the relay's 250 and the record.
+_KEPT_LATER = "(SELECT set_config('synchronous_commit', 'off', true)) AS kept_later"  # of this transaction alone
+
+# Replies begun within the last hour: seven buckets of ten minutes, so that no hour holds more than the brake allows.
+_BUCKET = "date_bin('10 minutes', panel_now(), 'epoch')"
+_COUNTED = """(SELECT coalesce(sum(t.replies), 0)::int FROM responders_replycount t
+        WHERE t.key = {key} AND t.bucket > panel_now() - interval '70 minutes' AND t.bucket < {until})"""
+
+# A stale cache or a switch thrown meanwhile never replies: the join looks once more. What is wanted is counted for its
+# mailbox and its domain, which other processes wait for, and passes as far as the brakes allow. Of the rows that exist,
+# a claim passes its own copy again once the lease has run out, and another copy once the interval is over.
+_CLAIM = Statement(f"""
+WITH wanted AS (
+    SELECT c.*, k.of_mailbox, k.of_domain,
+        coalesce(m.replies_per_hour, %(mailbox_limit)s) AS mailbox_limit,
+        coalesce(d.replies_per_hour, %(domain_limit)s) AS domain_limit,
+        row_number() OVER (PARTITION BY m.id ORDER BY c.responder_id, c.key) AS mailbox_place,
+        row_number() OVER (PARTITION BY m.domain_id ORDER BY c.responder_id, c.key) AS domain_place
+    FROM unnest(%(responder_id)s::bigint[], %(key)s::text[], %(activation)s::int[], %(text_revision)s::int[],
+        %(queue_id)s::text[]) AS c (responder_id, key, activation, text_revision, queue_id)
+    CROSS JOIN {_KEPT_LATER}
+    JOIN responders_responder r ON r.id = c.responder_id AND r.is_enabled
+        AND r.activation = c.activation AND r.text_revision = c.text_revision
+        AND (r.from_utc IS NULL OR r.from_utc <= panel_now()) AND (r.to_utc IS NULL OR panel_now() < r.to_utc)
+    JOIN mailboxes_mailbox m ON m.id = r.mailbox_id
+    JOIN mailboxes_domain d ON d.name = m.domain_id
+    CROSS JOIN LATERAL (SELECT 'm' || m.id AS of_mailbox, 'd' || m.domain_id AS of_domain) k
+), keys AS (
+    SELECT v.key, count(*) AS wanted, {_COUNTED.format(key="v.key", until=_BUCKET)} AS older
+    FROM wanted w, LATERAL (VALUES (w.of_mailbox), (w.of_domain)) v (key) GROUP BY v.key
+), counted AS (
+    INSERT INTO responders_replycount AS t (key, bucket, replies)
+    SELECT key, {_BUCKET}, wanted FROM keys ORDER BY key
+    ON CONFLICT (key, bucket) DO UPDATE SET replies = t.replies + excluded.replies
+    RETURNING key, replies
+)
+INSERT INTO responders_previousresponse AS p
+    (responder_id, reverse_path_key, activation, text_revision, queue_id, state, claimed_at, lease_until)
+SELECT w.responder_id, w.key, w.activation, w.text_revision, w.queue_id, 'claimed', panel_now(),
+    panel_now() + make_interval(secs => %(lease)s)
+FROM wanted w
+JOIN keys mk ON mk.key = w.of_mailbox JOIN counted mc ON mc.key = mk.key
+JOIN keys dk ON dk.key = w.of_domain JOIN counted dc ON dc.key = dk.key
+WHERE (w.mailbox_limit = 0 OR mk.older + mc.replies - mk.wanted + w.mailbox_place <= w.mailbox_limit)
+    AND (w.domain_limit = 0 OR dk.older + dc.replies - dk.wanted + w.domain_place <= w.domain_limit)
+ORDER BY 1, 2, 3, 4
+ON CONFLICT (responder_id, reverse_path_key, activation, text_revision) DO UPDATE SET
+    queue_id = excluded.queue_id, state = 'claimed', claimed_at = excluded.claimed_at,
+    lease_until = excluded.lease_until, replied_at = NULL
+WHERE (p.state = 'claimed' AND p.queue_id = excluded.queue_id AND p.lease_until <= excluded.claimed_at)
+    OR (p.queue_id <> excluded.queue_id AND coalesce(p.replied_at, p.claimed_at) <= excluded.claimed_at
+        - (SELECT make_interval(days => interval_days) FROM responders_responder
+            WHERE id = p.responder_id AND NOT answers_once))
+RETURNING responder_id, reverse_path_key, activation, text_revision
+""")  # noqa: S608 (put together from constants)
+
+# A new drawing after an hour without one: then somebody is to be told again.
+DRAW = """
+INSERT INTO responders_drawnbrake AS b (key, mailbox_id, is_of_domain, replies_per_hour, drawn_at, last_at)
+SELECT CASE WHEN %(is_of_domain)s THEN 'd' || domain_id ELSE 'm' || id END, id, %(is_of_domain)s, %(per_hour)s,
+    panel_now(), panel_now()
+FROM mailboxes_mailbox WHERE id = %(mailbox)s
+ON CONFLICT (key) DO UPDATE SET
+    last_at = excluded.last_at, mailbox_id = excluded.mailbox_id, replies_per_hour = excluded.replies_per_hour,
+    drawn_at = CASE WHEN b.last_at < panel_now() - interval '1 hour' THEN excluded.drawn_at ELSE b.drawn_at END,
+    told_at = CASE WHEN b.last_at < panel_now() - interval '1 hour' THEN NULL ELSE b.told_at END
+"""
+
+_OF_THIS_COPY = """p.responder_id = %(responder_id)s AND p.reverse_path_key = %(key)s AND p.activation = %(activation)s
+    AND p.text_revision = %(text_revision)s AND p.queue_id = %(queue_id)s AND p.state = 'claimed'"""
+# No reply went out, so it does not count for the brakes. First, as claims do: so that they never wait in a circle.
+_UNCOUNTED = f"""
+WITH less AS (
+    UPDATE responders_replycount t SET replies = greatest(t.replies - 1, 0)
+    FROM responders_previousresponse p
+    JOIN responders_responder r ON r.id = p.responder_id
+    JOIN mailboxes_mailbox m ON m.id = r.mailbox_id
+    WHERE {_OF_THIS_COPY} AND t.key IN ('m' || m.id, 'd' || m.domain_id)
+        AND t.bucket = date_bin('10 minutes', p.claimed_at, 'epoch')
+    RETURNING t.key
+)
+"""  # noqa: S608 (put together from constants)
+_AFTER = f"WHERE {_OF_THIS_COPY} AND (SELECT count(*) FROM less) >= 0"  # noqa: S608 (constants)
+RELEASE = f"{_UNCOUNTED} UPDATE responders_previousresponse p SET lease_until = panel_now() {_AFTER}"  # noqa: S608 (ditto)
+FORGET = f"{_UNCOUNTED} DELETE FROM responders_previousresponse p {_AFTER}"  # noqa: S608 (put together from constants)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to answer a sender once with a text; `queue_id` names the copy that holds it."""
+
+    responder_id: int
+    reverse_path_key: str
+    activation: int
+    text_revision: int
+    queue_id: str
+
+    @property
+    def key(self) -> tuple[int, str, int, int]:
+        return self.responder_id, self.reverse_path_key, self.activation, self.text_revision
+
+
+def first_of_each(claims: Sequence[Claim]) -> dict[Row, int]:
+    """Key → place of the claim that tries: ON CONFLICT cannot touch a row twice."""
+    first: dict[Row, int] = {}
+    for place, claim in enumerate(claims):
+        first.setdefault(clean_key(claim), place)
+    return first
+
+
+def question(claims: Sequence[Claim], first: Mapping[Row, int], policy: Policy) -> tuple[Statement, Mapping[str, Any]]:
+    """One statement for all that try, and its values. Its answer is the keys of those that may reply."""
+    tried = sorted(first.items())
+    keys = [key for key, _place in tried]
+    return _CLAIM, {
+        "responder_id": [key[0] for key in keys],
+        "key": [key[1] for key in keys],
+        "activation": [key[2] for key in keys],
+        "text_revision": [key[3] for key in keys],
+        "queue_id": [clean(claims[place].queue_id) for _key, place in tried],
+        "lease": LEASE_SECONDS,
+        "mailbox_limit": policy.mailbox_replies_per_hour,
+        "domain_limit": policy.domain_replies_per_hour,
+    }
+
+
+def clean_key(claim: Claim) -> tuple[int, str, int, int]:
+    """What names its row in the database."""
+    return claim.responder_id, clean(claim.reverse_path_key)[:320], claim.activation, claim.text_revision
+
+
+def of_claim(claim: Claim) -> dict[str, Any]:
+    """Values for RELEASE and FORGET."""
+    names = ("responder_id", "key", "activation", "text_revision")
+    return dict(zip(names, clean_key(claim), strict=True)) | {"queue_id": clean(claim.queue_id)}
