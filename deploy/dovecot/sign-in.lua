@@ -188,6 +188,9 @@ function auth_userdb_iterate()
 end
 
 function script_init()
+  if not has_sockets then
+    dovecot.i_warning("hashes of other systems stay as they are: Debian's lua-socket is not installed")
+  end
   return 0
 end
 

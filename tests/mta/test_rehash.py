@@ -186,6 +186,25 @@ def test_one_that_was_killed_is_missed_by_nobody_and_starts_again(stack: Stack, 
     until(lambda: is_ours(anna), "a new hash")
 
 
+def test_without_lua_socket_people_sign_in_as_ever_and_the_log_says_what_is_missing(
+    stack: Stack, hosting: Hosting
+) -> None:
+    anna, as_it_came = moved(hosting, "anna")
+    script = stack.folder / "dovecot" / "sign-in.lua"
+    usual = script.read_text()
+    script.write_text(usual.replace('"socket.unix"', '"socket.none"'))
+    stack.restart_dovecot()
+    try:
+        assert not may_sign_in(stack, anna, "x" + PASSWORD)
+        assert may_sign_in(stack, anna, PASSWORD)
+        assert "lua-socket is not installed" in (stack.folder / "log" / "dovecot.log").read_text()
+    finally:
+        script.write_text(usual)
+        stack.restart_dovecot()
+    after_all_before(stack, hosting)
+    assert hash_of(anna) == as_it_came
+
+
 def test_without_the_database_it_waits_for_the_next_sign_in(stack: Stack, hosting: Hosting) -> None:
     anna, as_it_came = moved(hosting, "anna")
     with nobody_connects():
