@@ -73,9 +73,13 @@ def _as_typed(text: str, exact: str, *, is_indexed: bool) -> Iterator[Group]:
 
 def messages_from(sender: str) -> QuerySet[Decision]:
     """What became of mail from an address, in both spellings of its domain; the latest first."""
+    return Decision.objects.filter(reverse_path__in=spellings(sender)).select_related("mailbox").order_by("-id")
+
+
+def spellings(sender: str) -> set[str]:
+    """How a reverse-path may stand in a decision: as typed, and with its domain in letters and in ASCII."""
     plain = addresses.normal_form_or_none(sender)
-    spellings = {sender} | ({plain, addresses.display(plain)} if plain else set())
-    return Decision.objects.filter(reverse_path__in=spellings).select_related("mailbox").order_by("-id")
+    return {sender} | ({plain, addresses.display(plain)} if plain else set())
 
 
 def _first(rows: QuerySet[Any], column: str) -> QuerySet[Any]:

@@ -16,6 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.http import urlencode
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -24,7 +25,18 @@ from mailboxes import access
 from mailboxes.log import log_of
 from mailboxes.models import Mailbox
 from mailboxes.services import group_targets
-from responders import acting, history, sentences, services, statistics, timeline, undo, windows, writing
+from responders import (
+    acting,
+    history,
+    sentences,
+    services,
+    statistics,
+    support_search,
+    timeline,
+    undo,
+    windows,
+    writing,
+)
 from responders.core.facts import Reason
 from responders.models import Decision, Responder
 from responders.reasons import SENTENCES
@@ -140,10 +152,13 @@ def _chart(mailbox: Mailbox, now: datetime) -> dict[str, Any]:
 
 
 def _log_page(request: HttpRequest, mailbox: Mailbox) -> dict[str, Any]:
-    """Whom it answered and whom not: `show` chooses, `before` is where an earlier page ended."""
+    """Whom it answered and whom not: `show` and `sender` choose, `before` is where an earlier page ended."""
     show, after = request.GET.get("show", ""), request.GET.get("before", "")
-    decisions, before = _decisions(mailbox, show, after)
+    sender = request.GET.get("sender", "").replace("\0", "").strip()[:320]
+    decisions, before = _decisions(mailbox, show, sender, after)
     return {
+        "sender": sender,
+        "log_query": urlencode({"sender": sender}) if sender else "",
         "decisions": [(row, reason_sentence(row.reason)) for row in decisions],
         "before": before,
         "show": show,
@@ -253,9 +268,11 @@ def _decoded(field: str) -> str:
         return field
 
 
-def _decisions(mailbox: Mailbox, show: str, before: str) -> tuple[list[Decision], int | None]:
+def _decisions(mailbox: Mailbox, show: str, sender: str, before: str) -> tuple[list[Decision], int | None]:
     """A page of decisions, newest first, and the key of the next one."""
     rows = mailbox.decisions.select_related("responder")
+    if sender:
+        rows = rows.filter(reverse_path__in=support_search.spellings(sender))
     if show == "answered":
         rows = rows.filter(reason=Reason.REPLIED.value)
     elif show == "silent":

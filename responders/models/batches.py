@@ -86,4 +86,4 @@ class BatchItem(models.Model):
         indexes = [models.Index(fields=["batch", "state", "number"], name="batch_item_state")]
 
     def __str__(self) -> str:
-        return f"{self.address}: {self.state}"
+        return f"{self.address}: {self.get_state_display()}"

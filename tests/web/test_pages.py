@@ -121,6 +121,31 @@ def test_the_log_is_filtered_and_paged(as_anna: Client, mailbox: Mailbox) -> Non
     assert as_anna.get(address, {"before": "x'--"}).status_code == 200
 
 
+def test_one_senders_messages_are_found(as_anna: Client, mailbox: Mailbox) -> None:
+    for number in range(32):
+        decided(mailbox, "replied" if number % 2 else "already-replied", "siostra@xn--bcher-kva.example")
+        decided(mailbox, "replied", "jan@example.com")
+    address = reverse("mailbox", args=[mailbox.pk])
+    first = as_anna.get(address, {"sender": " siostra@bücher.example "})
+    older = as_anna.get(address, {"sender": "siostra@bücher.example", "before": first.context["before"]})
+    found = [row.reverse_path for page in (first, older) for row, _words in page.context["decisions"]]
+    assert found == ["siostra@xn--bcher-kva.example"] * 32
+    query = "sender=siostra%40b%C3%BCcher.example"
+    assert f"{query}&amp;before={first.context['before']}#log" in first.text
+    assert f"?show=silent&amp;{query}#log" in first.text
+    silent = as_anna.get(address, {"sender": "siostra@bücher.example", "show": "silent"})
+    assert {row.reason for row, _words in silent.context["decisions"]} == {"already-replied"}
+
+
+@pytest.mark.parametrize("typed", ["nikt@example.org", "\0", "'--", "<b>", "ą" * 400])
+def test_a_sender_who_never_reached_the_panel_is_no_riddle(as_anna: Client, mailbox: Mailbox, typed: str) -> None:
+    decided(mailbox, "replied")
+    page = as_anna.get(reverse("mailbox", args=[mailbox.pk]), {"sender": typed})
+    assert page.status_code == 200
+    assert ("none while an autoresponder was on" in page.text) == (typed != "\0")
+    assert "<b>" not in page.text
+
+
 def test_a_page_asks_the_same_number_of_questions_whatever_it_shows(
     as_anna: Client, anna: User, mailbox: Mailbox
 ) -> None:
