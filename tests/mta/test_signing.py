@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from mailboxes import dkim
 from mailboxes.models import DkimKey, Domain
-from responders.management.commands.mailconfig import milter_lines
+from responders.mailconfig.postfix import milter_lines
 from responders.services import database_now
 from tests.lmtp.name_server import NameServer
 from tests.mta.conftest import PASSWORD, WORKER, Hosting

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from django.core.management import CommandError
 
-from responders.management.commands.mailconfig import _spam_tests
+from responders.mailconfig.dovecot import spam_tests
 from tests.mta.conftest import Hosting
 from tests.mta.stack import MAIL_USER, Stack, message
 
@@ -64,8 +64,8 @@ def test_spam_is_not_answered(stack: Stack, hosting: Hosting, sender: str) -> No
 
 
 def test_any_value_of_the_setting_is_a_valid_script() -> None:
-    assert _spam_tests([r"X-A: *?\"b"]) == r'header :matches "X-A" "\\*\\?\\\\\"b*"'
-    assert _spam_tests(["X-A:", "X-B: y"]) == 'header :matches "X-A" "*",\n    header :matches "X-B" "y*"'
-    assert _spam_tests([]) == "false"
+    assert spam_tests([r"X-A: *?\"b"]) == r'header :matches "X-A" "\\*\\?\\\\\"b*"'
+    assert spam_tests(["X-A:", "X-B: y"]) == 'header :matches "X-A" "*",\n    header :matches "X-B" "y*"'
+    assert spam_tests([]) == "false"
     with pytest.raises(CommandError, match="SPAM_FIELDS"):
-        _spam_tests(["X-A: a\rb"])
+        spam_tests(["X-A: a\rb"])

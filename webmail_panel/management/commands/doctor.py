@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from responders.management.commands.mailconfig import HOOK
+from responders.mailconfig.arguments import HOOK
 from webmail_panel.doctor import configuration, host, mail_servers, panel
 from webmail_panel.doctor.finding import Finding, Status, unknown
 
