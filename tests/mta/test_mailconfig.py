@@ -75,6 +75,14 @@ def test_again_is_with_the_options_and_the_password_of_last_time(
     assert after[main] == before[main].replace("recipient_delimiter = +", "recipient_delimiter = -")
 
 
+def test_again_knows_switches_as_they_were_written_once(tmp_path: Path) -> None:
+    before = render("postfix", tmp_path, "--postscreen")
+    assert "--postscreen\n" in before["main.cf"]
+    main = tmp_path / "main.cf"
+    main.write_text(before["main.cf"].replace("--postscreen\n", "--postscreen=True\n"))
+    assert render("postfix", tmp_path, "--again") == before
+
+
 @pytest.mark.parametrize("server", ["postfix", "dovecot"])
 def test_again_with_a_password_takes_another_role_and_all_else_as_last_time(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

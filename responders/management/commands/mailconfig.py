@@ -76,7 +76,8 @@ def options_of_last_time(server: str, output: Path) -> dict[str, Any]:
     words = _OPTIONS_LINE.search(main)
     if words is None or MADE_BY.format(server=server) not in main:
         raise CommandError(f"{output / MAIN_FILES[server]} does not say with what options it was made")
-    parsed = vars(_parser().parse_args([server, f"--output={output}", *shlex.split(words[1])]))
+    given = [word.removesuffix("=True") for word in shlex.split(words[1])]  # so switches were written once
+    parsed = vars(_parser().parse_args([server, f"--output={output}", *given]))
     return parsed | {"password": _written_password(server, output)}
 
 
@@ -106,9 +107,15 @@ def _in_words(parser: CommandParser, options: Mapping[str, Any]) -> str:
     not_kept = NOT_KEPT | set(vars(BaseCommand().create_parser("manage.py", "any").parse_args([])))
     chosen = {name: value for name, value in options.items() if name in ever and name not in not_kept}
     words = [
-        f"--{name.replace('_', '-')}={one}"
+        _in_a_word(name, one)
         for name, value in sorted(chosen.items())
         if value != ever[name] or name == "database_user"  # its default may come from the environment of the moment
         for one in (value if isinstance(value, list) else [value])
     ]
     return shlex.join(words)
+
+
+def _in_a_word(name: str, value: Any) -> str:
+    """A switch takes no value."""
+    option = f"--{name.replace('_', '-')}"
+    return option if value is True else f"{option}={value}"
