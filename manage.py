@@ -20,6 +20,17 @@ def main() -> None:
         if _is_read():
             raise
         sys.exit(1)
+    except Exception as error:
+        if not _is_the_databases(error) or "--traceback" in sys.argv:
+            raise
+        sys.exit(f"The database cannot be asked: {' '.join(str(error).split())}")
+
+
+def _is_the_databases(error: Exception) -> bool:
+    """Whether it is away, or gave up: no fault of the command, and told in one line."""
+    from django.db import InterfaceError, OperationalError  # noqa: PLC0415 (settings first)
+
+    return isinstance(error, (InterfaceError, OperationalError))
 
 
 def _is_read() -> bool:
