@@ -99,6 +99,11 @@ class ChangePassword(account.PasswordChangeView):
 
     success_url = reverse_lazy("account")
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Mail programs have this password, unless there is a second factor."""
+        has_factor = second_factor.main_factors(_person(self.request)).exists()
+        return super().get_context_data(**kwargs) | {"has_second_factor": has_factor}
+
     def form_valid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
         devices.end_others(_person(self.request), this=self.request.session.session_key, actor=by(self.request))

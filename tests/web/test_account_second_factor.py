@@ -378,3 +378,17 @@ def test_the_command_tells_and_removes(with_app: list[str], anna: User, capsys: 
     assert not Session.objects.exists()
     with pytest.raises(CommandError, match="nobody who signs in here"):
         call_command("secondfactor", "nobody@firma.example")
+
+
+def test_what_is_said_of_mail_programs_is_true_with_it_and_without(client: Client, anna: User) -> None:
+    """With it they have passwords of their own, which a new password of hers does not end."""
+    first_step(client)
+    pages = [reverse("mfa_index"), reverse("account_change_password")]
+    before = [client.get(address).text for address in pages]
+    assert "from then on each one" in before[0]
+    assert "use the same password" in before[1]
+    set_up(client)
+    after = [client.get(address).text for address in pages]
+    assert "signs in with a password of its own." in after[0]
+    assert "have passwords of their own, which stay" in after[1]
+    assert "use the same password" not in after[1]
