@@ -102,7 +102,8 @@ class ChangePassword(account.PasswordChangeView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Mail programs have this password, unless there is a second factor."""
         has_factor = second_factor.main_factors(_person(self.request)).exists()
-        return super().get_context_data(**kwargs) | {"has_second_factor": has_factor}
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {"has_second_factor": has_factor}
 
     def form_valid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
