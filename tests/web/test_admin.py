@@ -435,6 +435,8 @@ def test_no_list_counts_everything_or_asks_for_each_row(as_admin: Client, model:
 
 def test_a_list_of_many_rows_asks_as_few_questions_as_one_of_few(as_admin: Client, mailbox: Mailbox) -> None:
     addresses = [reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") for model in MODELS]
+    for address in addresses:
+        as_admin.get(address)  # what is remembered from then on is asked once
     few = {address: _questions(as_admin, address) for address in addresses}
     grow(mailbox, 30)
     many = {address: _questions(as_admin, address) for address in addresses}
@@ -442,7 +444,6 @@ def test_a_list_of_many_rows_asks_as_few_questions_as_one_of_few(as_admin: Clien
 
 
 def _questions(client: Client, address: str) -> int:
-    client.get(address)
     with CaptureQueriesContext(connection) as asked:
         client.get(address)
     return len(asked)
