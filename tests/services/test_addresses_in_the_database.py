@@ -33,7 +33,7 @@ def test_postfix_copies_only_while_a_responder_is_on(standing_reply: object, mai
 
 
 def test_a_bulk_change_of_any_size_is_one_transaction(mailbox: Mailbox) -> None:
-    Mailbox.objects.bulk_create(Mailbox(domain=mailbox.domain, local_part=f"m{number}") for number in range(10_000))
+    Mailbox.objects.bulk_create(Mailbox(domain=mailbox.domain, local_part=f"m{number}") for number in range(2_000))
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
         assert cursor.fetchone()[0] <= 256

@@ -100,6 +100,7 @@ def has_seen(form: FoundForm, seen: set[tuple[object, ...]]) -> bool:
 
 
 @pytest.mark.parametrize("role", ["owner", "company", "support", "admin"])
+@pytest.mark.usefixtures("a_quiet_log")
 def test_no_form_is_too_badly_filled_in(world: World, role: str) -> None:
     client = Client(raise_request_exception=False)
     client.force_login(world.people[role])

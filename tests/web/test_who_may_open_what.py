@@ -383,7 +383,8 @@ def taken_back() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def test_every_address_opens_for_those_whom_it_is_for_and_for_nobody_else(world: World, a_quiet_log: None) -> None:
+@pytest.mark.usefixtures("a_quiet_log")
+def test_every_address_opens_for_those_whom_it_is_for_and_for_nobody_else(world: World) -> None:
     clients = {role: Client() for role in ROLES}
     for role, person in world.people.items():
         clients[role].force_login(person)
