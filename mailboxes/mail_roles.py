@@ -130,7 +130,7 @@ def lacking(role: MailRole, rights: Rights) -> list[str]:
 
 def beyond(role: MailRole, rights: Rights) -> list[str]:
     """What the role may do that the server has no use for."""
-    changes = {f"changing {name}" for name in rights.writes}
+    changes = {f"{name} (to change it)" for name in rights.writes}
     return sorted((_words(rights.reads, rights.calls) - _words(role.reads, role.calls)) | changes)
 
 

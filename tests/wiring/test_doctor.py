@@ -2,12 +2,14 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.core.cache import cache
 
+from mailboxes.mail_roles import DOVECOT, POSTFIX, Rights
 from webmail_panel import health
 from webmail_panel.doctor import configuration, host, mail_servers, panel
 from webmail_panel.doctor.finding import Status
@@ -50,6 +52,34 @@ def test_migrations_that_wait_and_those_of_newer_code() -> None:
     assert panel.judge_migrations([], []).status == "ok"
     assert panel.judge_migrations(["a.1", "a.2", "a.3", "a.4"], []).seen == "not applied: a.1, a.2, a.3 and 1 more"
     assert "newer" in panel.judge_migrations([], ["a.9"]).seen
+
+
+MAY_ALL = Rights(True, False, POSTFIX.reads, frozenset(), POSTFIX.calls)
+
+
+@pytest.mark.parametrize(
+    ("rights", "status", "words"),
+    [
+        (MAY_ALL, "ok", "and nothing else"),
+        (None, "fail", "may not sign in"),
+        (replace(MAY_ALL, may_sign_in=False), "fail", "may not sign in"),
+        (replace(MAY_ALL, calls=frozenset()), "fail", "may not use mail_lookup_aliases()"),
+        (replace(MAY_ALL, reads=DOVECOT.reads), "fail", "may not use mail_aliases.address"),
+        (replace(MAY_ALL, is_mighty=True), "warn", "may do more"),
+        (replace(MAY_ALL, writes=frozenset({"mailboxes_user"})), "warn", "may also use mailboxes_user (to change it)"),
+        (
+            replace(MAY_ALL, reads={**POSTFIX.reads, "mail_accounts": frozenset({"password"})}),
+            "warn",
+            "may also use mail_accounts.password",
+        ),
+    ],
+)
+def test_roles_of_mail_servers_that_will_not_do(rights: Rights | None, status: str, words: str) -> None:
+    found = panel.judge_mail_role(POSTFIX, "letters", rights)
+    assert found.status == status
+    assert found.seen.startswith("letters ")
+    assert words in found.seen
+    assert bool(found.remedy) == (status != "ok")
 
 
 @pytest.mark.parametrize(
