@@ -261,8 +261,15 @@ def test_a_file_of_mailboxes_says_for_which_lines_there_is_no_room(
     assert made(as_boss, "address_import", text).context["made"]
 
 
-def test_support_sees_how_many_mailboxes_a_customer_may_have(as_support: Client, another: Customer) -> None:
-    page = reverse("support_customer", args=[another.pk])
-    assert "mailboxes in all domains together" not in as_support.get(page).text
-    Customer.objects.filter(pk=another.pk).update(max_mailboxes=30)
-    assert "at most 30 mailboxes in all domains together" in as_support.get(page).text
+def test_who_looks_after_a_customer_sees_how_many_mailboxes_it_may_have(
+    as_support: Client, as_boss: Client, company: Customer
+) -> None:
+    pages = [
+        (as_support, reverse("support_customer", args=[company.pk])),
+        (as_support, reverse("domain", args=["firma.example"])), (as_boss, reverse("domain", args=["firma.example"])),
+        (as_support, reverse("domain", args=["inna.example"])),
+    ]  # fmt: skip
+    words = "mailboxes in all domains together"
+    assert [words in client.get(page).text for client, page in pages] == [False] * 4
+    Customer.objects.filter(pk=company.pk).update(max_mailboxes=30)
+    assert [f"at most 30 {words}" in client.get(page).text for client, page in pages] == [True, True, True, False]
