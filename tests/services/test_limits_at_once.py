@@ -23,6 +23,7 @@ def at_once(*acts) -> list[str]:
     together = Barrier(len(acts))
 
     def one(act) -> str:
+        connection.ensure_connection()
         together.wait(60)
         try:
             act()
@@ -38,6 +39,16 @@ def at_once(*acts) -> list[str]:
 
 def lines(*typed: str) -> list[address_files.Line]:
     return [address_files.Line(address, "", None, ()) for address in typed]
+
+
+def test_of_four_at_once_one_gets_the_last_place(db: None) -> None:
+    """Each in a domain of its own: what they have in common is the customer."""
+    customer = customers.add_customer("K-1", "Firma", max_mailboxes=1)
+    for number in range(4):
+        services.add_domain(f"d{number}.example", customer=customer)
+    told = at_once(*(lambda n=number: services.add_mailbox(f"jan@d{n}.example") for number in range(4)))
+    assert sorted(map(bool, told)) == [False, True, True, True]
+    assert Mailbox.objects.count() == 1
 
 
 def test_a_customers_limit_holds_across_its_domains(db: None) -> None:
