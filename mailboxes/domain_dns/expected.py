@@ -36,7 +36,7 @@ class Installation:
     mta_sts_mode: str
 
     def reports_of(self, domain: str) -> str:
-        """Where reports about the domain go; its postmaster reads mail always (RFC 5321 §4.5.1)."""
+        """Where reports about the domain go; its postmaster gets mail always (pgsql-postmaster.cf)."""
         return self.reports_to or f"postmaster@{domain}"
 
     @property

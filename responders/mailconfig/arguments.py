@@ -89,7 +89,10 @@ def add_postfix(parser: CommandParser) -> None:
         "--networks", default=LOCAL_NETWORKS, metavar="NETWORKS", help="may send anywhere (default: %(default)s)"
     )
     parser.add_argument("--relayhost", default="", metavar="[HOST]:PORT", help="all mail that leaves goes there")
-    parser.add_argument("--postmaster", default="", metavar="ADDRESS", help="gets mail to this host's own addresses")
+    parser.add_argument(
+        "--postmaster", default="", metavar="ADDRESS",
+        help="gets mail to this host's own addresses, and to a hosted domain's postmaster and abuse that nobody has",
+    )  # fmt: skip
 
 
 def _add_neighbours_of_postfix(parser: CommandParser) -> None:

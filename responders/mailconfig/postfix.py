@@ -15,6 +15,10 @@ from responders.mailconfig import arguments, checked
 # key into what was written and the result into what Postfix takes for it, under both. Without the collation the
 # key has that of type name, and no index on an address would serve.
 KEY = "convert_from(convert_to('%s', current_setting('client_encoding')), 'UTF8') COLLATE \"default\""
+# Only the names that it is about reach the database.
+POSTMASTER_OF_DOMAINS = (
+    " pipemap:{regexp:$config_directory/postmaster.cf,proxy:pgsql:$config_directory/pgsql-postmaster.cf}"
+)
 DOMAIN_OF_KEY = KEY.replace("%s", "%d")
 RESULT = "convert_from(convert_to(result, 'UTF8'), current_setting('client_encoding'))"
 SMTPD = """{listen} inet n    -       n       -       -       smtpd
@@ -64,15 +68,17 @@ def values(options: Mapping[str, Any]) -> dict[str, str]:
         f"password = {password}",
         f"dbname = {checked.conninfo(options)} application_name=postfix",
     ]
-    postmaster_domain, postmaster_map = _postmaster(options)
+    postmaster = _postmaster(options)
     return {
         "HOSTNAME": checked.domain("--hostname", options["hostname"]),
         "NETWORKS": checked.networks("--networks", options["networks"]),
         "REPLY_CLIENTS": checked.networks("--reply-clients", options["reply_clients"]),
         "RELAYHOST": checked.safe("--relayhost", options["relayhost"], may_be_empty=True),
         "LOG": _log(options["log"]),
-        "POSTMASTER_DOMAIN": postmaster_domain,
-        "POSTMASTER_MAP": postmaster_map,
+        "POSTMASTER_DOMAIN": "$myhostname" if postmaster else "",
+        "POSTMASTER_MAP": f"inline:{{ {{ @$myhostname = {postmaster} }} }} " if postmaster else "",
+        "POSTMASTER_OF_DOMAINS": POSTMASTER_OF_DOMAINS if postmaster else "",
+        "POSTMASTER_QUOTED": postmaster.replace("%", "%%"),  # pgsql_table(5) fills in what follows a single one
         "HOOK": _hooks(options["hook"] or [arguments.HOOK]),
         "DOVECOT_LMTP": checked.lmtp_address("--dovecot-lmtp", options["dovecot_lmtp"]),
         "DOVECOT_AUTH": checked.lmtp_address("--dovecot-auth", options["dovecot_auth"]).removeprefix("unix:"),
@@ -120,15 +126,14 @@ def milter_lines(address: str) -> str:
     )
 
 
-def _postmaster(options: Mapping[str, Any]) -> tuple[str, str]:
-    """This host's own domain and the map that leads it to one person; both empty where nobody was named."""
+def _postmaster(options: Mapping[str, Any]) -> str:
+    """The person who gets this host's own mail, and that of the postmasters that nobody is; empty: nobody was named."""
     if not options["postmaster"]:
-        return "", ""
+        return ""
     try:
-        person = checked.safe("--postmaster", addresses.normalise(options["postmaster"]))
+        return checked.safe("--postmaster", addresses.normalise(options["postmaster"]))
     except addresses.AddressError as error:
         raise CommandError(f"--postmaster {options['postmaster']!r}: {error}") from error
-    return "$myhostname", f"inline:{{ {{ @$myhostname = {person} }} }} "
 
 
 def _notices_from(field: str) -> str:

@@ -1,4 +1,4 @@
-"""Local parts beyond ASCII (RFC 6531): written from, read, answered; neither hosted nor written to, which is said."""
+"""Domains beyond ASCII are hosted; local parts (RFC 6531) are written from and read, not hosted, which is said."""
 
 import smtplib
 
@@ -6,6 +6,7 @@ import pytest
 
 from tests.mta.conftest import PASSWORD, Hosting
 from tests.mta.stack import Stack, message
+from tests.mta.test_the_main_job import read_inbox
 from tests.mta.test_who_may_send_what import submission
 
 UTF8 = ["SMTPUTF8", "BODY=8BITMIME"]
@@ -60,3 +61,20 @@ def test_a_letter_from_such_an_address_is_read_as_it_was_written(stack: Stack, h
     assert f"<{turtle}>".encode() in file.read_bytes()
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         stack.send("jan@klient.example", f"zolw@{hosting.domain}")
+
+
+def test_a_domain_in_polish_letters_is_hosted_as_any_other(stack: Stack, hosting: Hosting, sender: str) -> None:
+    turtles = Hosting(f"żółw-{hosting.domain}")
+    anna, ewa = (str(turtles.mailboxes[turtles.mailbox(name, password=PASSWORD)].address) for name in ("anna", "ewa"))
+    assert anna.startswith("anna@xn--")
+    turtles.responder(f"anna@{turtles.domain}")
+    stack.send(sender, anna)
+    [reply] = stack.sink.wait_for(sender)
+    assert reply.message["From"] == anna
+    with submission(stack, ewa) as smtp:
+        assert smtp.send_message(message(ewa, anna, "Od ewy"), ewa, [anna]) == {}
+        with pytest.raises(smtplib.SMTPRecipientsRefused, match="not owned by user"):
+            smtp.sendmail(anna, [ewa], b"Subject: x\r\n\r\nx")
+    stack.wait_until_stored(anna, 2)
+    assert {letter["Subject"] for letter in read_inbox(stack, anna)} == {"Pytanie", "Od ewy"}
+    stack.wait_until_stored(ewa)  # the reply of her colleague

@@ -16,8 +16,8 @@ from tests.mta.stack import ROOT
 FILES = {
     "postfix": {
         "bounces.cf", "copies.cf", "main.cf", "master.cf", "pgsql-aliases.cf", "pgsql-bounces.cf", "pgsql-copies.cf",
-        "pgsql-domains.cf", "pgsql-mailboxes.cf", "pgsql-refused.cf", "pgsql-senders.cf", "pgsql-sending.cf",
-        "pgsql-there.cf",
+        "pgsql-domains.cf", "pgsql-mailboxes.cf", "pgsql-postmaster.cf", "pgsql-refused.cf", "pgsql-senders.cf",
+        "pgsql-sending.cf", "pgsql-there.cf", "postmaster.cf",
     },
     "dovecot": {
         "dovecot.conf", "sign-in-cache.conf.ext", "sign-in.lua", "spam-to-junk.sieve"

@@ -9,7 +9,8 @@ from django.core.management import CommandError, call_command
 
 from mailboxes import services
 from tests.mta.conftest import PASSWORD, Hosting
-from tests.mta.stack import Stack, message
+from tests.mta.stack import Stack, message, until
+from tests.mta.test_spam_folder import OWN_RULES, give_rules
 from tests.mta.test_the_main_job import read_inbox
 
 DUMP = """
@@ -81,3 +82,30 @@ def test_it_moves_again_without_a_change(hosting: Hosting, moved: str, tmp_path:
     except CommandError as error:
         pytest.fail(str(error))
     assert '"new"' not in out.getvalue()
+
+
+def test_a_vacation_script_in_dovecots_folder_becomes_the_panels_reply(
+    stack: Stack, hosting: Hosting, sender: str
+) -> None:
+    """Before, it answers nobody and loses nothing; taken out of the script, it lets the owner's other rules work."""
+    anna, other = hosting.mailbox("anna"), f"x{sender}"
+    stack.send(sender, anna)  # makes the folder of the mailbox
+    stack.wait_until_stored(anna)
+    vacation = 'vacation :days 3 :subject "Urlop" "Wracam w poniedziałek.";'
+    give_rules(stack, anna, f'require "vacation"; {OWN_RULES.strip()}\n{vacation}\n')
+    stack.send(sender, anna, message(sender, anna, "faktura 1"))
+    stack.wait_until_stored(anna, 2)
+    stack.wait_for_empty_queue()
+    assert stack.sink.mail_for(sender) == []
+    call_command("import", "sieve", str(stack.folder / "mail"), "--address", anna, "--apply", stdout=io.StringIO())
+    give_rules(stack, anna, OWN_RULES)
+    for writer, subject in ((sender, "Pytanie"), (sender, "Pytanie znowu"), (other, "faktura 2")):
+        stack.send(writer, anna, message(writer, anna, subject))
+    stack.wait_until_stored(anna, 4)
+    [filed] = stack.wait_until_stored(anna, folder_name="Faktury")
+    assert filed["Subject"] == "faktura 2"
+    stack.sink.wait_for(other)
+    until(lambda: len(hosting.decisions(anna)) == 3, "three decisions")
+    stack.wait_for_empty_queue()
+    [reply] = stack.sink.mail_for(sender)
+    assert (reply.message["Subject"], reply.text.strip()) == ("Urlop", "Wracam w poniedziałek.")
