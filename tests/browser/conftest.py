@@ -19,7 +19,7 @@ from tests.conftest import PASSWORD
 
 AGENT = "pomoc@hosting.example"
 CHROMIUM = "/usr/bin/chromium-headless-shell"  # the same without windows: two thirds of the work
-PATIENCE = 30_000  # milliseconds; a slow machine is no fault of a page
+PATIENCE = 60_000  # milliseconds; a slow machine is no fault of a page
 # Nothing in the background that would ask the network.
 OPTIONS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

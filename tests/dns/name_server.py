@@ -83,7 +83,7 @@ class Nsd:
 
     def _wait(self) -> None:
         query = dns.message.make_query("example.", "SOA")
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + 120
         while time.monotonic() < ends:
             try:
                 answer = dns.query.udp(query, self._ip, timeout=0.1, port=self.port)

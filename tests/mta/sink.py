@@ -76,7 +76,7 @@ class Sink:
         """What arrived for the address so far."""
         return [one for one in self._received if address in one.forward_paths]
 
-    def wait_for(self, address: str, count: int = 1, seconds: float = 60) -> list[Received]:
+    def wait_for(self, address: str, count: int = 1, seconds: float = 180) -> list[Received]:
         """What arrived for the address, once there are so many."""
         deadline = time.monotonic() + seconds
         while len(found := self.mail_for(address)) < count:

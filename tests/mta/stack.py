@@ -34,7 +34,7 @@ TRUSTED, STRANGER, OURS = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 HOSTNAME = "mail.panel.example"
 ROLE_PASSWORD = "only-for-tests!*()%=~:@/?&"
 MAIL_USER = "mail"
-PATIENCE = 60  # seconds; what takes longer than usual on a busy machine is not what is tried
+PATIENCE = 180  # seconds; what takes longer than usual on a busy machine is not what is tried
 # As short as may be.
 QUICK_QUEUE = {"queue_run_delay": "1s", "minimal_backoff_time": "1s", "maximal_backoff_time": "2s"}
 PACKAGES = {
@@ -474,7 +474,7 @@ class Stack:
         names = WORKERS.union(also)
         before = self._workers(names)
         yield
-        until(lambda: not before & self._workers(names), "Postfix's workers replaced", 60)
+        until(lambda: not before & self._workers(names), "Postfix's workers replaced")
 
     def _workers(self, names: set[str]) -> set[tuple[int, str]]:
         """Postfix's processes of those names, but for those that the hook keeps a connection to."""

@@ -117,7 +117,7 @@ def test_every_sender_gets_a_reply_whatever_dies(
     reasons = Decision.objects.filter(reverse_path__startswith=REFUSED).values_list("reason", flat=True)
     assert set(reasons) == {"refused"}
     # The worker outlived them too: the stored state follows the clock again.
-    until(lambda: type(absence).objects.get(pk=absence.pk).state == "ended", "the worker at work", 60)
+    until(lambda: type(absence).objects.get(pk=absence.pk).state == "ended", "the worker at work")
 
 
 def _send_until_taken(stack: Stack, sender: str, recipient: str) -> int:

@@ -50,7 +50,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def fill(socket: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while not socket.exists() and time.monotonic() < until:
         time.sleep(0.1)
     with (

@@ -13,7 +13,7 @@ from tests.mta.test_who_may_send_what import submission
 
 ANNA = "anna@firma.example"
 # Postfix stays away for a minute from a database that did not answer.
-SECONDS_UNTIL_POSTFIX_ASKS_AGAIN = 120
+SECONDS_UNTIL_POSTFIX_ASKS_AGAIN = 240
 
 
 @pytest.fixture(autouse=True)

@@ -112,9 +112,9 @@ def is_taken(stack: Stack, sender: str, to: str) -> bool:
 
 
 def assert_each_was_stored_and_answered_once(stack: Stack, senders: list[str], to: str) -> None:
-    stack.wait_until_stored(to, len(senders), seconds=60)
+    stack.wait_until_stored(to, len(senders))
     for sender in senders:
-        stack.sink.wait_for(sender, seconds=60)
+        stack.sink.wait_for(sender)
     stack.wait_for_empty_queue(60)
     assert len(stack.stored(to)) == len(senders)
     assert {sender: len(stack.sink.mail_for(sender)) for sender in senders} == dict.fromkeys(senders, 1)

@@ -211,7 +211,7 @@ def assert_the_hook_answers(installation: Installation) -> None:
 
 
 def wait_for_hook(address: str, health_address: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         try:
             health.check_hook(address, health_address)
@@ -252,7 +252,7 @@ def test_what_a_killed_one_left_is_cleared_away_and_two_at_once_are_one(installa
 
 
 def wait_for_dump(asked: psycopg.Connection) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not asked.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
         assert time.monotonic() < deadline, "pg_dump waits for the table"
         time.sleep(0.1)

@@ -25,7 +25,7 @@ from webmail_panel.embedded import free_port, start_redis
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 90) -> bool:
+def wait_for(condition: Callable[[], bool], seconds: float = 180) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

@@ -94,7 +94,7 @@ def _trusting_nobody() -> ssl.SSLContext:
 def running(command: list[str], ready: Callable[[], bool], **options: object) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, **options)  # type: ignore[call-overload]
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not ready():
             assert process.poll() is None, command
             assert time.monotonic() < deadline, command
@@ -312,7 +312,7 @@ def test_the_log_holds_no_token_and_no_query(panel: Site) -> None:
 
 def wait_for_line(log: Path, words: str) -> str:
     """nginx writes a line when it is done with a request, which may be after we have its answer."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while words not in (text := log.read_text()):
         assert time.monotonic() < deadline, text
         time.sleep(0.05)

@@ -59,7 +59,7 @@ class Panel:
     def end(self, number: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(180)
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command in another terminal: it knows VAR_DIR and nothing else."""
@@ -78,7 +78,7 @@ class Panel:
                     found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         return found
 
-    def wait_until_nothing_runs(self, seconds: float = 30) -> dict[int, str]:
+    def wait_until_nothing_runs(self, seconds: float = 120) -> dict[int, str]:
         deadline = time.monotonic() + seconds
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -211,7 +211,7 @@ def test_when_one_program_dies_everything_ends_with_a_line(panel: Panel) -> None
     hook = next(pid for pid, command in panel.processes().items() if "lmtpd" in command)
     os.kill(hook, signal.SIGKILL)
     assert panel.process is not None
-    assert panel.process.wait(60) == 1
+    assert panel.process.wait(180) == 1
     assert "webmail-panel: hook ended unexpectedly (signal SIGKILL)" in panel.output
     assert panel.processes() == {}
 
@@ -221,7 +221,7 @@ def test_when_the_database_dies_everything_ends_with_a_line(panel: Panel) -> Non
     postgres = int((panel.var_dir / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
     os.kill(postgres, signal.SIGINT)
     assert panel.process is not None
-    assert panel.process.wait(60) == 1
+    assert panel.process.wait(180) == 1
     assert "webmail-panel: PostgreSQL ended unexpectedly" in panel.output
     assert panel.wait_until_nothing_runs() == {}
 
