@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from mailboxes import hosting as services
 from mailboxes.models import Domain, Mailbox
-from mailboxes.services import end_app_password, give_password
+from mailboxes.services import end_app_password, give_password, set_sending_limits, set_sign_in
 from responders.services import database_now
 from tests.mta.conftest import PASSWORD, Hosting
 from tests.mta.stack import Stack, message, until
@@ -193,6 +193,46 @@ def test_a_password_that_got_in_a_moment_ago_gets_in_no_more_though_nobody_used_
     with pytest.raises(smtplib.SMTPAuthenticationError):
         submission(stack, anna)
     assert is_refused(stack, anna, PASSWORD)
+
+
+def close_sign_in(anna: Mailbox) -> None:
+    set_sign_in(anna, allowed=False, actor=None)
+
+
+@pytest.mark.parametrize(
+    ("end", "resume"),
+    [
+        (
+            lambda anna: services.suspend(anna, now=database_now(), actor=None),
+            lambda anna: services.resume(anna, actor=None),
+        ),
+        (suspend_the_domain, lambda anna: services.resume(anna.domain, actor=None)),
+        (close_sign_in, lambda anna: set_sign_in(anna, allowed=True, actor=None)),
+    ],
+    ids=["suspended", "the domain suspended", "may not sign in"],
+)
+@pytest.mark.parametrize("limit", [None, 0], ids=["usual limits", "no limit"])
+def test_who_is_signed_in_already_sends_no_more_once_it_is_not_allowed(
+    stack: Stack,
+    hosting: Hosting,
+    sender: str,
+    end: Callable[[Mailbox], object],
+    resume: Callable[[Mailbox], object],
+    limit: int | None,
+) -> None:
+    anna = hosting.mailbox("anna", password=PASSWORD)
+    set_sending_limits(mailbox_of(anna), limit, limit, actor=None)
+    letter = b"Subject: x\r\n\r\nx"
+    with submission(stack, anna) as smtp:
+        assert smtp.sendmail(anna, [sender], letter) == {}
+        end(mailbox_of(anna))
+        with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+            smtp.sendmail(anna, [sender], letter)
+        assert refused.value.recipients[sender][0] == 550
+        assert refused.value.recipients[sender][1].startswith(b"5.7.1 ")
+        resume(mailbox_of(anna))
+        assert smtp.sendmail(anna, [sender], letter) == {}
+    stack.sink.wait_for(sender, 2)
 
 
 def is_refused(stack: Stack, address: str, password: str) -> bool:
