@@ -72,6 +72,25 @@ def test_who_has_no_space_left_is_refused_at_the_door(stack: Stack, hosting: Hos
         assert b"STORAGE" in imap.getquotaroot("INBOX")[1][1][0]
 
 
+def test_who_has_no_space_left_is_refused_by_a_subaddress_too_and_by_an_alias_with_a_report(
+    stack: Stack, hosting: Hosting, sender: str
+) -> None:
+    """Dovecot is asked about the address as it was written, and an alias is none of its mailboxes."""
+    anna = hosting.mailbox("anna")
+    team = hosting.alias("team", anna)
+    Mailbox.objects.filter(address=anna).update(quota_mb=1)
+    for number in range(1, 3):
+        assert refusal(stack, sender, anna, size=400_000) == (250, b"")
+        stack.wait_until_stored(anna, number)
+    code, words = refusal(stack, sender, anna.replace("@", "+sklep@"), size=400_000)
+    assert (code, words[:5]) == (552, b"5.2.2")
+    assert refusal(stack, sender, team, size=400_000) == (250, b"")
+    [report] = stack.sink.wait_for(sender)
+    assert report.reverse_path == ""
+    assert b"Status: 5.2.2" in report.content
+    assert len(stack.stored(anna)) == 2
+
+
 def test_who_is_suspended_gets_mail_later_and_does_not_sign_in(stack: Stack, hosting: Hosting, sender: str) -> None:
     anna = hosting.away("anna", password=PASSWORD)
     team = hosting.alias("team", anna)
