@@ -6,10 +6,11 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from mailboxes import devices, dkim, dkim_rotation, dkim_signer, hosting
+from mailboxes import devices, hosting
 from mailboxes.domain_dns import checking, claims, turns
 from mailboxes.domain_dns import notices as dns_notices
 from mailboxes.models import Domain
+from mailboxes.signing import dkim, dkim_rotation, dkim_signer
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from allauth.mfa.base import views as factors
 from allauth.mfa.recovery_codes import views as codes
 from django.urls import path
 
-from mailboxes import company_views, dns_views, file_views, hosting_views, programs_views, signing_views, views
+from mailboxes.pages import company_views, dns_views, file_views, hosting_views, programs_views, signing_views, views
 
 RECOVERY_CODES = "account/second-factor/recovery-codes/"
 

@@ -19,16 +19,7 @@ from unfold.widgets import INPUT_CLASSES, UnfoldAdminCheckboxSelectMultipleWidge
 from mailboxes import addresses, log
 from mailboxes.models import Mailbox
 from mailboxes.panel_admin import PanelAdmin, ReadOnlyAdmin, asks_first, here, of_late
-from responders import (  # noqa: F401 (the first registers what it holds)
-    admin_records,
-    personal_data,
-    policy,
-    reasons,
-    refusals,
-    sentences,
-    services,
-    validation,
-)
+from responders import admin_records, personal_data, policy, reasons, sentences, services, validation  # noqa: F401 (the first registers what it holds)
 from responders.core.facts import Reason
 from responders.core.rendering import TemplateProblem, check_template
 from responders.fields import LocalDateTimeField
@@ -48,6 +39,7 @@ from responders.models import (
     ResponderEvent,
     StaffNote,
 )
+from responders.support import refusals
 
 KEYS_TOLD = 100
 DAILY_COUNTS = 60  # days by reasons

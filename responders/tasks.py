@@ -6,7 +6,10 @@ from celery import shared_task
 from django.core.cache import cache
 from django.db import connection
 
-from responders import attention, batches, decision_partitions, notices, policy, refusals, services, writing
+from responders import decision_partitions, notices, policy, services
+from responders.drafting import writing
+from responders.many import batches
+from responders.support import attention, refusals
 
 log = logging.getLogger(__name__)
 

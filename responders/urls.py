@@ -2,20 +2,18 @@
 
 from django.urls import path
 
-from responders import (
-    acting_views,
-    batch_views,
+from responders.many import batch_views
+from responders.pages import (
     calendar_views,
     form_views,
     help_views,
     list_views,
     notice_views,
     own_settings_views,
-    staff_views,
-    support_views,
     try_views,
     views,
 )
+from responders.support import acting_views, staff_views, support_views
 
 urlpatterns = [
     path("", list_views.mailbox_list, name="mailbox_list"),

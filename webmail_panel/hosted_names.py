@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.request import split_domain_port, validate_host
 from django.utils.http import urlencode
 
-from mailboxes import programs_views
+from mailboxes.pages import programs_views
 from webmail_panel.middleware import CONTENT_SECURITY_POLICY
 
 PREFIXES = ("autoconfig.", "autodiscover.")

@@ -242,9 +242,9 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_FORMS = {
-    "login": "mailboxes.forms.SignInForm",
-    "change_password": "mailboxes.forms.PasswordForm",
-    "reauthenticate": "mailboxes.forms.PasswordAgainForm",
+    "login": "mailboxes.pages.forms.SignInForm",
+    "change_password": "mailboxes.pages.forms.PasswordForm",
+    "reauthenticate": "mailboxes.pages.forms.PasswordAgainForm",
 }
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
@@ -266,13 +266,13 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses are given by staff, none is ever 
 MFA_TOTP_ISSUER = "Webmail Panel"
 MFA_TOTP_TOLERANCE = 1  # steps of 30 s before and after: clocks differ (RFC 6238 §5.2); a code counts once, see forms
 MFA_FORMS = {
-    "authenticate": "mailboxes.forms.SecondFactorForm",
-    "reauthenticate": "mailboxes.forms.SecondFactorAgainForm",
-    "activate_totp": "mailboxes.forms.AppForm",
-    "authenticate_webauthn": "mailboxes.forms.KeyStepForm",
-    "reauthenticate_webauthn": "mailboxes.forms.KeyAgainForm",
-    "add_webauthn": "mailboxes.forms.KeyForm",
-    "edit_webauthn": "mailboxes.forms.KeyNameForm",
+    "authenticate": "mailboxes.pages.forms.SecondFactorForm",
+    "reauthenticate": "mailboxes.pages.forms.SecondFactorAgainForm",
+    "activate_totp": "mailboxes.pages.forms.AppForm",
+    "authenticate_webauthn": "mailboxes.pages.forms.KeyStepForm",
+    "reauthenticate_webauthn": "mailboxes.pages.forms.KeyAgainForm",
+    "add_webauthn": "mailboxes.pages.forms.KeyForm",
+    "edit_webauthn": "mailboxes.pages.forms.KeyNameForm",
 }
 
 UNFOLD = {

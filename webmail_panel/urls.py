@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from responders.sign_out_views import sign_out
+from responders.pages.sign_out_views import sign_out
 from webmail_panel.health import healthz
 from webmail_panel.metrics import metrics
 

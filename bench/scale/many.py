@@ -16,8 +16,8 @@ from django.urls import reverse
 from bench.measure import resident_mb
 from bench.scale.server import ROOT
 from mailboxes.models import Domain, User
-from responders import batches
-from responders.batch_scope import Row
+from responders.many import batches
+from responders.many.batch_scope import Row
 from responders.models import Batch, Responder
 from responders.services import By, database_now
 from responders.validation import ResponderInput, as_json

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from mailboxes import dkim
 from mailboxes.domain_dns import changes, examine, sentences
 from mailboxes.domain_dns.asker import asker
 from mailboxes.domain_dns.changes import Known
@@ -17,6 +16,7 @@ from mailboxes.domain_dns.expected import DkimKey, Installation, Service
 from mailboxes.domain_dns.fetcher import fetch
 from mailboxes.domain_dns.records import Answer, Finding, Record, State
 from mailboxes.models import Domain, DomainHealth, DomainRecord, DomainRecordChange
+from mailboxes.signing import dkim
 
 ASKED_LATELY = timedelta(seconds=30)
 HISTORY_KEPT = timedelta(days=400)

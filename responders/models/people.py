@@ -12,7 +12,7 @@ from responders.models.responder import Responder
 
 
 class Draft(models.Model):
-    """What a person is writing into the responder form and has not saved: theirs alone (`responders/writing.py`)."""
+    """What a person is writing into the responder form and has not saved: theirs alone (`drafting/writing.py`)."""
 
     # The constraint's index below begins with it.
     user = models.ForeignKey(

@@ -21,12 +21,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver, reverse
 from playwright.sync_api import Page
 
-from mailboxes import dkim, profiles
+from mailboxes import profiles
 from mailboxes.domain_dns import checking
 from mailboxes.domain_dns.records import State
 from mailboxes.models import Alias, AliasTarget, Customer, Domain, DomainClaim, Mailbox, User
-from responders import batches, calendars, notices
-from responders.batch_scope import Row
+from mailboxes.signing import dkim
+from responders import calendars, notices
+from responders.many import batches
+from responders.many.batch_scope import Row
 from responders.models import Batch, Decision, HelpVote, Refusal, Responder, ResponderEvent
 from responders.services import By, database_now, switch
 from tests.browser.axe import violations

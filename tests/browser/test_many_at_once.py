@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from mailboxes.models import Mailbox, User
-from responders import batches, tasks
+from responders import tasks
+from responders.many import batches
 from responders.models import Batch, Responder
 
 

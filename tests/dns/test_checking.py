@@ -10,12 +10,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from pytest_django import Settings
 
-from mailboxes import dkim, tasks
+from mailboxes import tasks
 from mailboxes.domain_dns import checking, notices
 from mailboxes.domain_dns.checking import record
 from mailboxes.domain_dns.records import Finding, Record, State
 from mailboxes.models import Customer, DkimKey, Domain, DomainHealth, DomainRecord, DomainRecordChange, User
-from responders import attention
+from mailboxes.signing import dkim
+from responders.support import attention
 from tests import refusing_mail
 from tests.dns.name_server import Nsd
 from tests.dns.test_what_is_there import HOSTS

@@ -18,7 +18,7 @@ from mailboxes.domain_dns import claims
 from mailboxes.domain_dns.claims import Outcome
 from mailboxes.domain_dns.records import Answer
 from mailboxes.models import Customer, Domain, DomainClaim, User
-from responders import attention
+from responders.support import attention
 from tests.dns.name_server import Nsd
 from tests.dns.test_what_is_there import HOSTS
 

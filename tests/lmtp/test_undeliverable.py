@@ -9,11 +9,12 @@ import pytest
 from django.conf import settings as panel
 
 from mailboxes.models import Domain
-from responders import refusals, resolver
+from responders import resolver
 from responders.hook.refusals import envelope_id, proven_failures
 from responders.models import Decision, Refusal, Responder
 from responders.resolver import Resolver
 from responders.services import database_now
+from responders.support import refusals
 from tests.lmtp.name_server import NameServer
 from tests.lmtp.parts import SENDER, Hook, Loop, Relay, message
 

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dns.resolver import Resolver
 from pytest_django import Settings
 
-from mailboxes import dkim
 from mailboxes.models import DkimKey, Domain
+from mailboxes.signing import dkim
 from responders.mailconfig.postfix import milter_lines
 from responders.services import database_now
 from tests.lmtp.name_server import NameServer

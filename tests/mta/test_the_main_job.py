@@ -10,7 +10,7 @@ from email.message import EmailMessage
 import pytest
 from pytest_django import Settings
 
-from responders import sample_letters
+from responders.drafting import sample_letters
 from responders.services import database_now
 from tests.mta.conftest import PASSWORD, Hosting
 from tests.mta.stack import HOSTNAME, TRUSTED, Stack, message, until

@@ -14,8 +14,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from mailboxes import dkim_signer
 from mailboxes.models import Mailbox
+from mailboxes.signing import dkim_signer
 from responders import decision_partitions as parts
 from responders.decision_partitions import DEFAULT, TABLE, Part
 from responders.models import Decision

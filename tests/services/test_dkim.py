@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key, lo
 from django.db import IntegrityError, transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from mailboxes import dkim, dkim_signer, sealing, tasks
+from mailboxes import sealing, tasks
 from mailboxes.models import DkimKey, Domain
 from mailboxes.services import MailboxesError
+from mailboxes.signing import dkim, dkim_signer
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 pytestmark = pytest.mark.django_db

@@ -12,10 +12,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from mailboxes import dkim, dkim_records, dkim_rotation, tasks
-from mailboxes.dkim_records import State
+from mailboxes import tasks
 from mailboxes.domain_dns import asker
 from mailboxes.models import DkimKey, Domain
+from mailboxes.signing import dkim, dkim_records, dkim_rotation
+from mailboxes.signing.dkim_records import State
 from tests.lmtp.name_server import NameServer
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

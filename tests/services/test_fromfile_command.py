@@ -11,7 +11,8 @@ import pytest
 from django.core.management import CommandError
 from django.db import OperationalError
 
-from mailboxes import address_files, services
+from mailboxes import services
+from mailboxes.files import address_files
 from mailboxes.management.commands import fromfile
 from mailboxes.models import Alias, Customer, Domain, LogLine, Mailbox, User
 from tests.services.test_commands import run

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from mailboxes.models import Mailbox
-from responders import hints
 from responders.core.facts import Text
+from responders.drafting import hints
 from responders.services import save_responder, unsaved
 from responders.validation import ResponderInput
 

@@ -7,7 +7,8 @@ from threading import Barrier
 import pytest
 from django.db import connection
 
-from mailboxes import address_files, customers, domain_files, services
+from mailboxes import customers, services
+from mailboxes.files import address_files, domain_files
 from mailboxes.models import Domain, Mailbox
 from tests.committed import emptied_afterwards
 

@@ -14,14 +14,18 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mailboxes import address_files, customers, devices, dkim, hosting, second_factor, services
+from mailboxes import customers, devices, hosting, second_factor, services
 from mailboxes.domain_dns import claims
+from mailboxes.files import address_files
 from mailboxes.foreign_hashes import Taken
 from mailboxes.log import By, record
 from mailboxes.models import Customer, DomainClaim, LogLine, Mailbox, User, Way
-from responders import batches, calendars, mailbox_changes, personal_data, refusals
+from mailboxes.signing import dkim
+from responders import calendars, mailbox_changes, personal_data
 from responders import services as responders
+from responders.many import batches
 from responders.models import Batch, Refusal, Responder, ResponderEvent
+from responders.support import refusals
 from responders.validation import as_input
 
 pytestmark = pytest.mark.django_db

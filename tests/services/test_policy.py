@@ -7,9 +7,10 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from mailboxes.models import Mailbox, User
-from responders import policy, refusals
+from responders import policy
 from responders.models import HouseText, PolicyVersion, Refusal, validate_sender_pattern
 from responders.services import database_now
+from responders.support import refusals
 
 
 def test_without_a_version_the_environment_holds(db: None, settings: Settings) -> None:

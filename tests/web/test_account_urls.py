@@ -80,7 +80,7 @@ def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URL
 
 
 def is_of_the_account(pattern: URLPattern) -> bool:
-    modules = ("allauth.", "mailboxes.", "django.views.i18n", "responders.sign_out_views")
+    modules = ("allauth.", "mailboxes.", "django.views.i18n", "responders.pages.sign_out_views")
     return pattern.callback is closed or pattern.callback.__module__.startswith(modules)
 
 

@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from mailboxes.models import Mailbox, User
-from responders import drafts
+from responders.drafting import drafts
 from responders.models import Responder
 from responders.typed import MAX_CHARACTERS
 from tests.web.test_responder_form import TYPED, longest, new

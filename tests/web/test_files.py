@@ -12,8 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from mailboxes import customer_files, customers, domain_files
+from mailboxes import customers
 from mailboxes.domain_dns import claims
+from mailboxes.files import customer_files, domain_files
 from mailboxes.models import Customer, Domain, LogLine, Mailbox, User
 from tests.conftest import PASSWORD
 from tests.web.test_company import as_boss, boss, company
@@ -194,7 +195,7 @@ def test_whoever_is_second_is_told_line_by_line(
         return planned
 
     monkeypatch.setattr(
-        "mailboxes.file_views.domain_files.KIND",
+        "mailboxes.pages.file_views.domain_files.KIND",
         domain_files.Kind(
             domain_files.COLUMNS,
             domain_files.KIND.order,

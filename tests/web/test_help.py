@@ -7,8 +7,8 @@ from django.test import Client
 from django.urls import reverse
 
 from mailboxes.models import User
-from responders import help as helping
 from responders.models import HelpVote
+from responders.pages import help as helping
 
 TAG = re.compile(r"</?([a-z0-9]+)[^>]*>")
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from mailboxes import csv_files
+from mailboxes.files import csv_files
 from mailboxes.models import Customer, Domain, Mailbox
 from responders.mailbox_lists import ORDERS
 from responders.models import Decision, Responder
@@ -57,7 +57,7 @@ def test_a_filter_is_a_link(as_support: Client, several: Mailbox, state: str, wa
 def test_the_newest_come_first_and_pages_follow_each_other(
     as_support: Client, several: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("responders.list_views.PAGE_SIZE", 2)
+    monkeypatch.setattr("responders.pages.list_views.PAGE_SIZE", 2)
     Mailbox.objects.create(domain=Domain.objects.create(name="biuro.example"), local_part="zofia")
     orders = {
         "": "anna ewa jan ola piotr zofia", "domain": "zofia anna ewa jan ola piotr",

@@ -14,7 +14,8 @@ from kombu.exceptions import OperationalError
 
 from mailboxes import hosting
 from mailboxes.models import Customer, Delegation, Domain, Mailbox, User
-from responders import batch_scope, batches, services, tasks, validation
+from responders import services, tasks, validation
+from responders.many import batch_scope, batches
 from responders.models import Batch, BatchItem, Responder, ResponderEvent
 from tests.conftest import PASSWORD
 

@@ -10,8 +10,8 @@ from django.urls import reverse
 
 from mailboxes.models import Mailbox
 from responders.core.rendering import check_template
+from responders.drafting.ready_texts import READY_TEXTS, ReadyText, ready_texts
 from responders.models import HouseText, Responder
-from responders.ready_texts import READY_TEXTS, ReadyText, ready_texts
 from tests.web.test_responder_form import TEXTS, TYPED, new
 
 FIVE = ("holiday", "illness", "trip", "left", "received")

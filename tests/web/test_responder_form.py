@@ -10,8 +10,8 @@ from django.urls import reverse
 from mailboxes.models import Mailbox
 from responders import history, mailbox_changes
 from responders.core.rendering import PLACEHOLDERS
-from responders.forms import PLACEHOLDER_WORDS
 from responders.models import Responder
+from responders.pages.forms import PLACEHOLDER_WORDS
 from responders.validation import MAX_CHARACTERS_TOGETHER, ResponderInput
 
 TYPED = {

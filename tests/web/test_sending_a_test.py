@@ -12,8 +12,8 @@ from django.test import Client
 from django.urls import reverse
 
 from mailboxes.models import Mailbox, User
-from responders import form_views
 from responders.models import Responder
+from responders.pages import form_views
 from tests.web.test_responder_form import TYPED, new
 
 PAGE_OF_THE_TEST = TYPED | {"send_test": "1"}

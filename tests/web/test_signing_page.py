@@ -10,10 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from mailboxes import dkim, dkim_records
 from mailboxes.domain_dns.asker import asker
 from mailboxes.domain_dns.records import Answer, Ask
 from mailboxes.models import DkimKey, Domain, LogLine, Mailbox, User
+from mailboxes.signing import dkim, dkim_records
 from tests.lmtp.name_server import NameServer
 from tests.web.test_company import as_boss, boss, company
 

@@ -220,7 +220,7 @@ def test_times_are_those_of_the_customer(world: Mailbox, as_support: Client, sup
 def test_messages_are_read_from_either_end_page_by_page(
     world: Mailbox, as_support: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("responders.support_views.PAGE_SIZE", 2)
+    monkeypatch.setattr("responders.support.support_views.PAGE_SIZE", 2)
     now = database_now()
     made = [
         Decision.objects.create(

@@ -12,9 +12,10 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from mailboxes.models import Alias, Customer, Mailbox, User
-from responders import attention, support_why, tasks
+from responders import tasks
 from responders.models import DailyCount, Decision, HookSign, Responder, StaffNote
 from responders.services import By, database_now, switch
+from responders.support import attention, support_why
 
 HEADER = """Return-Path: <jan@klient.example>
 Received: from mx.klient.example by mx.firma.example; Tue, 1 Dec 2026 10:00:02 +0100

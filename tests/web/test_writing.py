@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from mailboxes.models import Delegation, Mailbox, User
-from responders import writing
+from responders.drafting import writing
 from responders.models import Draft, Responder
 from responders.services import database_now
 from responders.typed import MAX_CHARACTERS, as_text

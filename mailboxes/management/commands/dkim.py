@@ -7,11 +7,12 @@ import redis
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from mailboxes import addresses, dkim, dkim_records, dkim_rotation, dkim_signer
-from mailboxes.dkim_records import State
+from mailboxes import addresses
 from mailboxes.log import COMMAND
 from mailboxes.models import DkimKey, Domain
 from mailboxes.services import MailboxesError
+from mailboxes.signing import dkim, dkim_records, dkim_rotation, dkim_signer
+from mailboxes.signing.dkim_records import State
 
 
 class Command(BaseCommand):

@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from mailboxes import command_line, hosting
 from mailboxes.domain_dns import claims
-from mailboxes.hosting_forms import DomainForm
 from mailboxes.log import COMMAND
 from mailboxes.models import MAX_MAILBOXES, MAX_QUOTA_MB, MAX_REPLIES, Alias, Customer, Domain, DomainClaim, Mailbox
+from mailboxes.pages.hosting_forms import DomainForm
 from mailboxes.services import MailboxesError
 
 AS_ON_THE_PAGE = ("catch_all", "quota_mb", "max_mailboxes")

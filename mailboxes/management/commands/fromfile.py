@@ -18,8 +18,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, transaction
 from django.utils.translation import override
 
-from mailboxes import address_files, command_line, csv_files, customer_files, domain_files
-from mailboxes.file_kinds import Kind
+from mailboxes import command_line
+from mailboxes.files import address_files, csv_files, customer_files, domain_files
+from mailboxes.files.file_kinds import Kind
 from mailboxes.log import COMMAND
 from mailboxes.models import Domain
 from mailboxes.services import MailboxesError

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mailboxes.addresses import AddressError
 from mailboxes.log import COMMAND
-from responders import refusals
+from responders.support import refusals
 
 
 class Command(BaseCommand):

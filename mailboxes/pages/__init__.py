@@ -1,0 +1,1 @@
+"""The pages about accounts, addresses and domains, and the forms on them."""

@@ -1,0 +1,1 @@
+"""DKIM: keys, their records, their rotation, and what rspamd reads of them."""

@@ -1,0 +1,1 @@
+"""Many mailboxes changed at once."""

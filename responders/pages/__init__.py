@@ -1,0 +1,1 @@
+"""The pages of owners, and the forms on them."""
