@@ -38,10 +38,12 @@ class Lookup:
 
 def rendered(folder: Path) -> list[Lookup]:
     """Every look-up, from the files that `manage.py mailconfig` writes into the folder."""
-    for server in ("postfix", "dovecot"):
+    for server, also in (("postfix", ["--postmaster=postmaster@bench.example"]), ("dovecot", [])):
         environment = os.environ | {f"{server.upper()}_DATABASE_PASSWORD": "only-to-write-the-files"}
         command = [sys.executable, str(ROOT / "manage.py"), "mailconfig", server, "--output", str(folder / server)]
-        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [*command, *also], check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
     maps = sorted((folder / "postfix").glob("pgsql-*.cf"))
     found = [Lookup(path.stem.removeprefix("pgsql-"), _setting(path, "query")) for path in maps]
     return [*found, *_of_signing_in(folder / "dovecot" / "sign-in.lua")]
