@@ -58,17 +58,7 @@ SUBMISSION = """
 
 def values(options: Mapping[str, Any]) -> dict[str, str]:
     """By the placeholders' names. Raises CommandError."""
-    password = checked.password(options)
-    database = [
-        # The same server twice: where the first connection has died, the second is tried at once. With one,
-        # Postfix would stay away from it for a minute after every restart of the database. The empty name leaves
-        # the choice of the host to dbname, which libpq reads in order.
-        "hosts = unix: unix:",
-        f"user = {checked.safe('--database-user', options['database_user'])}",
-        f"password = {password}",
-        f"dbname = {checked.conninfo(options)} application_name=postfix",
-    ]
-    postmaster = _postmaster(options)
+    database, postmaster = _database(options), _postmaster(options)
     return {
         "HOSTNAME": checked.domain("--hostname", options["hostname"]),
         "NETWORKS": checked.networks("--networks", options["networks"]),
@@ -94,9 +84,9 @@ def values(options: Mapping[str, Any]) -> dict[str, str]:
         "RECIPIENT_DELIMITER": settings.RECIPIENT_DELIMITER,
         "MESSAGE_SIZE_LIMIT": str(settings.MESSAGE_SIZE_LIMIT),
         "TLS": _tls(options),
-        "DATABASE": "\n".join(database),
+        "DATABASE": database,
         # A count that a crash loses is no loss: no commit waits for the disk.
-        "WRITING_DATABASE": "\n".join(database)
+        "WRITING_DATABASE": database
         + " target_session_attrs=read-write options='-cdefault_transaction_read_only=off -csynchronous_commit=off'",
         "RECIPIENTS_PER_HOUR": str(settings.MAILBOX_RECIPIENTS_PER_HOUR),
         "RECIPIENTS_PER_DAY": str(settings.MAILBOX_RECIPIENTS_PER_DAY),
@@ -104,6 +94,20 @@ def values(options: Mapping[str, Any]) -> dict[str, str]:
         "DOMAIN_OF_KEY": DOMAIN_OF_KEY,
         "RESULT": RESULT,
     }
+
+
+def _database(options: Mapping[str, Any]) -> str:
+    """The lines of pgsql_table(5) that every map has."""
+    lines = [
+        # The same server twice: where the first connection has died, the second is tried at once. With one,
+        # Postfix would stay away from it for a minute after every restart of the database. The empty name leaves
+        # the choice of the host to dbname, which libpq reads in order.
+        "hosts = unix: unix:",
+        f"user = {checked.safe('--database-user', options['database_user'])}",
+        f"password = {checked.password(options)}",
+        f"dbname = {checked.conninfo(options)} application_name=postfix",
+    ]
+    return "\n".join(lines)
 
 
 def _hooks(addresses_of_them: list[str]) -> str:
