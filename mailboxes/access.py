@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
-from mailboxes.models import Alias, Customer, Delegation, Domain, DomainClaim, Mailbox, User
+from mailboxes.models import Alias, Customer, Delegation, DeletedAlias, Domain, DomainClaim, Mailbox, User
 
 # Roles are groups. Each of them looks after every customer's mailboxes; what more they may do in the administration
 # is in the groups' permissions (responders/migrations/0013_roles.py).
@@ -79,6 +79,11 @@ def deleted_mailboxes(user: AnyUser) -> QuerySet[Mailbox]:
 def aliases_managed_by(user: AnyUser) -> QuerySet[Alias]:
     """The aliases of the domains that the person manages."""
     return Alias.objects.filter(domain__in=domains_managed_by(user).values("name"))
+
+
+def deleted_aliases(user: AnyUser) -> QuerySet[DeletedAlias]:
+    """Those that the person may take back."""
+    return DeletedAlias.objects.filter(domain__in=domains_managed_by(user).values("name"))
 
 
 def own_mailboxes(user: AnyUser) -> QuerySet[Mailbox]:

@@ -24,8 +24,27 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from mailboxes import addresses, admin_dns, customers, hosting, second_factor, services  # noqa: F401 (`admin_dns` registers)
-from mailboxes.models import Alias, AliasTarget, Customer, Delegation, Domain, LogLine, Mailbox, SendingCount, User
+from mailboxes import (
+    addresses,
+    admin_dns,  # noqa: F401 (it registers)
+    customers,
+    deleted_aliases,
+    hosting,
+    second_factor,
+    services,
+)
+from mailboxes.models import (
+    Alias,
+    AliasTarget,
+    Customer,
+    Delegation,
+    DeletedAlias,
+    Domain,
+    LogLine,
+    Mailbox,
+    SendingCount,
+    User,
+)
 from mailboxes.panel_admin import PanelAdmin, ReadOnlyAdmin, asks_first, here, of_late
 
 admin.site.index_title = _("Administration")
@@ -388,6 +407,54 @@ class AliasAdmin(AddressAdmin):
     list_display = ("address", "is_active", "created_at")
     date_hierarchy = "created_at"
     inlines = (AliasTargetInline,)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """It goes to those that may be taken back, with its targets."""
+        return [str(row) for row in objs], {_("aliases"): len(objs)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Alias) -> None:
+        deleted_aliases.delete_alias(obj, now=timezone.now(), actor=here(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Alias]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+        """The service does."""
+
+
+@admin.register(DeletedAlias)
+class DeletedAliasAdmin(ReadOnlyAdmin):
+    """Aliases that may be taken back."""
+
+    list_display = ("address", "leads_to", "deleted_at")
+    fields = ("address", "leads_to", "is_active", "created_at", "deleted_at")
+    search_fields = ("local_part", "domain__name")
+    date_hierarchy = "deleted_at"
+    actions = ("restore",)
+
+    def has_restore_permission(self, request: HttpRequest) -> bool:
+        """Who may take one back: whoever may make one."""
+        return bool(request.user.has_perm("mailboxes.add_alias"))
+
+    @admin.display(description=_("address"))
+    def address(self, row: DeletedAlias) -> str:
+        return str(row)
+
+    @admin.display(description=_("targets"))
+    def leads_to(self, row: DeletedAlias) -> str:
+        return ", ".join(row.led_to)
+
+    @admin.action(description=_("Bring back what was deleted"), permissions=["restore"])
+    def restore(self, request: HttpRequest, queryset: QuerySet[DeletedAlias]) -> None:
+        """As before it was deleted; whose address somebody has now stays where it is, and the page says so."""
+        for row in queryset:
+            try:
+                deleted_aliases.restore_alias(row, actor=here(request))
+            except services.MailboxesError as error:
+                self.message_user(request, str(error), messages.ERROR)
+            else:
+                self.message_user(request, _("%(alias)s is back, with its targets.") % {"alias": row})
 
 
 @admin.register(AliasTarget)

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from mailboxes import addresses
-from mailboxes.models import Alias, Customer, Domain, Mailbox, User
+from mailboxes.models import Alias, Customer, DeletedAlias, Domain, Mailbox, User
 from mailboxes.services import MailboxesError
 
 
@@ -53,6 +53,16 @@ def alias(typed: str) -> Alias:
     found = Alias.objects.filter(address=addresses.normal_form_or_none(typed)).first()
     if found is None:
         raise CommandError(f"{typed} is not an alias")
+    return found
+
+
+def deleted_alias(typed: str) -> DeletedAlias:
+    """By the address that it had: the one that was deleted last. Raises CommandError."""
+    local_part, _at, name = (addresses.normal_form_or_none(typed) or "").rpartition("@")
+    rows = DeletedAlias.objects.filter(local_part=local_part, domain__name=name).select_related("domain")
+    found = rows.order_by("-deleted_at").first()
+    if found is None:
+        raise CommandError(f"{typed} is not an alias that was deleted and may be taken back")
     return found
 
 

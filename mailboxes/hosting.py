@@ -177,15 +177,9 @@ def _purge(pk: int, over: datetime, actor: Actor = BY_ITSELF) -> int:
     record(mailbox, "deleted for good", actor)
     mailbox.delete()
     for alias in Alias.objects.filter(pk__in=aliases, targets=None).select_related("domain"):
-        end_alias(alias, actor=actor)
+        record(alias.domain, f"alias deleted: {alias.address}", actor)
+        alias.delete()  # there is nothing that it could lead to again
     return 1
-
-
-@transaction.atomic
-def end_alias(alias: Alias, *, actor: Actor) -> None:
-    """Its address receives no mail from now on."""
-    record(alias.domain, f"alias deleted: {alias.address}", actor)
-    alias.delete()
 
 
 @transaction.atomic

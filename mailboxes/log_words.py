@@ -22,6 +22,7 @@ WITH_MORE = (
     _("signed out on all other devices: %(what)s"), _("made; targets: %(what)s"), _("new password for %(what)s"),
     _("password of %(what)s taken over"), _("%(what)s may not sign in"), _("%(what)s may sign in"),
     _("domain claimed: %(what)s"), _("claim given up: %(what)s"), _("alias deleted: %(what)s"),
+    _("alias taken back: %(what)s"), _("deleted; targets: %(what)s"),
     _("password of a mail program made: %(what)s"), _("password of a mail program ended: %(what)s"),
     _("DKIM key made: %(what)s"), _("DKIM key signs: %(what)s"), _("DKIM key deleted: %(what)s"),
     _("brought in step with the clock: %(what)s"), _("purged: %(what)s"), _("lifted: %(what)s"),

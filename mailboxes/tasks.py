@@ -6,7 +6,7 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from mailboxes import devices, hosting
+from mailboxes import deleted_aliases, devices, hosting
 from mailboxes.domain_dns import checking, claims, turns
 from mailboxes.domain_dns import notices as dns_notices
 from mailboxes.models import Domain
@@ -23,8 +23,9 @@ def forget_ended_sessions() -> int:
 
 @shared_task
 def purge_deleted_mailboxes() -> int:
-    """Delete for good the mailboxes that were deleted MAILBOX_GRACE_DAYS ago."""
-    return hosting.purge_deleted(timezone.now())
+    """Delete for good the mailboxes and aliases that were deleted MAILBOX_GRACE_DAYS ago."""
+    now = timezone.now()
+    return hosting.purge_deleted(now) + deleted_aliases.purge_aliases(now)
 
 
 @shared_task

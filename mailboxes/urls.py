@@ -45,6 +45,7 @@ urlpatterns = [
     path("domains/<str:name>/aliases/new/", hosting_views.alias_new, name="alias_new"),
     path("domains/<str:name>/signing/", signing_views.signing, name="domain_signing"),
     path("aliases/<int:pk>/", hosting_views.alias_edit, name="alias_edit"),
+    path("aliases/<int:pk>/restore/", hosting_views.alias_restore, name="alias_restore"),
     path("language/", views.set_language, name="set_language"),
     path("sign-in/second-step/", views.second_step, name="mfa_authenticate"),
     path("sign-in/again/", account.reauthenticate, name="account_reauthenticate"),

@@ -1,5 +1,8 @@
 """Who receives mail, and who may touch it."""
 
+from mailboxes.models.deleted import (
+    DeletedAlias,
+)
 from mailboxes.models.dns import (
     DomainClaim,
     DomainHealth,
@@ -50,6 +53,7 @@ __all__ = [
     "AppPassword",
     "Customer",
     "Delegation",
+    "DeletedAlias",
     "DkimKey",
     "Domain",
     "DomainClaim",

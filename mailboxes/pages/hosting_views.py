@@ -10,12 +10,13 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from mailboxes import access, hosting, services
+from mailboxes import access, deleted_aliases, hosting, services
 from mailboxes.log import by
 from mailboxes.models import Alias, Domain, Mailbox
 from mailboxes.pages.hosting_forms import AliasForm, AppPasswordForm, DomainForm, RenameForm
@@ -73,7 +74,7 @@ def domain_list(request: HttpRequest) -> HttpResponse:
 
 @of_domain
 def domain_page(request: HttpRequest, domain: Domain) -> HttpResponse:
-    """Aliases, catch-all, deleted mailboxes; for staff limits, and POST `suspend` or `resume`."""
+    """Aliases, catch-all, what was deleted; for staff limits, and POST `suspend` or `resume`."""
     is_support = access.is_support(request.user)
     if is_support and ("suspend" in request.POST or "resume" in request.POST):
         _suspend_or_resume(request, domain)
@@ -87,6 +88,7 @@ def domain_page(request: HttpRequest, domain: Domain) -> HttpResponse:
         "domain": domain, "form": form, "is_support": is_support, **_addresses_of(request, domain),
         "mailbox_count": Mailbox.objects.filter(domain=domain, deleted_at=None).count(),
         "deleted": access.deleted_mailboxes(request.user).filter(domain=domain).order_by("-deleted_at")[:SHOWN],
+        "aliases_deleted": access.deleted_aliases(request.user).filter(domain=domain)[:SHOWN],
     }  # fmt: skip
     return render(request, "mailboxes/domain.html", context, status=422 if form.errors else 200)
 
@@ -128,11 +130,11 @@ def alias_new(request: HttpRequest, domain: Domain) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def alias_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    """Where an alias leads; POST `delete` ends it."""
+    """Where an alias leads; POST `delete` deletes it."""
     alias = get_object_or_404(access.aliases_managed_by(request.user).select_related("domain"), pk=pk)
     if "delete" in request.POST:
-        hosting.end_alias(alias, actor=by(request))
-        messages.success(request, _("%(alias)s was deleted.") % {"alias": alias})
+        deleted_aliases.delete_alias(alias, now=timezone.now(), actor=by(request))
+        _say_deleted(request, alias, reverse("alias_restore", args=[alias.pk]))
         return redirect("domain", alias.domain_id)
     stored = {"targets": "\n".join(services.targets_of(alias)), "is_active": alias.is_active}
     sees_all = access.is_support(request.user)
@@ -146,8 +148,29 @@ def alias_edit(request: HttpRequest, pk: int) -> HttpResponse:
             services.change_alias(alias, is_active=form.cleaned_data["is_active"], actor=by(request))
             messages.success(request, _("Saved."))
             return redirect("domain", alias.domain_id)
-    context = {"form": form, "domain": alias.domain, "alias": alias}
+    context = {"form": form, "domain": alias.domain, "alias": alias, "days": hosting.grace_days()}
     return render(request, "mailboxes/alias.html", context, status=422 if form.errors else 200)
+
+
+def _say_deleted(request: HttpRequest, row: Alias | Mailbox, undo: str) -> None:
+    """With a button that takes it back: base.html."""
+    words = _("%(row)s was deleted. It can be taken back for %(days)s days.")
+    messages.success(request, words % {"row": row, "days": hosting.grace_days()}, extra_tags=undo)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def alias_restore(request: HttpRequest, pk: int) -> HttpResponse:
+    """POST takes a deleted alias back. A GET (a sign-in that came in between leads here) shows the domain."""
+    row = get_object_or_404(access.deleted_aliases(request.user).select_related("domain"), pk=pk)
+    if request.method == "POST":
+        try:
+            deleted_aliases.restore_alias(row, actor=by(request))
+        except MailboxesError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, _("%(alias)s is back, with its targets.") % {"alias": row})
+    return redirect("domain", row.domain_id)
 
 
 @of_mailbox
@@ -174,8 +197,7 @@ def mailbox_delete(request: HttpRequest, mailbox: Mailbox) -> HttpResponse:
     if request.method != "POST":
         return render(request, "mailboxes/delete.html", {"mailbox": mailbox, "days": hosting.grace_days()})
     hosting.delete_mailbox(mailbox, now=timezone.now(), actor=by(request))
-    words = _("%(mailbox)s was deleted. It can be taken back for %(days)s days.")
-    messages.success(request, words % {"mailbox": mailbox, "days": hosting.grace_days()})
+    _say_deleted(request, mailbox, reverse("mailbox_restore", args=[mailbox.pk]))
     return redirect("domain", mailbox.domain_id)
 
 

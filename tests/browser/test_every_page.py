@@ -21,7 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver, reverse
 from playwright.sync_api import Page
 
-from mailboxes import profiles
+from mailboxes import deleted_aliases, profiles, services
 from mailboxes.domain_dns import checking
 from mailboxes.domain_dns.records import State
 from mailboxes.models import Alias, AliasTarget, Customer, Domain, DomainClaim, Mailbox, User
@@ -44,7 +44,7 @@ NO_PAGE = {
     "account_set_password", "mfa_authenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
     "batch_result", "mailbox_file", "support_message_file", "support_note",
     "mfa_deactivate_totp", "mfa_edit_webauthn", "mfa_remove_webauthn", "mfa_view_recovery_codes",
-    "mfa_generate_recovery_codes", "mfa_download_recovery_codes", "mailbox_restore", "mailbox_suspend",
+    "mfa_generate_recovery_codes", "mfa_download_recovery_codes", "mailbox_restore", "alias_restore", "mailbox_suspend",
     "mailbox_profile", "program_link_profile", "autoconfig", "autoconfig_well_known", "autodiscover",
     "autodiscover_json", "autodiscover_json_v1",
 }  # fmt: skip
@@ -149,6 +149,9 @@ def _of_the_responder(row: Responder) -> dict[str, dict[str, Any]]:
 def _of_the_company(mailbox: Mailbox, company: Customer, now: datetime) -> dict[str, dict[str, Any]]:
     alias = Alias.objects.create(domain=mailbox.domain, local_part="biuro")
     AliasTarget.objects.create(alias=alias, mailbox=mailbox)
+    for address in ("dawny@firma.example", f"{'d' * 60}@firma.example"):
+        gone = services.add_alias(address, [mailbox.address, f"{'x' * 60}@elsewhere.example"])
+        deleted_aliases.delete_alias(gone, now=now, actor=None)
     claim = DomainClaim.objects.create(
         customer=company, name="nowa.example", token="x" * 32, created_at=now, next_check_at=now
     )

@@ -168,9 +168,17 @@ def test_the_life_of_a_mailbox(mailbox: Mailbox) -> None:
     assert "anna@firma.example\tjan@elsewhere.example" in run("alias", "list")
     run("alias", "delete", "anna@firma.example")
     assert run("alias", "list") == ""
+    assert run("alias", "list", "--deleted").startswith("anna@firma.example\tjan@elsewhere.example\tdeleted 20")
+    told = json.loads(run("alias", "list", "--deleted", "--domain", "firma.example", "--json"))
+    assert (told["address"], told["targets"]) == ("anna@firma.example", ["jan@elsewhere.example"])
+    run("alias", "restore", "anna@firma.example")
+    assert run("alias", "list") == "anna@firma.example\tjan@elsewhere.example\n"
+    run("alias", "delete", "anna@firma.example")
     for arguments in (
         ["mailbox", "suspend", "nikt@firma.example"], ["mailbox", "quota", "anna.nowak@firma.example", "-5"],
         ["mailbox", "rename", "anna.nowak@firma.example", "a b"], ["alias", "delete", "nikt@firma.example"],
+        ["alias", "restore", "nikt@firma.example"],
+        ["alias", "restore", "nobody"],
         ["alias", "set", "anna@firma.example", "x"],
     ):  # fmt: skip
         with pytest.raises(CommandError) as error:

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mailboxes import customers, devices, hosting, second_factor, services
+from mailboxes import customers, deleted_aliases, devices, hosting, second_factor, services
 from mailboxes.domain_dns import claims
 from mailboxes.files import address_files
 from mailboxes.foreign_hashes import Taken
@@ -97,8 +97,14 @@ DEEDS: dict[str, Callable[[Mailbox, By], Any]] = {
     "change_alias": lambda one, by: services.change_alias(
         services.add_alias("biuro@firma.example", ["x@y.example"]), is_active=False, actor=by
     ),
-    "end_alias": lambda one, by: hosting.end_alias(
-        services.add_alias("biuro@firma.example", ["x@y.example"]), actor=by
+    "delete_alias": lambda one, by: deleted_aliases.delete_alias(
+        services.add_alias("biuro@firma.example", ["x@y.example"]), now=timezone.now(), actor=by
+    ),
+    "restore_alias": lambda one, by: deleted_aliases.restore_alias(
+        deleted_aliases.delete_alias(
+            services.add_alias("biuro@firma.example", ["x@y.example"]), now=timezone.now(), actor=None
+        ),
+        actor=by,
     ),
     "set_domain": lambda one, by: hosting.set_domain(one.domain, actor=by, quota_mb=100),
     "suspend": lambda one, by: hosting.suspend(one, now=timezone.now(), actor=by),

@@ -47,7 +47,28 @@ def test_she_makes_changes_and_deletes_an_alias(as_boss: Client, boss: User, dom
     assert alias.targets.get(mailbox__isnull=False).is_own_address  # what the owner said stays
     as_boss.post(page, {"delete": "1"})
     assert not Alias.objects.exists()
-    assert LogLine.objects.filter(actor=boss).count() == 4
+    assert LogLine.objects.filter(actor=boss).count() == 5
+
+
+def test_what_she_deleted_is_undone_by_a_button(as_boss: Client, mailbox: Mailbox, domain: str) -> None:
+    alias = services.add_alias("biuro@firma.example", [mailbox.address])
+    page = as_boss.post(reverse("alias_edit", args=[alias.pk]), {"delete": "1"}, follow=True)
+    undo = reverse("alias_restore", args=[alias.pk])
+    assert page.text.count(f'action="{undo}"') == 2  # in the message, and among what was deleted
+    assert as_boss.get(undo)["Location"] == domain  # a GET changes nothing
+    assert not Alias.objects.exists()
+    assert "is back, with its targets" in as_boss.post(undo, follow=True).text
+    assert targets(Alias.objects.get()) == ["anna@firma.example"]
+    assert as_boss.post(undo).status_code == 404  # twice
+
+
+def test_an_address_that_is_taken_is_told_kindly(as_boss: Client, mailbox: Mailbox, domain: str) -> None:
+    alias = services.add_alias("biuro@firma.example", [mailbox.address])
+    as_boss.post(reverse("alias_edit", args=[alias.pk]), {"delete": "1"})
+    services.add_mailbox("biuro@firma.example")
+    page = as_boss.post(reverse("alias_restore", args=[alias.pk]), follow=True)
+    assert "was given to somebody else meanwhile" in page.text
+    assert not Alias.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,19 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
-from mailboxes import profiles
-from mailboxes.models import Alias, Customer, Delegation, Domain, DomainClaim, DomainHealth, Mailbox, SendingStop, User
+from mailboxes import deleted_aliases, profiles, services
+from mailboxes.models import (
+    Alias,
+    Customer,
+    Delegation,
+    DeletedAlias,
+    Domain,
+    DomainClaim,
+    DomainHealth,
+    Mailbox,
+    SendingStop,
+    User,
+)
 from responders import calendars, notices
 from responders.models import (
     Batch,
@@ -120,6 +131,7 @@ WANTED = {
     "domain_signing": "L---+-+++L L---+-+++L",
     "alias_new": "L---+-+++L L---+-+++L",
     "alias_edit": "L---+-+++L L---+-+++L",
+    "alias_restore": "L---+-+++L L---+-+++L",
     "delegations": "L+--+-+++L L+--+-WWWL",
     "delegation_end": "L+--+-+++L L+--+-WWWL",
     "set_language": "mmmmmmmmmm ++++++++++",
@@ -171,6 +183,7 @@ MODELS = {
     "mailboxes": {
         "user": (LEADS, ADMINS), "customer": (LEADS, ADMINS), "domain": (LEADS, ADMINS), "mailbox": (LEADS, ADMINS),
         "delegation": (LEADS, ADMINS), "dkimkey": (LEADS, NONE), "alias": (LEADS, ADMINS),
+        "deletedalias": (LEADS, NONE),
         "aliastarget": (LEADS, ADMINS), "logline": (LEADS, NONE), "domainclaim": (LEADS, NONE),
         "domainhealth": (LEADS, NONE), "domainrecord": (LEADS, NONE), "domainrecordchange": (LEADS, NONE),
         "apppassword": (LEADS, NONE), "sendingstop": (LEADS, NONE),
@@ -217,6 +230,8 @@ class World:
 
     def arguments(self, route: str) -> list[Any]:
         """What stands in the address: of Anna's mailbox."""
+        if route == "aliases/<int:pk>/restore/":
+            return [DeletedAlias.objects.get().pk]
         if route.startswith("domains/claims/"):
             return [DomainClaim.objects.get().pk]
         if route.startswith(("domains/", "aliases/")):
@@ -276,6 +291,8 @@ def world(mailbox: Mailbox, standing_reply: Responder, anna: User, support: User
     Domain.objects.create(name="cudza.example", customer=theirs)
     mailbox.domain.dkim_keys.create(selector="x", algorithm="rsa")
     Alias.objects.create(domain=mailbox.domain, local_part="biuro")
+    gone = services.add_alias("dawny@firma.example", ["jan@elsewhere.example"])
+    deleted_aliases.delete_alias(gone, now=database_now(), actor=None)
 
     def person(name: str, group: str = "", **options: Any) -> User:
         user = User.objects.create_user(f"{name}@{name}.example", PASSWORD, **options)

@@ -1,12 +1,13 @@
-"""`manage.py alias add|set|receives|delete|list`: aliases from the command line."""
+"""`manage.py alias add|set|receives|delete|restore|list`: aliases from the command line."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
 
-from mailboxes import command_line, hosting
+from mailboxes import command_line, deleted_aliases
 from mailboxes.log import COMMAND
-from mailboxes.models import Alias
+from mailboxes.models import Alias, DeletedAlias
 from mailboxes.services import add_alias, change_alias, check_target, set_targets, targets_of
 
 
@@ -25,14 +26,18 @@ class Command(BaseCommand):
         receives = actions.add_parser("receives", help="whether it receives mail")
         receives.add_argument("alias")
         receives.add_argument("wanted", choices=["yes", "no"])
-        actions.add_parser("delete", help="end an alias").add_argument("alias")
+        delete = actions.add_parser("delete", help="no mail from now on; MAILBOX_GRACE_DAYS to take it back")
+        delete.add_argument("alias")
+        actions.add_parser("restore", help="take back what was deleted").add_argument("alias")
         listing = actions.add_parser("list", help="every alias and where it leads")
         listing.add_argument("--domain", help="of this domain only")
+        listing.add_argument("--deleted", action="store_true", help="those that may be taken back")
         listing.add_argument("--json", action="store_true", help="a JSON object a line")
 
     def handle(self, *args: Any, **options: Any) -> None:
         own = {
-            "add": self._add, "set": self._set, "receives": self._receives, "delete": self._delete, "list": self._list,
+            "add": self._add, "set": self._set, "receives": self._receives, "delete": self._delete,
+            "restore": self._restore, "list": self._list,
         }  # fmt: skip
         own[options["action"]](options)
 
@@ -50,8 +55,14 @@ class Command(BaseCommand):
 
     def _delete(self, options: dict[str, Any]) -> None:
         alias = command_line.alias(options["alias"])
-        hosting.end_alias(alias, actor=COMMAND)
+        deleted_aliases.delete_alias(alias, now=timezone.now(), actor=COMMAND)
         self.stdout.write(f"{alias.address} deleted")
+
+    def _restore(self, options: dict[str, Any]) -> None:
+        row = command_line.deleted_alias(options["alias"])
+        with command_line.plainly():
+            deleted_aliases.restore_alias(row, actor=COMMAND)
+        self.stdout.write(f"{row.address} taken back")
 
     def _add(self, options: dict[str, Any]) -> None:
         create = options["create_domain"]
@@ -61,6 +72,9 @@ class Command(BaseCommand):
         self.stdout.write(f"{alias.address} added")
 
     def _list(self, options: dict[str, Any]) -> None:
+        if options["deleted"]:
+            self._list_deleted(options)
+            return
         aliases = Alias.objects.order_by("address").prefetch_related("targets__mailbox")
         if options["domain"]:
             aliases = aliases.filter(domain__name=command_line.domain(options["domain"]).name)
@@ -74,6 +88,17 @@ class Command(BaseCommand):
             else:
                 state = "" if alias.is_active else "off"
                 self.stdout.write(f"{alias.address}\t{' '.join(targets)}\t{state}".rstrip())
+
+    def _list_deleted(self, options: dict[str, Any]) -> None:
+        rows = DeletedAlias.objects.order_by("domain", "local_part", "deleted_at")
+        if options["domain"]:
+            rows = rows.filter(domain__name=command_line.domain(options["domain"]).name)
+        for row in rows.iterator(chunk_size=1000):
+            if options["json"]:
+                told = {"address": row.address, "targets": row.led_to, "is_active": row.is_active}
+                self.stdout.write(command_line.as_line(told | {"deleted_at": row.deleted_at}))
+            else:
+                self.stdout.write(f"{row.address}\t{' '.join(row.led_to)}\tdeleted {row.deleted_at:%Y-%m-%d}")
 
 
 def _check(targets: list[str]) -> None:
