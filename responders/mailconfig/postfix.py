@@ -23,11 +23,13 @@ DOMAIN_OF_KEY = KEY.replace("%s", "%d")
 RESULT = "convert_from(convert_to(result, 'UTF8'), current_setting('client_encoding'))"
 SMTPD = """{listen} inet n    -       n       -       -       smtpd
     -o smtpd_client_restrictions=
+    -o max_idle=5s
     -o {filter}"""
 # In front of smtpd: who talks before being spoken to, or is on a block list, gets no further (postscreen(8)).
 POSTSCREEN = """{listen} inet n    -       n       -       1       postscreen
 smtpd     pass  -       -       n       -       -       smtpd
     -o smtpd_client_restrictions=
+    -o max_idle=5s
     -o {filter}
 dnsblog   unix  -       -       n       -       0       dnsblog
 tlsproxy  unix  -       -       n       -       0       tlsproxy"""

@@ -20,6 +20,7 @@ from mailboxes.models import DkimKey, Domain
 from mailboxes.signing import dkim
 from responders.mailconfig.postfix import milter_lines
 from responders.services import database_now
+from tests.dns.name_server import Nsd
 from tests.lmtp.name_server import NameServer
 from tests.mta.conftest import PASSWORD, WORKER, Hosting
 from tests.mta.stack import OURS, ROOT, SPAM, Stack, message
@@ -83,7 +84,7 @@ def signing_key(hosting: Hosting, server: NameServer, algorithm: str = "rsa") ->
     return key
 
 
-def signed_by(source: bytes, server: NameServer) -> list[str]:
+def signed_by(source: bytes, server: NameServer | Nsd) -> list[str]:
     """The domain of every signature, each of them verified with what the name server says."""
     resolver = Resolver(configure=False)
     address, _colon, port = server.address.rpartition(":")
