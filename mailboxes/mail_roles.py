@@ -46,7 +46,9 @@ POSTFIX = MailRole(
             "responder_copy": frozenset({"address"}),
         }
     ),
-    calls=frozenset({"mail_lookup_aliases", "mail_lookup_copies", "mail_lookup_senders", "mail_sending"}),
+    calls=frozenset(
+        {"mail_lookup_aliases", "mail_lookup_copies", "mail_lookup_postmaster", "mail_lookup_senders", "mail_sending"}
+    ),
     connections=7 / 10,  # one a map in each proxymap: a flood, or a database that stalls, leaves some to all others
 )
 DOVECOT = MailRole(
@@ -60,7 +62,7 @@ DOVECOT = MailRole(
             "mail_app_passwords": frozenset({"address", "digest"}),
         }
     ),
-    calls=frozenset({"mail_lookup_sign_in"}),
+    calls=frozenset({"mail_lookup_sign_in", "mail_lookup_space"}),
     connections=1 / 3,  # ten for each Dovecot, and one for what tells it whom to forget
 )
 # What earlier versions made for both servers. It goes on working until each has a role of its own.

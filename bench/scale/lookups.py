@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+POSTMASTERS = ("postmaster", "abuse", "postmaster+dmarc")
 LARGE = 1_000  # rows: to read a table of so many from end to end is no look-up
 _QUESTION = re.compile(r"= \[\[(SELECT .*?)\]\]", re.DOTALL)  # in Lua
 _CONTINUED = re.compile(r"\\\n\s*|\n(?=[ \t])")
@@ -50,12 +51,13 @@ def rendered(folder: Path) -> list[Lookup]:
 
 
 def _of_signing_in(script: Path) -> list[Lookup]:
-    """The two questions of the script, with Dovecot's names for what is put in: the address, the password's digest."""
+    """The three questions of the script, with Dovecot's names for what is put in: address, digest of the password."""
     asked = [
         text.replace("%s", "%Lu", 1).replace("%s", "%{sha256:password}")
         for text in _QUESTION.findall(script.read_text())
     ]
-    return [Lookup(name, text) for name, text in zip(("dovecot password", "dovecot mailbox"), asked, strict=True)]
+    names = ("dovecot password", "dovecot mailbox", "dovecot space")
+    return [Lookup(name, text) for name, text in zip(names, asked, strict=True)]
 
 
 def _setting(path: Path, name: str) -> str:
@@ -131,6 +133,8 @@ def keys(connection: psycopg.Connection[Any], name: str, count: int = 50) -> lis
     if name == "domains":
         found = connection.execute("SELECT name FROM mailboxes_domain ORDER BY md5(name) LIMIT %s", [count]).fetchall()
         return [one for (one,) in found] + ["nobody.example"]
+    if name == "postmaster":
+        return [f"{whose}@{domain}" for domain in keys(connection, "domains", count // 3) for whose in POSTMASTERS]
     found = connection.execute(
         "(SELECT address FROM mailboxes_mailbox WHERE id <= 10000000 ORDER BY md5(address) LIMIT %(count)s)"
         " UNION ALL (SELECT address FROM mailboxes_alias ORDER BY md5(address) LIMIT %(count)s)"

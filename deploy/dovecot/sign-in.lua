@@ -89,6 +89,12 @@ local SIGN_IN = [[SELECT "user", password FROM mail_lookup_sign_in('%s', '%s')]]
 -- No space named: no limit.
 local MAILBOX = [[SELECT address, home, quota_mb FROM mail_mailboxes WHERE address = '%s']]
 
+-- Where mail to an address would lie in the end, and how much may: of an alias of one, of a catch-all, of whoever has left.
+-- Nobody's, where there are several, or where it leads out of the house.
+local SPACE = [[SELECT address, home, quota_mb FROM mail_lookup_space('%s')]]
+-- Who asks that: the service that answers Postfix at the door.
+local AT_THE_DOOR = "quota-status"
+
 -- Few enough that they fit into a process of Dovecot's beside what it has told already.
 local PAGE = 10000
 local ALL = "SELECT address FROM mail_mailboxes WHERE address > '%s' ORDER BY address LIMIT " .. PAGE
@@ -156,7 +162,8 @@ function auth_passdb_lookup(request)
 end
 
 function auth_userdb_lookup(request)
-  local answered, mailboxes = ask(MAILBOX, request:var_expand("%Lu"))
+  local question = request:var_expand("%s") == AT_THE_DOOR and SPACE or MAILBOX
+  local answered, mailboxes = ask(question, request:var_expand("%Lu"))
   if not answered then
     return dovecot.auth.USERDB_RESULT_INTERNAL_FAILURE, AWAY
   end

@@ -84,6 +84,8 @@ def values(options: Mapping[str, Any]) -> dict[str, str]:
         "AUTOREPLY_DOMAIN": checked.domain("AUTOREPLY_DOMAIN", settings.AUTOREPLY_DOMAIN),
         "AUTOREPLY_PATTERN": settings.AUTOREPLY_DOMAIN.replace(".", r"\."),
         "RECIPIENT_DELIMITER": settings.RECIPIENT_DELIMITER,
+        "DELIMITER_QUOTED": settings.RECIPIENT_DELIMITER.replace("%", "%%").replace("'", "''"),
+        "SUBADDRESS": _subaddress(settings.RECIPIENT_DELIMITER),
         "MESSAGE_SIZE_LIMIT": str(settings.MESSAGE_SIZE_LIMIT),
         "TLS": _tls(options),
         "DATABASE": database,
@@ -96,6 +98,11 @@ def values(options: Mapping[str, Any]) -> dict[str, str]:
         "DOMAIN_OF_KEY": DOMAIN_OF_KEY,
         "RESULT": RESULT,
     }
+
+
+def _subaddress(delimiter: str) -> str:
+    """What may follow the part before the @, for regexp_table(5)."""
+    return f"({re.escape(delimiter)}[^@]*)?".replace("/", "\\/") if delimiter else ""
 
 
 def _database(options: Mapping[str, Any]) -> str:

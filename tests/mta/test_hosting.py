@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from mailboxes import hosting as services
 from mailboxes.models import Domain, Mailbox
-from mailboxes.services import end_app_password, give_password, set_sending_limits, set_sign_in
+from mailboxes.services import end_app_password, give_password, set_sending_limits, set_sign_in, set_successor
 from responders.services import database_now
 from tests.mta.conftest import PASSWORD, Hosting
 from tests.mta.stack import Stack, message, until
@@ -72,19 +72,55 @@ def test_who_has_no_space_left_is_refused_at_the_door(stack: Stack, hosting: Hos
         assert b"STORAGE" in imap.getquotaroot("INBOX")[1][1][0]
 
 
-def test_who_has_no_space_left_is_refused_by_a_subaddress_too_and_by_an_alias_with_a_report(
+def fill(stack: Stack, sender: str, address: str) -> None:
+    """A megabyte of space, of which two letters leave too little for a third."""
+    Mailbox.objects.filter(address=address).update(quota_mb=1)
+    for number in range(1, 3):
+        assert refusal(stack, sender, address, size=400_000) == (250, b"")
+        stack.wait_until_stored(address, number)
+
+
+def test_who_has_no_space_left_is_refused_by_every_address_that_leads_there_alone(
     stack: Stack, hosting: Hosting, sender: str
 ) -> None:
-    """Dovecot is asked about the address as it was written, and an alias is none of its mailboxes."""
-    anna = hosting.mailbox("anna")
-    team = hosting.alias("team", anna)
-    Mailbox.objects.filter(address=anna).update(quota_mb=1)
-    for number in range(1, 3):
-        assert refusal(stack, sender, anna, size=400_000) == (250, b"")
-        stack.wait_until_stored(anna, number)
-    code, words = refusal(stack, sender, anna.replace("@", "+sklep@"), size=400_000)
-    assert (code, words[:5]) == (552, b"5.2.2")
-    assert refusal(stack, sender, team, size=400_000) == (250, b"")
+    anna, ewa = hosting.mailbox("anna"), hosting.mailbox("ewa")
+    ways = [
+        anna.replace("@", "+sklep@"), hosting.alias("team", anna), f"team+x@{hosting.domain}",
+        f"nikt@{hosting.domain}", f"nikt+x@{hosting.domain}", f"anna@{hosting.domain}",
+    ]  # fmt: skip
+    fill(stack, sender, anna)
+    services.rename(mailbox_of(anna), "anna.nowak", actor=None)
+    Domain.objects.filter(name=hosting.domain).update(catch_all=Mailbox.objects.get(local_part="anna.nowak"))
+    told = {way: refusal(stack, sender, way, size=400_000) for way in ways}
+    assert {(code, words[:5]) for code, words in told.values()} == {(552, b"5.2.2")}, told
+    assert refusal(stack, sender, ewa, size=400_000) == (250, b"")
+    assert refusal(stack, sender, hosting.alias("dwie", f"anna.nowak@{hosting.domain}", ewa)) == (250, b"")
+    stack.wait_until_stored(ewa, 2)
+    assert stack.sink.mail_for(sender) == []  # a short letter still fits
+
+
+def test_mail_of_somebody_who_left_asks_for_the_space_of_who_gets_it(
+    stack: Stack, hosting: Hosting, sender: str
+) -> None:
+    anna, ewa = hosting.mailbox("anna"), hosting.mailbox("ewa")
+    fill(stack, sender, anna)
+    set_successor(mailbox_of(anna), mailbox_of(ewa), database_now() - timedelta(days=1), actor=None)
+    until(lambda: refusal(stack, sender, anna, size=400_000) == (250, b""), "what was told a second ago is forgotten")
+    stack.wait_until_stored(ewa)
+    Mailbox.objects.filter(address=ewa).update(quota_mb=1)
+    until(lambda: refusal(stack, sender, anna, size=1_200_000)[0] == 552, "the successor's space counts")
+    assert len(stack.stored(anna)) == 2
+
+
+def test_an_alias_of_several_takes_what_one_of_them_has_no_space_for(
+    stack: Stack, hosting: Hosting, sender: str
+) -> None:
+    """The sender is told of the one; the others have the letter."""
+    anna, ewa = hosting.mailbox("anna"), hosting.mailbox("ewa")
+    group = hosting.alias("grupa", anna, ewa)
+    fill(stack, sender, anna)
+    assert refusal(stack, sender, group, size=400_000) == (250, b"")
+    stack.wait_until_stored(ewa)
     [report] = stack.sink.wait_for(sender)
     assert report.reverse_path == ""
     assert b"Status: 5.2.2" in report.content

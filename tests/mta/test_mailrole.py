@@ -66,16 +66,18 @@ def test_postfix_sees_no_password_and_dovecot_neither_aliases_nor_who_is_away() 
     assert not POSTFIX.reads.keys() & {"mail_accounts", "mail_app_passwords"}
     assert "mail_lookup_sign_in" not in POSTFIX.calls
     assert DOVECOT.reads.keys() == {"mail_mailboxes", "mail_accounts", "mail_app_passwords"}
-    assert DOVECOT.calls == {"mail_lookup_sign_in"}
+    assert DOVECOT.calls == {"mail_lookup_sign_in", "mail_lookup_space"}
 
 
 def test_it_calls_its_functions_and_not_those_of_the_other(reader: Reader, role: MailRole) -> None:
     calls = {
         "mail_lookup_aliases": "SELECT mail_lookup_aliases('a@b.example')",
         "mail_lookup_copies": "SELECT mail_lookup_copies('a@b.example')",
+        "mail_lookup_postmaster": "SELECT mail_lookup_postmaster('postmaster@b.example', '+', 'a@b.example')",
         "mail_lookup_senders": "SELECT mail_lookup_senders('a@b.example')",
         "mail_sending": "SELECT mail_sending('a@b.example', 1, 1)",
         "mail_lookup_sign_in": "SELECT mail_lookup_sign_in('a@b.example', '')",
+        "mail_lookup_space": "SELECT mail_lookup_space('a@b.example')",
     }
     assert calls.keys() == POSTFIX.calls | DOVECOT.calls
     for name, statement in calls.items():

@@ -8,7 +8,7 @@ from bench.scale.filling import Size, fill
 from tests.committed import begin_with_new_tables
 
 PAGES = 100  # of 8 KB; a table that is read from end to end has more
-SLOW_TO_PLAN = {"aliases", "copies", "senders", "dovecot password"}
+SLOW_TO_PLAN = {"aliases", "copies", "postmaster", "senders", "dovecot password", "dovecot space"}
 
 
 @pytest.fixture(scope="module")
