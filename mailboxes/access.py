@@ -6,9 +6,9 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from mailboxes.models import Alias, Customer, Delegation, DeletedAlias, Domain, DomainClaim, Mailbox, User
+from mailboxes.models import Alias, Customer, Delegation, DeletedAlias, Domain, DomainClaim, Mailbox, MailboxLink, User
 
 # Roles are groups. Each of them looks after every customer's mailboxes; what more they may do in the administration
 # is in the groups' permissions (responders/migrations/0013_roles.py).
@@ -110,20 +110,72 @@ def colleagues_of(mailbox: Mailbox) -> QuerySet[Mailbox]:
 
 def has_second_factor(user: AnyUser) -> bool:
     """Whether a password alone does not do for this account."""
-    factors = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
-    return bool(Authenticator.objects.filter(user_id=user.pk, type__in=factors).exists())
+    return bool(_factors().filter(user_id=user.pk).exists())
+
+
+def _factors() -> QuerySet[Authenticator]:
+    found: QuerySet[Authenticator] = Authenticator.objects.filter(
+        type__in=(Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+    )
+    return found
+
+
+def links_that_count() -> QuerySet[MailboxLink]:
+    """Mailboxes that people added to their sign-in, as long as what that rests on still holds.
+
+    The mailbox is the one's who proved it, who may sign in; and where that account has a second factor by now, it was
+    shown, and whoever has the link signs in with one, too: a link is no way around it. Staff have none: they open
+    mailboxes by their role, and leave a trace there.
+    """
+    of_owner, of_user = (Exists(_factors().filter(user_id=OuterRef(name))) for name in ("owner_id", "user_id"))
+    rests = MailboxLink.objects.filter(ended_at=None, mailbox__owner_id=F("owner_id"), owner__is_active=True)
+    no_staff = rests.filter(user__is_staff=False, user__is_superuser=False)
+    return no_staff.filter(~of_owner | (Q(with_second_factor=True) & of_user))
+
+
+def links_of(user: AnyUser) -> QuerySet[MailboxLink]:
+    """What the person added to their sign-in and did not end, whether it counts or not."""
+    return MailboxLink.objects.filter(user_id=user.pk or 0, ended_at=None, mailbox__deleted_at=None)
+
+
+def links_to_mailboxes_of(user: AnyUser) -> QuerySet[MailboxLink]:
+    """By whom else the person's own mailboxes are opened."""
+    return MailboxLink.objects.filter(ended_at=None, mailbox__in=own_mailboxes(user).order_by().values("pk"))
+
+
+def links_to_end(user: AnyUser) -> QuerySet[MailboxLink]:
+    """Those that the person may end: what they added, what leads to their own mailboxes or to those they manage."""
+    if not user.is_active or not user.is_authenticated:
+        return MailboxLink.objects.none()
+    managed = mailboxes_managed_by(user).order_by().values("pk")
+    theirs = Q(user_id=user.pk) | Q(mailbox__owner_id=user.pk) | Q(mailbox__in=managed)
+    return MailboxLink.objects.filter(theirs, ended_at=None)
+
+
+def may_link(user: AnyUser) -> bool:
+    """Whether the person may add mailboxes to their sign-in: not staff, whose roles open what they look after."""
+    return bool(user.is_authenticated and user.is_active) and not (user.is_staff or is_support(user))
+
+
+def is_linked(user: AnyUser, mailbox: Mailbox) -> bool:
+    """Whether the person opens the mailbox, which is another sign-in's, as its owner does."""
+    return may_link(user) and links_that_count().filter(user_id=user.pk or 0, mailbox=mailbox).exists()
 
 
 def mailboxes_of(user: AnyUser) -> QuerySet[Mailbox]:
-    """A person's own mailboxes and those delegated to them, whatever else they may open."""
-    return _among(user, _owned_by(user), _delegated_to(user))
+    """A person's own mailboxes, those they added to their sign-in and those delegated to them, whatever else they may
+    open.
+    """
+    return _among(user, _owned_by(user), _linked_to(user), _delegated_to(user))
 
 
 def mailboxes_visible_to(user: AnyUser) -> QuerySet[Mailbox]:
-    """The mailboxes a person may open: their own, those delegated to them or of their company; staff every one."""
+    """The mailboxes a person may open: their own, those they added to their sign-in, those delegated to them or of
+    their company; staff every one.
+    """
     if is_support(user):
         return Mailbox.objects.filter(deleted_at=None)
-    return _among(user, _owned_by(user), _delegated_to(user), _keys(mailboxes_managed_by(user)))
+    return _among(user, _owned_by(user), _linked_to(user), _delegated_to(user), _keys(mailboxes_managed_by(user)))
 
 
 @dataclass(frozen=True)
@@ -155,7 +207,7 @@ def mailboxes_to_delegate(user: AnyUser) -> QuerySet[Mailbox]:
     """Those whose care a person may hand on and take back: a delegate hands nothing on."""
     if is_support(user):
         return Mailbox.objects.filter(deleted_at=None)
-    return _among(user, _owned_by(user), _keys(mailboxes_managed_by(user)))
+    return _among(user, _owned_by(user), _linked_to(user), _keys(mailboxes_managed_by(user)))
 
 
 def _among(user: AnyUser, first: Keys, *others: Keys) -> QuerySet[Mailbox]:
@@ -171,6 +223,12 @@ def _owned_by(user: AnyUser) -> Keys:
     return _keys(Mailbox.objects.filter(owner_id=user.pk))
 
 
+def _linked_to(user: AnyUser) -> Keys:
+    """Nobody's, for staff."""
+    links = MailboxLink.objects.none() if not may_link(user) else links_that_count().filter(user_id=user.pk or 0)
+    return links.order_by().values("mailbox")
+
+
 def _delegated_to(user: AnyUser) -> Keys:
     return Delegation.objects.filter(user_id=user.pk or 0).order_by().values("mailbox")
 
@@ -181,7 +239,7 @@ def _keys(rows: QuerySet[Mailbox]) -> Keys:
 
 def may_delegate(user: AnyUser, mailbox: Mailbox) -> bool:
     """The same for one mailbox that the person may open."""
-    return mailbox.owner_id == user.pk or may_manage(user, mailbox)
+    return mailbox.owner_id == user.pk or may_manage(user, mailbox) or is_linked(user, mailbox)
 
 
 def may_send_copies(user: AnyUser, mailbox: Mailbox) -> bool:
@@ -207,7 +265,8 @@ def may_change_many(user: AnyUser) -> bool:
 def may_give_password(user: AnyUser, owner: User) -> bool:
     """Whether the person may set the sign-in of an owner: only where it opens nothing that is not theirs already.
 
-    What is blocked or deleted counts, too: it comes back, and the password with it.
+    What is blocked or deleted counts, too: it comes back, and the password with it. What the owner added to the sign-in
+    does not: it ends with the old password (services.end_secrets).
     """
     if owner.pk == user.pk or owner.is_staff or owner.is_superuser or not STAFF_GROUPS.isdisjoint(owner.group_names):
         return False
@@ -232,6 +291,16 @@ def may_make_sign_in(user: AnyUser, mailbox: Mailbox) -> bool:
     """
     owner = mailbox.owner or User.objects.filter(email=mailbox.address).first()
     return owner is None or may_give_password(user, owner)
+
+
+def may_part(user: AnyUser, mailbox: Mailbox) -> bool:
+    """Whether the person, who manages the mailbox, may give it a sign-in of its own where it shares its owner's: the
+    new one opens this mailbox alone. Not what belongs to somebody of the staff, but by staff.
+    """
+    owner = mailbox.owner
+    if owner is None or owner.email == mailbox.address:
+        return False
+    return is_support(user) or not (owner.is_staff or is_support(owner))
 
 
 def may_rename(user: AnyUser, mailbox: Mailbox) -> bool:

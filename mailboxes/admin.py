@@ -30,6 +30,7 @@ from mailboxes import (
     customers,
     deleted_aliases,
     hosting,
+    links,
     second_factor,
     services,
 )
@@ -42,6 +43,7 @@ from mailboxes.models import (
     Domain,
     LogLine,
     Mailbox,
+    MailboxLink,
     SendingCount,
     User,
 )
@@ -340,6 +342,12 @@ class MailboxAdmin(SuspensionAdmin, AddressAdmin):
         rest = [name for name in fields if name not in sorted_in]
         return [(title, {"fields": names}) for title, names in [*parts, (_("What the panel notes"), rest)] if names]
 
+    def save_model(self, request: HttpRequest, obj: Mailbox, form: Any, change: bool) -> None:
+        """Who showed the former owner's password has shown nothing of the new one's."""
+        super().save_model(request, obj, form, change)
+        if change and "owner" in form.changed_data:
+            links.end_of_mailbox(obj, actor=here(request))
+
     @admin.display(description=_("recipients, by ten minutes"))
     def recipients_of_late(self, row: Mailbox) -> str:
         """To how many its mail programs sent."""
@@ -398,6 +406,18 @@ class DelegationAdmin(PanelAdmin):
     search_fields = ("mailbox__address", "user__email")
     autocomplete_fields = ("mailbox", "user")
     readonly_fields = ("created_by",)
+
+
+@admin.register(MailboxLink)
+class MailboxLinkAdmin(ReadOnlyAdmin):
+    """Who opens whose mailbox; ended on the mailbox's settings page or by `mailbox unlink`."""
+
+    list_display = ("mailbox", "user", "made_at", "ended_at", "end")
+    list_filter = (("ended_at", EmptyFieldListFilter),)
+    list_select_related = ("mailbox", "user")
+    search_fields = ("mailbox__address", "user__email")
+    date_hierarchy = "made_at"
+    fields = ("mailbox", "user", "owner", "with_second_factor", "made_at", "place", "ended_at", "end")
 
 
 @admin.register(Alias)

@@ -21,6 +21,7 @@ LIMITS = {
     "place": "10/m/ip,100/h/ip",  # whatever account; IPv6 by its /64
     "place-and-account": "5/5m/key,20/h/key",
     "account": "100/h/key",  # guessers who come from everywhere
+    "linking": "30/h/key",  # mailboxes that one person adds to their sign-in, right passwords too
     "codes": "20/h/key",  # the same for codes of the second factor: short ones, tried by who knows the password
 }
 _SALT = "mailboxes.brake:"
@@ -47,6 +48,11 @@ def consume(request: HttpRequest, account: str, *, codes: bool = False) -> ratel
     usage.usage += _count(request, "place-and-account", f"{account} {ratelimit.get_ip(request)}").usage
     usage.usage += _count(request, "codes" if codes else "account", account).usage
     return usage
+
+
+def count_linking(request: HttpRequest, person: int) -> None:
+    """Count what one person tries, whatever comes of it: hashes cost time. Raises TooManyWrongPasswords."""
+    _count(request, "linking", str(person))
 
 
 def remember(request: HttpRequest, response: HttpResponse, account: str) -> None:

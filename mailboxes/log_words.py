@@ -27,6 +27,8 @@ WITH_MORE = (
     _("DKIM key made: %(what)s"), _("DKIM key signs: %(what)s"), _("DKIM key deleted: %(what)s"),
     _("brought in step with the clock: %(what)s"), _("purged: %(what)s"), _("lifted: %(what)s"),
     _("%(what)s looks after it no more"), _("turned: %(what)s"), _("a person was forgotten in %(what)s lines"),
+    _("opened by another sign-in, too: %(what)s"), _("opened by another sign-in no more: %(what)s"),
+    _("a sign-in of its own, no longer that of %(what)s"),
 )  # fmt: skip
 SUCCESSOR = _("successor: %(who)s from %(since)s")
 # Names of what is no field of the row's model.

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from mailboxes import addresses, foreign_hashes, hashers, passwords
+from mailboxes import addresses, foreign_hashes, hashers, links, passwords
 from mailboxes.log import Actor, difference, record
 from mailboxes.models import Alias, AliasTarget, AppPassword, Customer, Domain, Mailbox, User, validate_local_part
 
@@ -49,7 +49,7 @@ def add_mailbox(
         name=name,
         **{key: value for key, value in options.items() if value},
     )
-    mailbox.owner = _owner(f"{local_part}@{domain.name}", name, password)
+    mailbox.owner = _owner(f"{local_part}@{domain.name}", name, password, actor)
     refuse_taken(local_part, domain)
     _refuse_too_many(domain)
     _clean(mailbox)
@@ -201,15 +201,17 @@ def change_mailbox(mailbox: Mailbox, *, actor: Actor, **changes: Any) -> None:
         setattr(mailbox, name, value)
     mailbox.save(update_fields=list(changes))
     record(mailbox, words, actor)
+    if "owner" in changes:
+        links.end_of_mailbox(mailbox, actor=actor)
 
 
 @transaction.atomic
 def give_password(mailbox: Mailbox, *, now: datetime, actor: Actor) -> str:
     """A new password for the owner, made by chance; whoever is signed in as them is signed out. Returns it.
 
-    The passwords of mail programs and the calendar feed end, too: it may be that somebody else made them.
+    The passwords of mail programs, links and the calendar feed end, too: it may be that somebody else made them.
     """
-    owner = mailbox.owner or _owner(mailbox.address, mailbox.name, None)
+    owner = mailbox.owner or _owner(mailbox.address, mailbox.name, None, actor)
     if mailbox.owner_id is None:
         mailbox.owner = owner
         mailbox.save(update_fields=["owner"])
@@ -223,9 +225,12 @@ def give_password(mailbox: Mailbox, *, now: datetime, actor: Actor) -> str:
 
 @transaction.atomic
 def end_secrets(owner: User, *, now: datetime, actor: Actor) -> None:
-    """Of what was made with the old password nothing opens any more: passwords of mail programs, the calendar feed."""
+    """Of what was made with the old password nothing opens any more: passwords of mail programs, the calendar feed,
+    links to the person's mailboxes and of others to the person's sign-in.
+    """
     owner.password_given_at = now
     owner.save(update_fields=["password_given_at"])
+    links.end_of_person(owner, actor=actor)
     for row in owner.app_passwords.select_related("mailbox"):
         end_app_password(row, actor=actor)
 
@@ -253,6 +258,7 @@ def take_password(
     owner.password = hashers.stored_form(taken)
     owner.save(update_fields=["password"])
     record(mailbox, f"password of {owner.email} taken over", actor)
+    links.end_of_person(owner, actor=actor)
     return True
 
 
@@ -283,7 +289,7 @@ def group_targets(mailbox: Mailbox) -> list[AliasTarget]:
     return list(targets.filter(Exists(others)))
 
 
-def _owner(address: str, name: str, password: str | None) -> User:
+def _owner(address: str, name: str, password: str | None, actor: Actor) -> User:
     user = User.objects.filter(email=address).first() or User(email=address, name=name)
     if password is not None:
         try:
@@ -291,6 +297,8 @@ def _owner(address: str, name: str, password: str | None) -> User:
         except ValidationError as error:
             raise MailboxesError(" ".join(error.messages)) from error
         user.set_password(password)
+        if user.pk is not None:
+            links.end_of_person(user, actor=actor)
     elif user.pk is None:
         user.set_unusable_password()
     user.save()

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from mailboxes import deleted_aliases, devices, hosting
+from mailboxes import deleted_aliases, devices, hosting, link_notices, links
 from mailboxes.domain_dns import checking, claims, turns
 from mailboxes.domain_dns import notices as dns_notices
 from mailboxes.models import Domain
@@ -26,6 +26,13 @@ def purge_deleted_mailboxes() -> int:
     """Delete for good the mailboxes and aliases that were deleted MAILBOX_GRACE_DAYS ago."""
     now = timezone.now()
     return hosting.purge_deleted(now) + deleted_aliases.purge_aliases(now)
+
+
+@shared_task
+def tell_of_links() -> int:
+    """Tell the one side of a link what the other did, and forget those that ended long ago; return how many mails."""
+    links.forget_ended(timezone.now())
+    return link_notices.tell(timezone.now())
 
 
 @shared_task

@@ -8,7 +8,16 @@ from allauth.mfa.base import views as factors
 from allauth.mfa.recovery_codes import views as codes
 from django.urls import path
 
-from mailboxes.pages import company_views, dns_views, file_views, hosting_views, programs_views, signing_views, views
+from mailboxes.pages import (
+    company_views,
+    dns_views,
+    file_views,
+    hosting_views,
+    link_views,
+    programs_views,
+    signing_views,
+    views,
+)
 
 RECOVERY_CODES = "account/second-factor/recovery-codes/"
 
@@ -57,6 +66,11 @@ urlpatterns = [
     path("account/devices/", views.device_list, name="usersessions_list"),
     path("account/devices/<int:pk>/end/", views.device_end, name="device_end"),
     path("account/devices/end-others/", views.device_end_others, name="device_end_others"),
+    path("account/mailboxes/", link_views.account_links, name="account_links"),
+    path("account/mailboxes/second-step/", link_views.link_second_step, name="link_second_step"),
+    path("account/mailboxes/links/<int:pk>/end/", link_views.link_end, name="link_end"),
+    path("account/mailboxes/<int:pk>/password/", link_views.own_sign_in, name="own_sign_in"),
+    path("linked/<str:token>/end/", link_views.link_end_by_mail, name="link_end_by_mail"),
     path("account/second-factor/", views.factor_list, name="mfa_index"),
     path("account/second-factor/app/", views.set_up_app, name="mfa_activate_totp"),
     path("account/second-factor/app/remove/", views.remove_app, name="mfa_deactivate_totp"),

@@ -70,6 +70,8 @@ def _account(plain: str) -> dict[str, Any] | None:
     columns = ["email", "name", "language", "is_active", "date_joined", "last_login"]
     return {name: getattr(user, name) for name in columns} | {
         "mailboxes": list(Mailbox.objects.filter(owner=user).values("address", "name", "language", "time_zone")),
+        "linked": list(user.links.values("mailbox__address", "made_at", "place", "ended_at")),
+        "linked_by_others": list(user.links_to_theirs.values("mailbox__address", "user__email", "made_at", "ended_at")),
         "looks_after": list(user.delegations.values("mailbox__address", "created_at")),
         "responders": list(Responder.objects.filter(mailbox__owner=user).values("subject", "text_body", "created_at")),
         "drafts": list(user.drafts.values("began_at", "changed_at", "mailbox__address", "typed")),

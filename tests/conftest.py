@@ -130,6 +130,7 @@ def roles(db: None) -> None:
         import_module("responders.migrations.0019_roles_of_settings").add_rights(apps, editor)
         import_module("responders.migrations.0023_roles_of_dkim").add_rights(apps, editor)
         import_module("responders.migrations.0030_roles_of_the_log").add_rights(apps, editor)
+        import_module("responders.migrations.0043_roles_of_links").add_rights(apps, editor)
 
 
 @pytest.fixture

@@ -163,6 +163,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 50},
     },
+    "tell-of-links": {
+        "task": "mailboxes.tasks.tell_of_links",
+        "schedule": 60.0,
+        "options": {"expires": 50},
+    },
     "delete-old-sending-counts": {
         "task": "mailboxes.tasks.delete_old_sending_counts",
         "schedule": 3600.0,

@@ -24,6 +24,9 @@ from mailboxes.models.hosting import (
     validate_domain_name,
     validate_local_part,
 )
+from mailboxes.models.links import (
+    MailboxLink,
+)
 from mailboxes.models.log import (
     LogLine,
     Way,
@@ -62,6 +65,7 @@ __all__ = [
     "DomainRecordChange",
     "LogLine",
     "Mailbox",
+    "MailboxLink",
     "SendingCount",
     "SendingStop",
     "User",

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from mailboxes import access, passwords, services
+from mailboxes import access, own_sign_ins, passwords, services
 from mailboxes.log import by, log_of
 from mailboxes.models import Mailbox
 from mailboxes.pages.company_forms import MailboxForm, NewMailboxForm
@@ -40,8 +40,8 @@ def mailbox_new(request: HttpRequest) -> HttpResponse:
 @login_required
 @sensitive_variables("password")
 def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
-    """Name, language, whether it receives mail; POST `give_password` makes the owner a new one,
-    `end_succession` and `let_in` take back what was done for somebody who left.
+    """Name, language, whether it receives mail; POST `give_password` makes the owner a new one, `own_sign_in` parts it
+    from the owner's other mailboxes, `end_succession` and `let_in` take back what was done for somebody who left.
     """
     mailbox = get_object_or_404(
         access.mailboxes_managed_by(request.user).select_related("owner", "successor", "domain"), pk=pk
@@ -52,6 +52,9 @@ def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
             raise PermissionDenied
         password = services.give_password(mailbox, now=timezone.now(), actor=by(request))
         return _shown_once(request, mailbox, password)
+    may_part = access.may_part(request.user, mailbox)
+    if "own_sign_in" in request.POST:
+        return _part(request, mailbox, allowed=may_part)
     may_let_in = mailbox.owner is not None and access.may_let_in(request.user, mailbox.owner)
     if "end_succession" in request.POST or ("let_in" in request.POST and may_let_in):
         _let_back(request, mailbox)
@@ -65,9 +68,22 @@ def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("mailbox", mailbox.pk)
     context = {
         "form": form, "mailbox": mailbox, "may_give": may_give, "may_let_in": may_let_in, "is_support": is_support,
-        "log": log_of(mailbox),
+        "may_part": may_part, "log": log_of(mailbox),
+        "links": access.links_to_end(request.user).filter(mailbox=mailbox).select_related("user"),
     }  # fmt: skip
     return render(request, "mailboxes/settings.html", context, status=422 if form.errors else 200)
+
+
+def _part(request: HttpRequest, mailbox: Mailbox, *, allowed: bool) -> HttpResponse:
+    """A sign-in of its own, whose password is shown once."""
+    if not allowed:
+        raise PermissionDenied
+    try:
+        password = own_sign_ins.part_by_chance(mailbox, now=timezone.now(), actor=by(request))
+    except services.MailboxesError as error:
+        messages.error(request, str(error))
+        return redirect("mailbox_settings", mailbox.pk)
+    return _shown_once(request, mailbox, password)
 
 
 def _let_back(request: HttpRequest, mailbox: Mailbox) -> None:

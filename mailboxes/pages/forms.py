@@ -93,7 +93,18 @@ class PasswordForm(ChangePasswordForm):
         }
         for name, (label, help_text) in words.items():
             self.fields[name].label, self.fields[name].help_text = label, help_text
+        if others := _who_opens_mailboxes_of(self.user):
+            self.fields["keep_links"] = forms.BooleanField(
+                label=_("Let them go on"), required=False,
+                help_text=gettext("These sign-ins open a mailbox of yours, because they showed the present password: "
+                                  "%(others)s. Otherwise that ends now.") % {"others": ", ".join(others)},
+            )  # fmt: skip
         _without_placeholders(self)
+
+
+def _who_opens_mailboxes_of(user: User) -> list[str]:
+    rows = access.links_to_mailboxes_of(user).order_by("user__email").values_list("user__email", flat=True)
+    return list(rows.distinct())
 
 
 class _CodeField(forms.CharField):

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.i18n import set_language as set_language_cookie
 
-from mailboxes import access, devices, second_factor, services, time_zones
+from mailboxes import access, devices, links, second_factor, services, time_zones
 from mailboxes.log import by
 from mailboxes.models import User
 from mailboxes.pages.forms import LanguageForm
@@ -39,6 +39,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         "language_form": LanguageForm(initial={"language": user.language}),
         "mailboxes": list(mailboxes[:MAILBOXES_SHOWN]),
         "device_count": len(_devices(request)),
+        "added_count": access.links_of(user).count(),
+        "others_count": access.links_to_mailboxes_of(user).count(),
     }
     return render(request, "account/overview.html", context)
 
@@ -107,6 +109,8 @@ class ChangePassword(account.PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
+        if not form.cleaned_data.get("keep_links"):
+            links.end_of_owner(_person(self.request), actor=by(self.request))
         devices.end_others(_person(self.request), this=self.request.session.session_key, actor=by(self.request))
         return response
 

@@ -105,7 +105,10 @@ def delegations(request: HttpRequest, pk: int) -> HttpResponse:
         words = {"person": person.get_full_name(), "mailbox": mailbox}
         messages.success(request, _("%(person)s now looks after %(mailbox)s, too.") % words)
         return redirect("delegations", mailbox.pk)
-    context = {"form": form, "mailbox": mailbox, "delegations": mailbox.delegations.select_related("user")}
+    context = {
+        "form": form, "mailbox": mailbox, "delegations": mailbox.delegations.select_related("user"),
+        "links": access.links_to_end(request.user).filter(mailbox=mailbox).select_related("user"),
+    }  # fmt: skip
     return render(request, "mailboxes/delegations.html", context, status=422 if form.errors else 200)
 
 

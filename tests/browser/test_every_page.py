@@ -21,10 +21,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver, reverse
 from playwright.sync_api import Page
 
-from mailboxes import deleted_aliases, profiles, services
+from mailboxes import deleted_aliases, links, profiles, services
 from mailboxes.domain_dns import checking
 from mailboxes.domain_dns.records import State
-from mailboxes.models import Alias, AliasTarget, Customer, Domain, DomainClaim, Mailbox, User
+from mailboxes.models import Alias, AliasTarget, Customer, Domain, DomainClaim, Mailbox, MailboxLink, User
 from mailboxes.signing import dkim
 from responders import calendars, notices
 from responders.many import batches
@@ -46,7 +46,7 @@ NO_PAGE = {
     "mfa_deactivate_totp", "mfa_edit_webauthn", "mfa_remove_webauthn", "mfa_view_recovery_codes",
     "mfa_generate_recovery_codes", "mfa_download_recovery_codes", "mailbox_restore", "alias_restore", "mailbox_suspend",
     "mailbox_profile", "program_link_profile", "autoconfig", "autoconfig_well_known", "autodiscover",
-    "autodiscover_json", "autodiscover_json_v1",
+    "autodiscover_json", "autodiscover_json_v1", "link_end", "link_second_step",
 }  # fmt: skip
 # Those with keys and codes stand in test_account.py, which sets the factors up.
 OF_OWNER = {
@@ -56,7 +56,7 @@ OF_OWNER = {
     "mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate", "account_logout", "mailbox_new",
     "mailbox_settings", "mailbox_rename", "mailbox_delete", "app_passwords", "address_import", "domains", "domain",
     "alias_new", "alias_edit", "domain_signing", "mailbox_programs",
-    "domain_new", "domain_claim", "domain_dns",
+    "domain_new", "domain_claim", "domain_dns", "account_links", "own_sign_in",
 }  # fmt: skip
 OF_STAFF = {
     "batches", "batch_new", "batch", "support_why",
@@ -64,7 +64,7 @@ OF_STAFF = {
     "support_domain", "support_messages", "support_message",
 }  # fmt: skip
 OF_ADMINISTRATOR = {"customer_import", "domain_import"}
-OF_NOBODY = {"account_login", "account_inactive", "change_undo", "responder_end", "program_link"}
+OF_NOBODY = {"account_login", "account_inactive", "change_undo", "responder_end", "program_link", "link_end_by_mail"}
 MAX_OCTETS = 100 * 1024
 NO_QUESTIONS = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "SELECT set_config")
 
@@ -89,10 +89,12 @@ def paths(
     Refusal.objects.create(address="jan@example.com", refused_at=now, words="5.1.1 no such person")
     HelpVote.objects.create(user=anna, slug="what", is_helpful=False, comment="Za mało")
     _keys_and_checks_of_its_dns(mailbox.domain, now)
+    shared, link = _linked(mailbox, anna, now)
     special = _of_the_responder(standing_reply) | _of_the_company(mailbox, company, now) | {
         "batch_new": {"kind": "set"}, "batch": {"pk": _batch(support, now).pk},
         "help_article": {"slug": "what-to-write"}, "calendar_feed": {"token": calendars.make_feed(anna)},
         "support_message": {"pk": Decision.objects.order_by("pk")[0].pk},
+        "own_sign_in": {"pk": shared.pk}, "link_end_by_mail": {"token": _token(links.end_link(link), -3)},
         "program_link": {"token": _token(profiles.link_for(mailbox))},
     }  # fmt: skip
     routes = dict(addresses(get_resolver()))
@@ -161,9 +163,18 @@ def _of_the_company(mailbox: Mailbox, company: Customer, now: datetime) -> dict[
     }  # fmt: skip
 
 
-def _token(link: str) -> str:
+def _token(link: str, place: int = -2) -> str:
     """Of a signed link."""
-    return link.split("/")[-2]
+    return link.split("/")[place]
+
+
+def _linked(mailbox: Mailbox, anna: User, now: datetime) -> tuple[Mailbox, MailboxLink]:
+    """A mailbox that shares Anna's password; another that she linked; somebody who linked hers."""
+    shared = Mailbox.objects.create(domain=mailbox.domain, local_part="info", owner=anna)
+    ewa = User.objects.create_user("ewa.kowalska-przybylska@firma.example", PASSWORD)
+    box = Mailbox.objects.create(domain=mailbox.domain, local_part="ewa.kowalska-przybylska", owner=ewa)
+    MailboxLink.objects.create(user=anna, mailbox=box, owner=ewa, made_at=now)
+    return shared, MailboxLink.objects.create(user=ewa, mailbox=mailbox, owner=anna, made_at=now, place="192.0.2.1")
 
 
 def _batch(agent: User, now: datetime) -> Batch:

@@ -132,3 +132,24 @@ def test_a_mailbox_without_an_owner_has_no_sign_in(mailbox: Mailbox) -> None:
     Mailbox.objects.update(owner=None)
     with pytest.raises(CommandError, match="has no owner"):
         run("mailbox", "sign-in", mailbox.address, "no")
+
+
+def test_links_are_listed_and_ended(mailbox: Mailbox, anna: User) -> None:
+    jan = User.objects.create_user("jan@firma.example")
+    mailbox.links.create(user=jan, owner=anna, made_at=timezone.now())
+    told = json.loads(run("mailbox", "links", mailbox.address, "--json"))
+    assert (told["user_email"], told["counts"], told["end"]) == (jan.email, True, "")
+    assert run("mailbox", "links", mailbox.address).split("\t")[::2] == [jan.email, "open\n"]
+    run("mailbox", "unlink", mailbox.address, jan.email)
+    assert run("mailbox", "links", mailbox.address).endswith("\tmanager\n")
+    with pytest.raises(CommandError, match="is not linked"):
+        run("mailbox", "unlink", mailbox.address, jan.email)
+
+
+def test_a_mailbox_gets_a_sign_in_of_its_own_that_is_printed(mailbox: Mailbox, anna: User) -> None:
+    info = Mailbox.objects.create(domain=mailbox.domain, local_part="info", owner=anna)
+    password = run("mailbox", "own-sign-in", info.address).strip()
+    assert User.objects.get(email=info.address).check_password(password)
+    assert told_of(info.address)["owner_email"] == info.address
+    with pytest.raises(CommandError, match="already"):
+        run("mailbox", "own-sign-in", info.address)

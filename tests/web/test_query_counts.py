@@ -8,14 +8,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from mailboxes.models import Alias, AliasTarget, Delegation, Mailbox, User
+from mailboxes.models import Alias, AliasTarget, Delegation, Mailbox, MailboxLink, User
 from responders.models import Decision, HelpVote, Refusal, Responder, ResponderEvent
 from responders.services import database_now
 
 MOST = 12
 PAGES = [
     "mailbox_list", "mailbox", "try_it", "responder_new", "responder_edit", "calendar", "delegations", "notices",
-    "account", "mailbox_programs", "usersessions_list", "help", "help_article",
+    "account", "account_links", "mailbox_programs", "usersessions_list", "help", "help_article",
 ]  # fmt: skip
 PAGES_OF_STAFF = [
     "support", "support_domain", "support_why", "batches",
@@ -33,6 +33,7 @@ def grow(mailbox: Mailbox, count: int) -> None:
     for number in range(count):
         person = User.objects.create(email=f"u{first + number}@firma.example")
         Delegation.objects.create(mailbox=mailbox, user=person)
+        MailboxLink.objects.create(mailbox=mailbox, user=person, owner=owner, made_at=now)
         HelpVote.objects.create(user=person, slug="what", is_helpful=True, comment="x")
         alias = Alias.objects.create(domain=mailbox.domain, local_part=f"a{first + number}")
         for other in Mailbox.objects.all()[:2]:
@@ -65,7 +66,10 @@ def paths(mailbox: Mailbox, names: list[str]) -> dict[str, str]:
         "support_domain": [mailbox.domain_id],
         "domain_dns": [mailbox.domain_id],
     }
-    alone = {"mailbox_list", "calendar", "account", "usersessions_list", "help", "refusals", "help_feedback", "batches"}
+    alone = {
+        "mailbox_list", "calendar", "account", "account_links", "usersessions_list", "help", "refusals",
+        "help_feedback", "batches",
+    }  # fmt: skip
     query = {"support": "?q=m1", "support_messages": "?sender=jan@example.com"}
     found = {}
     for name in names:

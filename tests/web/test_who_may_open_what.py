@@ -22,7 +22,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
-from mailboxes import deleted_aliases, profiles, services
+from mailboxes import deleted_aliases, links, profiles, services
 from mailboxes.models import (
     Alias,
     Customer,
@@ -32,6 +32,7 @@ from mailboxes.models import (
     DomainClaim,
     DomainHealth,
     Mailbox,
+    MailboxLink,
     SendingStop,
     User,
 )
@@ -143,6 +144,11 @@ WANTED = {
     "account_change_password": "L++++++++L L++++++++L",
     "account_language": "L++++++++L L++++++++L",
     "account_time_zone": "L+-++-+++L L+-++-WWWL",
+    "account_links": "L++++++++L L+++++---L",
+    "link_second_step": "L++++++++L L++++++++L",
+    "link_end": "L++++++++L L+--+-+++L",
+    "own_sign_in": "LLLLLLLLLL LLLLLLLLLL",
+    "link_end_by_mail": "++++++++++ ++++++++++",
     "usersessions_list": "L++++++++L mmmmmmmmmm",
     "device_end": "L++++++++L L+-------L",
     "device_end_others": "L++++++++L L++++++++L",
@@ -186,7 +192,7 @@ MODELS = {
         "deletedalias": (LEADS, NONE),
         "aliastarget": (LEADS, ADMINS), "logline": (LEADS, NONE), "domainclaim": (LEADS, NONE),
         "domainhealth": (LEADS, NONE), "domainrecord": (LEADS, NONE), "domainrecordchange": (LEADS, NONE),
-        "apppassword": (LEADS, NONE), "sendingstop": (LEADS, NONE),
+        "apppassword": (LEADS, NONE), "sendingstop": (LEADS, NONE), "mailboxlink": (LEADS, NONE),
     },
     "responders": {
         "responder": (LEADS, ADMINS), "decision": (LEADS, NONE), "drawnbrake": (LEADS, NONE), "refusal": (LEADS, NONE),
@@ -248,6 +254,10 @@ class World:
             return [Mailbox.objects.get(local_part="dawna").pk]
         if route.endswith("delegates/<int:number>/end/"):
             return [self.mailbox.pk, Delegation.objects.get(user=self.people["delegate"]).pk]
+        if route.startswith("linked/"):
+            return [links.end_link(MailboxLink.objects.get()).split("/")[-3]]
+        if route == "account/mailboxes/links/<int:pk>/end/":
+            return [MailboxLink.objects.get().pk]
         if route == "account/devices/<int:pk>/end/":
             return [getattr(UserSession.objects.filter(user=self.people["owner"]).first(), "pk", 999_999)]
         return []
@@ -307,6 +317,7 @@ def world(mailbox: Mailbox, standing_reply: Responder, anna: User, support: User
     }  # fmt: skip
     Delegation.objects.create(mailbox=mailbox, user=people["delegate"])
     Delegation.objects.create(mailbox=mailbox, user=people["suspended"])
+    MailboxLink.objects.create(mailbox=mailbox, user=person("linker"), owner=anna, made_at=database_now())
     Mailbox.objects.create(domain=mailbox.domain, local_part="dawna", is_active=False, deleted_at=database_now())
     now = database_now()
     UserSession.objects.create(user=anna, ip="192.0.2.1", session_key="a-telephone")
@@ -432,3 +443,24 @@ def test_every_address_opens_for_those_whom_it_is_for_and_for_nobody_else(world:
         posts |= dict(zip(together, letters(together, "post", path), strict=True))
         found[name] = f"{letters(ROLES, 'get', path)} " + "".join(posts[role] for role in ROLES)
     assert found == WANTED | dict(of_models()) | ONLY_ADDED_TO
+
+
+# What the owner opens and whoever linked the mailbox does not: what opens the mail itself, and the owner's own account.
+NOT_BY_A_LINK = {"device_end"}
+
+
+@pytest.mark.usefixtures("a_quiet_log", "no_savepoint_for_each")
+def test_a_linked_sign_in_opens_what_the_owner_opens_of_the_mailbox(world: World) -> None:
+    owner, other = ROLES.index("owner"), ROLES.index("other")
+    routes = dict(addresses(get_resolver()))
+    wanted, found = {}, {}
+    client = Client()
+    client.force_login(User.objects.get(email="linker@linker.example"))
+    for name, letters in WANTED.items():
+        for method, column in zip(("get", "post"), letters.split(" "), strict=True):
+            if column[owner] != column[other]:  # it is about the mailbox
+                with taken_back():
+                    found[name, method] = outcome(getattr(client, method)(asked(world, name, routes[name])))
+                wanted[name, method] = column[other] if name in NOT_BY_A_LINK else column[owner]
+    assert len(found) > 20
+    assert found == wanted

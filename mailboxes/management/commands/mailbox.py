@@ -7,18 +7,19 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from mailboxes import access, command_line, hosting, services
+from mailboxes import access, command_line, hosting, links, own_sign_ins, services
 from mailboxes.log import COMMAND
-from mailboxes.models import MAX_QUOTA_MB, MAX_RECIPIENTS, MAX_REPLIES, Mailbox
+from mailboxes.models import MAX_QUOTA_MB, MAX_RECIPIENTS, MAX_REPLIES, Mailbox, MailboxLink
 
 # One address each: what is done, and how it is told.
 DONE = {
     "suspend": "suspended", "resume": "no longer suspended", "delete": "deleted, to be taken back by `restore`",
     "restore": "taken back", "rename": "renamed", "quota": "has another space", "set": "set",
     "purge": "deleted for good", "sign-in": "the owner's sign-in is as said",
-    "successor": "its mail goes where said",
+    "successor": "its mail goes where said", "unlink": "that sign-in opens it no more",
 }  # fmt: skip
 LIMITS = {
     "quota_mb": (1, MAX_QUOTA_MB), "replies_per_hour": (0, MAX_REPLIES), "recipients_per_hour": (0, MAX_RECIPIENTS),
@@ -55,6 +56,14 @@ class Command(BaseCommand):
         show.add_argument("--json", action="store_true", help="a JSON object")
         _add_set(actions.add_parser("set", help="name, language, limits, owner …: what is named"))
         actions.add_parser("password", help="a new one for the owner, by chance; it is printed").add_argument("address")
+        own = actions.add_parser("own-sign-in", help="a sign-in of its own, where it shares its owner's; it is printed")
+        own.add_argument("address")
+        linked = actions.add_parser("links", help="sign-ins that somebody linked to it")
+        linked.add_argument("address")
+        linked.add_argument("--json", action="store_true", help="a JSON object a line")
+        unlink = actions.add_parser("unlink", help="end what `links` lists")
+        unlink.add_argument("address")
+        unlink.add_argument("sign_in", help="the address of the sign-in that opens the mailbox")
         sign_in = actions.add_parser("sign-in", help="whether the owner may sign in, here and by IMAP")
         sign_in.add_argument("address")
         sign_in.add_argument("allowed", choices=["yes", "no"])
@@ -81,7 +90,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         own = {
             "add": self._add, "list": self._list, "show": self._show, "password": self._password,
-            "orphans": self._orphans,
+            "orphans": self._orphans, "own-sign-in": self._own_sign_in, "links": self._links,
         }  # fmt: skip
         own.get(options["action"], self._change)(options)
 
@@ -96,6 +105,23 @@ class Command(BaseCommand):
         if mailbox.deleted_at is not None:
             raise CommandError(f"{mailbox.address} is deleted")
         self.stdout.write(services.give_password(mailbox, now=timezone.now(), actor=COMMAND))
+
+    def _own_sign_in(self, options: dict[str, Any]) -> None:
+        mailbox = command_line.mailbox(options["address"])
+        with command_line.plainly():
+            self.stdout.write(own_sign_ins.part_by_chance(mailbox, now=timezone.now(), actor=COMMAND))
+
+    def _links(self, options: dict[str, Any]) -> None:
+        """What ended stays listed for 60 days."""
+        mailbox = command_line.mailbox(options["address"])
+        counting = access.links_that_count().filter(pk=OuterRef("pk"))
+        rows = MailboxLink.objects.filter(mailbox=mailbox).annotate(counts=Exists(counting)).order_by("pk")
+        for row in rows.values("mailbox__address", "user__email", "made_at", "place", "ended_at", "end", "counts"):
+            if options["json"]:
+                self.stdout.write(command_line.as_line(_named(dict(row))))
+            else:
+                state = row["end"] or ("open" if row["counts"] else "not open now")
+                self.stdout.write(f"{row['user__email']}\t{row['made_at']:%Y-%m-%d %H:%M}\t{state}")
 
     def _orphans(self, options: dict[str, Any]) -> None:
         """Folders domain/name below the folder of all mail, as the database names them."""
@@ -203,6 +229,14 @@ def _set_sign_in(mailbox: Mailbox, options: dict[str, Any]) -> None:
     services.set_sign_in(mailbox, allowed=options["allowed"] == "yes", actor=COMMAND)
 
 
+def _unlink(mailbox: Mailbox, options: dict[str, Any]) -> None:
+    rows = mailbox.links.filter(user=command_line.person(options["sign_in"]), ended_at=None)
+    row = rows.select_related("mailbox", "user").first()
+    if row is None:
+        raise CommandError(f"{options['sign_in']} is not linked to {mailbox.address}")
+    links.end(row, links.End.MANAGER, actor=COMMAND)
+
+
 def _set_successor(mailbox: Mailbox, options: dict[str, Any]) -> None:
     if not options["successor"]:
         services.set_successor(mailbox, None, None, actor=COMMAND)
@@ -217,4 +251,5 @@ _MORE = {
     "rename": lambda mailbox, options: hosting.rename(mailbox, options["local_part"], actor=COMMAND),
     "quota": lambda mailbox, options: hosting.set_quota(mailbox, options["megabytes"] or None, actor=COMMAND),
     "set": _set, "sign-in": _set_sign_in, "successor": _set_successor,
+    "unlink": _unlink,
 }  # fmt: skip

@@ -1,0 +1,110 @@
+"""The mails that tell the one side of a link what the other did."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from mailboxes import links, time_zones
+from mailboxes.models import MailboxLink
+from mailboxes.notice_mail import others_go_on, send
+
+BATCH = 200
+NEWS_LASTS = timedelta(days=7)  # older news is none: the worker was away
+ENDED_BY_OWNERS_SIDE = {
+    links.End.OWNER, links.End.MANAGER, links.End.NOTICE, links.End.PASSWORD, links.End.MOVED,
+}  # fmt: skip
+
+
+def tell(now: datetime) -> int:
+    """Send what was not told yet, each in a transaction of its own; return how many. Raises OSError."""
+    recent = now - NEWS_LASTS
+    made = MailboxLink.objects.filter(told_at=None, ended_at=None, made_at__gt=recent)
+    ended = MailboxLink.objects.filter(end_told_at=None, ended_at__gt=recent)
+    told = sum(_tell_of_start(pk, now) for pk in list(made.order_by("pk").values_list("pk", flat=True)[:BATCH]))
+    return told + sum(_tell_of_end(pk, now) for pk in list(ended.order_by("pk").values_list("pk", flat=True)[:BATCH]))
+
+
+def _locked(pk: int, **still: None) -> MailboxLink | None:
+    """Another worker may have it, or the person may be ending it at this moment."""
+    rows = MailboxLink.objects.select_for_update(skip_locked=True, of=("self",))
+    return rows.select_related("mailbox", "user", "owner").filter(pk=pk, **still).first()
+
+
+def _tell_of_start(pk: int, now: datetime) -> int:
+    """To the mailbox, in its language: who has it, since when, and how to end that."""
+    row = None
+    with others_go_on(), transaction.atomic():
+        row = _locked(pk, told_at=None, ended_at=None)
+        if row is None:
+            return 0
+        MailboxLink.objects.filter(pk=pk).update(told_at=now)
+        with override(row.mailbox.language):
+            send(_("Another sign-in opens your mailbox"), start_text(row), [row.mailbox.address])
+        return 1
+    return _give_up(pk, now, "told_at")
+
+
+def _tell_of_end(pk: int, now: datetime) -> int:
+    """To the side that did not end it."""
+    with others_go_on(), transaction.atomic():
+        row = _locked(pk, end_told_at=None)
+        if row is None:
+            return 0
+        MailboxLink.objects.filter(pk=pk).update(end_told_at=now)
+        to_linker = row.end in ENDED_BY_OWNERS_SIDE
+        language = (row.user.language or settings.LANGUAGE_CODE) if to_linker else row.mailbox.language
+        with override(language):
+            send(
+                _("A mailbox is linked no more"), end_text(row), [row.user.email if to_linker else row.mailbox.address]
+            )
+        return 1
+    return _give_up(pk, now, "end_told_at")
+
+
+def _give_up(pk: int, now: datetime, column: str) -> int:
+    """The address takes no mail; the pages tell of it all the same."""
+    MailboxLink.objects.filter(pk=pk).update(**{column: now})
+    return 0
+
+
+def start_text(row: MailboxLink) -> str:
+    """In the active language; times in the mailbox's zone."""
+    words = {
+        "who": row.user.email, "mailbox": row.mailbox, "when": _moment(row, row.made_at),
+        "zone": time_zones.city(row.mailbox.time_zone), "place": row.place or "–",
+    }  # fmt: skip
+    happened = _(
+        "On %(when)s (%(zone)s), from %(place)s, somebody who signs in as %(who)s added your mailbox %(mailbox)s."
+    )
+    means = _(
+        "They showed its password, and now see it in the panel beside their own mailboxes and set its autoresponders "
+        "as you do. It opens neither the mail itself nor anything else of yours."
+    )
+    known = _("If that was you, there is nothing to do.")
+    unknown = _(
+        "If not, somebody knows your password. End it here, without signing in, within 60 days:\n%(link)s\nand change "
+        "your password at once, under Account in the panel: that ends it, too.\n%(account)s"
+    ) % {"link": links.end_link(row), "account": f"{settings.PANEL_URL}{reverse('account')}"}
+    return "\n\n".join([happened % words, means, known, unknown]) + "\n"
+
+
+def end_text(row: MailboxLink) -> str:
+    """In the active language; times in the mailbox's zone."""
+    words = {
+        "who": row.user.email, "mailbox": row.mailbox, "zone": time_zones.city(row.mailbox.time_zone),
+        "when": _moment(row, row.ended_at or row.made_at), "why": row.get_end_display(),
+    }  # fmt: skip
+    ended = _("Since %(when)s (%(zone)s) the sign-in %(who)s opens the mailbox %(mailbox)s no more.") % words
+    why = _("Why it ended: %(why)s.") % words
+    page = f"{settings.PANEL_URL}{reverse('account_links')}"
+    return "\n\n".join([ended, why, _("Linked mailboxes in the panel: %(page)s") % {"page": page}]) + "\n"
+
+
+def _moment(row: MailboxLink, at: datetime) -> str:
+    return date_format(at.astimezone(ZoneInfo(row.mailbox.time_zone)), "j E Y, H:i")
