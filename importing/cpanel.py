@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from importing import files, texts, values
-from importing.facts import Alias, Domain, Mailbox, Problem, Responder, Source, SourceError
+from importing.facts import Alias, Domain, DomainAlias, Mailbox, Problem, Responder, Source, SourceError
 
 _SUFFIXES = (".json", ".conf", ".yaml", ".lock")
 _RESPONDS = re.compile(r"/cpanel/bin/autorespond\b")
@@ -35,6 +35,9 @@ def read(folder: Path, *, zone: str, valiases: Path | None = None) -> Source:
     for domain in files.folders(home / "etc") if (home / "etc").is_dir() else []:
         _mailboxes(domain, source)
     responding = _aliases(found, source) if found else None
+    _domain_aliases([folder / "vad", *([found.with_name("vdomainaliases")] if found else [])], source)
+    for path in files.folders(folder / "mm") if (folder / "mm").is_dir() else []:  # Mailman's: name_firma.pl
+        source.problems.append(Problem("alias", "@".join(path.name.rsplit("_", 1)), "mailing-list"))
     if (home / ".autorespond").is_dir():
         for path in sorted((home / ".autorespond").iterdir()):
             if "@" in path.name and path.suffix not in _SUFFIXES:
@@ -86,6 +89,13 @@ def _aliases(folder: Path, source: Source) -> set[str]:
                 responding.add(address.strip().lower())
             _alias(address.strip(), [target for target in targets if not _RESPONDS.search(target)], path.name, source)
     return responding
+
+
+def _domain_aliases(folders: list[Path], source: Source) -> None:
+    """Domains whose every address stands for the same one at another: vad/DOMAIN, /etc/vdomainaliases/DOMAIN."""
+    for path in (found for folder in folders if folder.is_dir() for found in sorted(folder.iterdir())):
+        for name, rest in _colons(path).items():
+            source.domain_aliases.append(DomainAlias(name.strip(), ":".join(rest).strip()))
 
 
 def _alias(address: str, targets: list[str], domain: str, source: Source) -> None:

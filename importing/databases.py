@@ -18,6 +18,7 @@ from importing.facts import SourceError
 PASSWORD_VARIABLE = "IMPORT_PASSWORD"  # noqa: S105 (a name)
 _TIMEOUT = 20  # seconds to connect
 _SQLITE = b"SQLite format 3\0"
+_UTC = "+00:00"
 
 
 def read_tables(source: str, wanted: Wanted, *, database: str = "", prefix: str = "", encoding: str = "") -> Tables:
@@ -100,6 +101,7 @@ def _mysql(source: str, wanted: Wanted, prefix: str) -> Tables:
             cursorclass=pymysql.cursors.SSCursor,
         )  # fmt: skip
         with connection, connection.cursor() as cursor:
+            cursor.execute(f"SET time_zone = '{_UTC}'")  # what a TIMESTAMP is written in
             cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             found = {table: _rows_of_mysql(cursor, prefix + table, columns) for table, columns in wanted.items()}
             return {table: rows for table, rows in found.items() if rows is not None}
@@ -109,15 +111,23 @@ def _mysql(source: str, wanted: Wanted, prefix: str) -> Tables:
 
 def _rows_of_mysql(cursor: "pymysql.cursors.Cursor", table: str, columns: Iterable[str]) -> list[Row] | None:
     cursor.execute(
-        "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s",
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = DATABASE()"
+        " AND table_name = %s",
         [table],
     )
-    names = sorted({_text(name) or "" for (name,) in cursor.fetchall()} & set(columns))
+    kinds = {_text(name) or "": (_text(kind) or "").lower() for name, kind in cursor.fetchall()}
+    names = sorted(kinds.keys() & set(columns))
     if not names:
         return None
-    listed = ", ".join(f"CAST(`{name}` AS CHAR)" for name in names)
+    listed = ", ".join(_as_text(name, kinds[name]) for name in names)
     cursor.execute(f"SELECT {listed} FROM `{table}`")  # noqa: S608 (names of our own)
     return [dict(zip(names, map(_text, row), strict=True)) for row in cursor.fetchall()]
+
+
+def _as_text(name: str, kind: str) -> str:
+    """A TIMESTAMP with its offset: it is a moment. A DATETIME is what was typed."""
+    cell = f"CAST(`{name}` AS CHAR)"
+    return f"CONCAT({cell}, '{_UTC}')" if kind == "timestamp" else cell
 
 
 def _text(cell: object) -> str | None:

@@ -51,6 +51,9 @@ _CREATE = re.compile(rb"(?i)CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?" + _NAME 
 _COPY = re.compile(rb"(?i)COPY\s+" + _NAME + rb"\s*\(([^)]*)\)\s+FROM\s+stdin")
 _USE = re.compile(rb"(?i)USE\s+`?([\w$-]+)`?")
 _NAMES = re.compile(rb"(?i)(?:/\*!\d+\s*)?SET\s+(?:NAMES|client_encoding\s*(?:=|TO))\s*'?([\w-]+)'?")
+# mysqldump and phpMyAdmin write what is a TIMESTAMP in UTC, whatever the server's zone is, and say so here; a DATETIME
+# is written as it was typed.
+_ZONE = re.compile(rb"""(?i)(?:/\*!\d+\s*)?SET\s+(?:SESSION\s+)?TIME_ZONE\s*=\s*['"]([+-]\d\d:\d\d)['"]""")
 # A value, or what stands between values.
 _TOKEN = re.compile(
     rb"""(?:_binary\s*)?(?P<e>[eEbBxX]?)'(?P<text>(?:[^'\\]++|\\.|'')*+)'|(?P<plain>[^\s,()';]++)|(?P<mark>[(),;])|\s++""",
@@ -89,7 +92,8 @@ class _Reading:
     is_mysql: bool = True
     used: str = ""
     declared: str = "utf-8"
-    columns: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    offset: str = ""
+    columns: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     found_in: dict[str, str] = field(default_factory=dict)
     tables: Tables = field(default_factory=dict)
 
@@ -101,6 +105,11 @@ class _Reading:
             return octets.decode("utf-8")
         except UnicodeDecodeError:
             return octets.decode(self.encoding or self.declared, "replace")
+
+    def cell(self, octets: bytes | None, kind: str) -> str | None:
+        """The text of a cell of MySQL, of a TIMESTAMP with the offset in which the dump has it."""
+        text = self.text(octets)
+        return f"{text}{self.offset}" if text and self.offset and kind == "TIMESTAMP" else text
 
 
 def read_dump(path: Path, wanted: Wanted, *, database: str = "", prefix: str = "", encoding: str = "") -> Tables:
@@ -206,13 +215,15 @@ def _read(reading: _Reading, statement: bytes, stream: _Stream) -> None:
     if match := _INSERT.match(statement):
         _read_insert(reading, match, statement[match.end() :])
     elif match := _CREATE.match(statement):
-        reading.columns[_of(reading, match)] = _names_in(statement[match.end() :])
+        reading.columns[_of(reading, match)] = _columns_in(statement[match.end() :])
     elif match := _COPY.match(statement):
         _read_copy(reading, match, stream.lines())
     elif match := _USE.match(statement):
         reading.used = match[1].decode("utf-8", "replace")
     elif match := _NAMES.match(statement):
         reading.declared = _ENCODINGS.get(match[1].decode("ascii", "replace").lower(), "utf-8")
+    elif match := _ZONE.match(statement):
+        reading.offset = match[1].decode()
 
 
 def _refuse_half(rest: bytes, *, says_its_end: bool) -> None:
@@ -248,14 +259,15 @@ def _read_insert(reading: _Reading, match: re.Match[bytes], values: bytes) -> No
     found = _rows_of(reading, place)
     if found is None:
         return
-    names = _listed(match[3]) if match[3] else reading.columns.get(place)
+    kinds = reading.columns.get(place, {})
+    names = _listed(match[3]) if match[3] else list(kinds)
     if not names:
         raise SourceError(f"this dump does not say which columns {place[1]} has: make it with the tables' structure")
     wanted, rows = found
-    places = [(index, name) for index, name in enumerate(names) if name in wanted]
+    places = [(index, name, kinds.get(name, "")) for index, name in enumerate(names) if name in wanted]
     for cells in _tuples(values, is_mysql=reading.is_mysql):
         if len(cells) == len(names):
-            rows.append({name: reading.text(cells[index]) for index, name in places})
+            rows.append({name: reading.cell(cells[index], kind) for index, name, kind in places})
 
 
 def _tuples(values: bytes, *, is_mysql: bool) -> Iterator[list[bytes | None]]:
@@ -328,23 +340,23 @@ def _listed(names: bytes) -> list[str]:
     return [name.strip().strip(b'`"').decode("utf-8", "replace") for name in names.split(b",")]
 
 
-def _names_in(body: bytes) -> list[str]:
-    """The columns of a CREATE TABLE: the first word of each part at the top."""
-    names: list[str] = []
-    depth, is_first = 0, True
+def _columns_in(body: bytes) -> dict[str, str]:
+    """The columns of a CREATE TABLE, by the first word of each part at the top, with the first word of their types."""
+    columns: dict[str, str] = {}
+    name, depth, is_first = "", 0, True
     for match in re.finditer(rb"""'(?:[^'\\]|\\.|'')*'|[`"]([^`"]+)[`"]|([^\s,()'`"]+)|([(),])""", body):
-        mark = match[3]
+        mark, word = match[3], match[1] or match[2] or b""
         if mark == b")" and depth == 0:
             break
         if mark:
             depth += {b"(": 1, b")": -1}.get(mark, 0)
             is_first = mark == b"," and depth == 0
         elif is_first:
-            word = match[1] or match[2] or b""
-            if match[1] or word.upper() not in _NOT_A_COLUMN:
-                names.append(word.decode("utf-8", "replace"))
+            name = word.decode("utf-8", "replace") if match[1] or word.upper() not in _NOT_A_COLUMN else ""
             is_first = False
-    return names
+        elif name and depth == 0:
+            columns.setdefault(name, word.decode("utf-8", "replace").upper())
+    return columns
 
 
 def _read_sqlite(head: bytes, stream: BinaryIO, reading: _Reading) -> Tables:

@@ -10,18 +10,22 @@ from importing.dumps import Tables
 from importing.facts import Alias, Customer, Domain, DomainAlias, Mailbox, Problem, Responder, Source
 from importing.values import Row
 
+_SERVICES = ("disableimap", "disablepop3", "disablesmtp")
 WANTED = {
     "client": frozenset({"client_id", "company_name", "contact_name", "contact_firstname", "customer_no"}),
     "sys_group": frozenset({"groupid", "client_id"}),
-    "mail_domain": frozenset({"domain", "sys_groupid", "active"}),
+    "mail_domain": frozenset({"domain", "sys_groupid", "active", "local_delivery"}),
     "mail_user": frozenset(
         {
             "email", "password", "name", "quota", "cc", "sender_cc", "autoresponder", "autoresponder_start_date",
             "autoresponder_end_date", "autoresponder_subject", "autoresponder_text", "custom_mailfilter", "postfix",
+            *_SERVICES,
         }
     ),
     "mail_forwarding": frozenset({"source", "destination", "type", "active"}),
     "mail_get": frozenset({"destination", "source_server", "active"}),
+    "mail_mailinglist": frozenset({"domain", "listname"}),
+    "mail_relay_domain": frozenset({"domain"}),
 }  # fmt: skip
 REQUIRED = ("mail_domain", "mail_user")
 
@@ -36,6 +40,8 @@ def read(tables: Tables, *, zone: str, password_scheme: str = "CRYPT") -> Source
         source.domains.append(
             Domain(values.text(row, "domain"), values.is_yes(row, "active"), customer.number if customer else "")
         )
+        if not values.is_yes(row, "local_delivery"):
+            source.problems.append(Problem("domain", values.text(row, "domain"), "delivered-elsewhere", is_note=True))
     used = {domain.customer for domain in source.domains}
     source.customers = [customer for customer in customers.values() if customer.number in used]
     for row in tables.get("mail_user", []):
@@ -45,6 +51,11 @@ def read(tables: Tables, *, zone: str, password_scheme: str = "CRYPT") -> Source
     for row in tables.get("mail_get", []):
         server = values.text(row, "source_server")
         source.problems.append(Problem("mailbox", values.text(row, "destination"), "fetched-from-elsewhere", server))
+    for row in tables.get("mail_relay_domain", []):
+        source.problems.append(Problem("domain", values.text(row, "domain"), "backup-mx"))
+    for row in tables.get("mail_mailinglist", []):
+        name = f"{values.text(row, 'listname')}@{values.text(row, 'domain')}"
+        source.problems.append(Problem("alias", name, "mailing-list"))
     return source
 
 
@@ -69,6 +80,9 @@ def _mail_user(row: Row, zone: str, password_scheme: str, source: Source) -> Non
     for column, reason in (("cc", "mailbox-forwards"), ("sender_cc", "copies-of-what-is-sent")):
         if elsewhere := values.text(row, column):
             source.problems.append(Problem("alias", address, reason, elsewhere))
+    off = [name.removeprefix("disable").upper() for name in _SERVICES if values.is_yes(row, name, default=False)]
+    if off:
+        source.problems.append(Problem("mailbox", address, "services-switched-off", ", ".join(off), is_note=True))
     if values.text(row, "custom_mailfilter"):
         source.problems.append(Problem("mailbox", address, "filter-rules"))
     _autoresponder(row, address, zone, source)

@@ -1,10 +1,11 @@
 """Modoboa's tables (1.x and 2.x). Pure: rows in, facts out.
 
 Its dates are UTC where they name no offset (Django with USE_TZ on MySQL). Texts name %(name)s, %(fromdate)s and
-%(untildate)s. Quotas are in MB.
+%(untildate)s. Quotas are in MB; before 1.9 a domain's was that of each of its mailboxes.
 """
 
 import json
+import re
 from datetime import UTC
 
 from importing import texts, values
@@ -13,7 +14,7 @@ from importing.facts import Alias, Domain, DomainAlias, Mailbox, Problem, Respon
 from importing.values import Row
 
 WANTED = {
-    "admin_domain": frozenset({"id", "name", "default_mailbox_quota", "enabled", "type"}),
+    "admin_domain": frozenset({"id", "name", "quota", "default_mailbox_quota", "enabled", "type"}),
     "admin_domainalias": frozenset({"name", "target_id", "enabled"}),
     "admin_mailbox": frozenset({"id", "address", "use_domain_quota", "quota", "domain_id", "user_id", "is_send_only"}),
     "core_user": frozenset({"id", "password", "email", "username", "is_active", "first_name", "last_name", "language"}),
@@ -21,7 +22,11 @@ WANTED = {
     "admin_aliasrecipient": frozenset({"address", "alias_id"}),
     "postfix_autoreply_armessage": frozenset({"subject", "content", "enabled", "fromdate", "untildate", "mbox_id"}),
     "core_localconfig": frozenset({"_parameters"}),
+    "admin_senderaddress": frozenset({"address", "mailbox_id"}),
+    "otp_totp_totpdevice": frozenset({"user_id", "confirmed"}),
 }
+# How a mailbox's own alias led to the autoresponder up to 2.3: anna@firma.pl@autoreply.firma.pl
+_AUTOREPLY = re.compile(r"@[^@\s]+@autoreply\.")
 REQUIRED = ("admin_domain", "admin_mailbox", "core_user")
 
 
@@ -42,6 +47,14 @@ def read(tables: Tables, *, zone: str, password_scheme: str = "CRYPT") -> Source
         if values.is_yes(row, "is_send_only", default=False):
             source.problems.append(Problem("mailbox", mailbox.address, "send-only", is_note=True))
     source.aliases = _aliases(tables, source)
+    owners = {values.text(row, "user_id"): values.text(row, "id") for row in tables.get("admin_mailbox", [])}
+    for row in tables.get("otp_totp_totpdevice", []):
+        address = addresses.get(owners.get(values.text(row, "user_id"), ""), "")
+        if address and values.is_yes(row, "confirmed"):
+            source.problems.append(Problem("password", address, "second-factor", is_note=True))
+    for row in tables.get("admin_senderaddress", []):
+        if address := addresses.get(values.text(row, "mailbox_id"), ""):
+            source.problems.append(Problem("mailbox", address, "sends-as-another", values.text(row, "address")))
     interval = _interval(tables)
     for row in tables.get("postfix_autoreply_armessage", []):
         _autoreply(row, addresses, zone, interval, source)
@@ -53,7 +66,10 @@ def _domain(row: Row, source: Source) -> None:
     if values.text(row, "type") == "relaydomain":
         source.problems.append(Problem("domain", name, "backup-mx"))
         return
-    megabytes = values.number(row, "default_mailbox_quota")
+    has_total = "default_mailbox_quota" in row
+    megabytes = values.number(row, "default_mailbox_quota" if has_total else "quota")
+    if has_total and (space := values.number(row, "quota")) > 0:
+        source.problems.append(Problem("domain", name, "space-of-a-domain", f"{space} MB", is_note=True))
     source.domains.append(Domain(name, values.is_yes(row, "enabled"), quota_mb=megabytes if megabytes > 0 else None))
 
 
@@ -88,7 +104,8 @@ def _aliases(tables: Tables, source: Source) -> list[Alias]:
     made = []
     for row in tables.get("admin_alias", []):
         address = values.text(row, "address")
-        targets = tuple(filter(None, recipients.get(values.text(row, "id"), [])))
+        written = recipients.get(values.text(row, "id"), [])
+        targets = tuple(target for target in written if target and not _AUTOREPLY.search(target))
         if values.is_yes(row, "internal", default=False) and set(targets) <= {address}:
             continue
         if values.text(row, "expire_at"):

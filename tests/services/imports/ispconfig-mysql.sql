@@ -2,6 +2,7 @@
 --
 -- Host: localhost    Database: dbispconfig
 /*!50503 SET NAMES utf8mb4 */;
+/*!40103 SET TIME_ZONE='+00:00' */;
 
 CREATE TABLE `client` (
   `client_id` int(11) unsigned NOT NULL AUTO_INCREMENT,
@@ -34,9 +35,10 @@ CREATE TABLE `mail_domain` (
   `dkim` enum('n','y') NOT NULL DEFAULT 'n',
   `dkim_private` mediumtext,
   `active` enum('n','y') NOT NULL DEFAULT 'n',
+  `local_delivery` enum('n','y') NOT NULL DEFAULT 'y',
   PRIMARY KEY (`domain_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
-INSERT INTO `mail_domain` VALUES (1,1,2,'riud',1,'firma.pl','n',NULL,'y'),(2,1,3,'riud',1,'kowalski.pl','y','-----BEGIN RSA PRIVATE KEY-----\nx\n','y'),(3,1,1,'riud',1,'niczyja.pl','n','','n');
+INSERT INTO `mail_domain` VALUES (1,1,2,'riud',1,'firma.pl','n',NULL,'y','y'),(2,1,3,'riud',1,'kowalski.pl','y','-----BEGIN RSA PRIVATE KEY-----\nx\n','y','y'),(3,1,1,'riud',1,'niczyja.pl','n','','n','n');
 
 CREATE TABLE `mail_forwarding` (
   `forwarding_id` int(11) unsigned NOT NULL AUTO_INCREMENT,
@@ -76,8 +78,28 @@ CREATE TABLE `mail_user` (
   `autoresponder_text` mediumtext,
   `custom_mailfilter` mediumtext,
   `postfix` enum('n','y') NOT NULL DEFAULT 'y',
+  `disableimap` enum('n','y') NOT NULL DEFAULT 'n',
+  `disablepop3` enum('n','y') NOT NULL DEFAULT 'n',
+  `disablesmtp` enum('n','y') NOT NULL DEFAULT 'n',
   PRIMARY KEY (`mailuser_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
-INSERT INTO `mail_user` VALUES (1,2,'anna@firma.pl','anna@firma.pl','$6$2gS/RqkQpqxzuoTP$GbkZ5/ZExI8S530Bd5p9hn9Gd7zPofFF0quHefVuQty7bHUSGSaCtB8EDHBkmYR4CQh1WaUCuVs/SCd3oFDn//','Anna Żółć',1073741824,'kopia@poczta.example','','y','2026-11-20 08:00:00','2027-01-06 16:00:00','Urlop','Wracam szóstego.','','y'),(2,3,'jan@kowalski.pl','jan@kowalski.pl','$1$XyDcIGxN$5piNYsSM53ch5OdEfB2i2.','Jan',-1,'','','y','0000-00-00 00:00:00','0000-00-00 00:00:00','Out of office reply','Dziękuję za wiadomość.','if header :contains \"x\" \"y\" { discard; }','y'),(3,2,'ewa@firma.pl','ewa@firma.pl','*','',0,'','','n',NULL,NULL,'Out of office reply','','','n'),(4,2,'ola@firma.pl','ola@firma.pl','','',0,'','','y','2026-11-31 09:00:00',NULL,'x','y','','y');
+INSERT INTO `mail_user` VALUES (1,2,'anna@firma.pl','anna@firma.pl','$6$2gS/RqkQpqxzuoTP$GbkZ5/ZExI8S530Bd5p9hn9Gd7zPofFF0quHefVuQty7bHUSGSaCtB8EDHBkmYR4CQh1WaUCuVs/SCd3oFDn//','Anna Żółć',1073741824,'kopia@poczta.example','','y','2026-11-20 08:00:00','2027-01-06 16:00:00','Urlop','Wracam szóstego.','','y','n','n','n'),(2,3,'jan@kowalski.pl','jan@kowalski.pl','$1$XyDcIGxN$5piNYsSM53ch5OdEfB2i2.','Jan',-1,'','','y','0000-00-00 00:00:00','0000-00-00 00:00:00','Out of office reply','Dziękuję za wiadomość.','if header :contains \"x\" \"y\" { discard; }','y','n','n','n'),(3,2,'ewa@firma.pl','ewa@firma.pl','*','',0,'','','n',NULL,NULL,'Out of office reply','','','n','n','n','n'),(4,2,'ola@firma.pl','ola@firma.pl','','',0,'','','y','2026-11-31 09:00:00',NULL,'x','y','','y','y','n','y');
+
+CREATE TABLE `mail_mailinglist` (
+  `mailinglist_id` int(11) unsigned NOT NULL AUTO_INCREMENT,
+  `domain` varchar(255) NOT NULL DEFAULT '',
+  `listname` varchar(255) NOT NULL DEFAULT '',
+  `email` varchar(255) NOT NULL DEFAULT '',
+  PRIMARY KEY (`mailinglist_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+INSERT INTO `mail_mailinglist` VALUES (1,'firma.pl','nowosci','anna@firma.pl');
+
+CREATE TABLE `mail_relay_domain` (
+  `relay_domain_id` bigint(20) NOT NULL AUTO_INCREMENT,
+  `domain` varchar(255) NOT NULL DEFAULT '',
+  `active` varchar(255) NOT NULL DEFAULT 'y',
+  PRIMARY KEY (`relay_domain_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+INSERT INTO `mail_relay_domain` VALUES (1,'zapas.pl','y');
 
 -- Dump completed on 2026-11-27 12:00:00

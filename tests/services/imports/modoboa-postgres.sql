@@ -23,7 +23,7 @@ CREATE TABLE public.admin_domain (
 );
 
 COPY public.admin_domain (id, creation, last_modification, name, quota, enabled, type, default_mailbox_quota, message_limit) FROM stdin;
-1	2024-01-05 10:00:00+00	2024-01-05 10:00:00+00	firma.pl	0	t	domain	500	\N
+1	2024-01-05 10:00:00+00	2024-01-05 10:00:00+00	firma.pl	5000	t	domain	500	\N
 2	2024-01-05 10:00:00+00	2024-01-05 10:00:00+00	przekaz.pl	0	t	relaydomain	0	\N
 3	2024-01-05 10:00:00+00	2024-01-05 10:00:00+00	druga.pl	0	f	domain	0	\N
 \.
@@ -58,6 +58,17 @@ COPY public.admin_aliasrecipient (id, address, alias_id, r_alias_id, r_mailbox_i
 3	jan@firma.pl	2	\N	12
 4	biuro@firma.pl	3	2	\N
 5	obcy@poczta.example	4	\N	\N
+6	anna@firma.pl@autoreply.firma.pl	1	\N	\N
+\.
+
+COPY public.admin_senderaddress (id, address, mailbox_id) FROM stdin;
+1	prezes@poczta.example	11
+\.
+
+COPY public.otp_totp_totpdevice (id, name, confirmed, key, user_id) FROM stdin;
+1	default	t	0123456789abcdef0123456789abcdef01234567	2
+2	default	f	0123456789abcdef0123456789abcdef01234567	3
+3	default	t	0123456789abcdef0123456789abcdef01234567	1
 \.
 
 COPY public.core_localconfig (id, site_id, _parameters) FROM stdin;

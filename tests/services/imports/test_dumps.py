@@ -46,6 +46,27 @@ def test_a_value_of_mysql(tmp_path: Path, written: str, meant: str | None) -> No
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("said", "offset"),
+    [
+        ("", ""), ("/*!40103 SET TIME_ZONE='+00:00' */;", "+00:00"), ('SET time_zone = "+00:00";', "+00:00"),
+        ("/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;", ""), ("SET time_zone = 'SYSTEM';", ""),
+    ],
+)  # fmt: skip
+def test_a_timestamp_of_mysql_is_in_the_zone_that_the_dump_names_and_a_datetime_as_it_was_typed(
+    tmp_path: Path, said: str, offset: str
+) -> None:
+    dump = said + (
+        "CREATE TABLE `t` (`k` int(11), `a` timestamp NULL DEFAULT '2000-01-01 00:00:00' COMMENT 'x, y timestamp',"
+        " `b` datetime(6) DEFAULT NULL, KEY `a` (`a`));\n"
+        "INSERT INTO `t` VALUES (1,'2026-07-01 08:00:00','2026-07-01 08:00:00'),(2,NULL,NULL);\n"
+        "INSERT INTO `t` (`b`, `a`) VALUES ('x','2026-07-02 08:00:00');\n"
+    )
+    assert [(row["a"], row["b"]) for row in rows(tmp_path, dump)] == [
+        (f"2026-07-01 08:00:00{offset}", "2026-07-01 08:00:00"), (None, None), (f"2026-07-02 08:00:00{offset}", "x"),
+    ]  # fmt: skip
+
+
 @settings(deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
 def test_whatever_stands_in_a_text_comes_back(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:

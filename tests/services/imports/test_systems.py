@@ -58,6 +58,8 @@ def test_modoboa(db: None) -> None:
         ("note", "akcja@firma.pl", "alias-expires"), ("note", "firma.example", "domain-alias-expanded"),
         ("left out", "anna@firma.pl", "second-autoresponder"), ("left out", "druga.pl", "catch-all-is-no-mailbox"),
         ("note", "ewa@druga.pl", "password-for-the-panel-only"), ("note", "jan@firma.pl", "ended-and-switched-off"),
+        ("note", "firma.pl", "space-of-a-domain"), ("note", "anna@firma.pl", "second-factor"),
+        ("left out", "anna@firma.pl", "sends-as-another"),
     }  # fmt: skip
 
 
@@ -80,6 +82,12 @@ def test_naive_dates_of_modoboa_on_mysql_are_utc_too() -> None:
     }  # fmt: skip
     [responder] = modoboa.read(tables, zone="Europe/Warsaw").responders
     assert (responder.from_date, responder.to_date) == (datetime(2026, 7, 2), None)
+
+
+def test_in_an_old_modoboa_the_space_of_a_domain_is_that_of_each_mailbox() -> None:
+    tables = {"admin_domain": [{"id": "1", "name": "a.pl", "quota": "300"}]}
+    source = modoboa.read(tables, zone="Europe/Warsaw")
+    assert ([domain.quota_mb for domain in source.domains], source.problems) == ([300], [])
 
 
 def test_postfixadmin_on_postgresql_says_t_and_f() -> None:
@@ -125,7 +133,11 @@ def test_ispconfig(db: None) -> None:
         ("anna@firma.pl", "fetched-from-elsewhere"), ("anna@firma.pl", "mailbox-forwards"),
         ("jan@kowalski.pl", "filter-rules"), ("firma.pl", "switched-off"), ("ewa@firma.pl", "password-locked"),
         ("ola@firma.pl", "password-none"), ("ola@firma.pl", "date-not-understood"),
+        ("nowosci@firma.pl", "mailing-list"), ("zapas.pl", "backup-mx"),
     }  # fmt: skip
+    notes = {(item["name"], item["reason"]): item["detail"] for item in items if item.get("state") == "note"}
+    assert notes[("ola@firma.pl", "services-switched-off")] == "IMAP, SMTP"
+    assert ("niczyja.pl", "delivered-elsewhere") in notes
 
 
 def test_the_autoresponders_of_ispconfig(db: None) -> None:
@@ -157,6 +169,21 @@ def test_cpanel(db: None) -> None:
         ("left out", "sklep@firma.pl", "target-is-no-address"), ("left out", "sklep@firma.pl", "no-target"),
         ("note", "ola@firma.pl", "not-in-use"),
     }  # fmt: skip
+
+
+def test_domain_aliases_and_mailing_lists_of_cpanel(db: None, tmp_path: Path) -> None:
+    shutil.copytree(CPANEL, tmp_path / "c")
+    (tmp_path / "c" / "mm" / "nowe_oferty_firma.pl").mkdir(parents=True)
+    (tmp_path / "c" / "vad").mkdir()
+    (tmp_path / "c" / "vad" / "firma.example").write_text("firma.example: firma.pl\n")
+    _status, items = run("cpanel", tmp_path / "c", "--apply")
+    assert aliases()["anna@firma.example"] == ["anna@firma.pl"]
+    assert ("left out", "nowe_oferty@firma.pl", "mailing-list") in found(items)
+    shutil.copytree(tmp_path / "c" / "vad", tmp_path / "etc" / "vdomainaliases")  # as on the server itself
+    shutil.copytree(CPANEL / "va", tmp_path / "etc" / "valiases")
+    home = tmp_path / "c" / "homedir"
+    _status, items = run("cpanel", home, "--valiases", str(tmp_path / "etc" / "valiases"))
+    assert ("note", "firma.example", "domain-alias-expanded") in found(items)
 
 
 def test_the_autoresponders_of_cpanel(db: None) -> None:

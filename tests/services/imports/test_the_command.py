@@ -63,9 +63,15 @@ def test_what_is_left_out_says_why(db: None) -> None:
         ("skrypt@firma.pl", "target-is-no-address"), ("skrypt@firma.pl", "no-target"), ("a@firma.pl", "no-target"),
         ("b@firma.pl", "no-target"), ("zarzad@firma.pl", "target-nobody-has"), ("ewa@firma.pl", "password-weak"),
         ("stary@firma.pl", "password-unknown-scheme"), ("nikt@firma.pl", "no-such-mailbox"),
+        ("ewa@firma.pl", "fetched-from-elsewhere"), ("anna@firma.pl", "password-of-a-program"),
     }  # fmt: skip
     assert ("note", "prezes@xn--wgiel-q0a.pl", "password-was-plain") in found(items)
     assert ("note", "firma.example", "domain-alias-expanded") in found(items)
+    notes = {(item["name"], item["reason"]): item["detail"] for item in items if item.get("state") == "note"}
+    assert notes[("uspiony.pl", "delivered-elsewhere")] == "smtp:[10.0.0.5]:25"
+    assert notes[("firma.pl", "space-of-a-domain")] == "20480 MB"
+    assert notes[("jan@firma.pl", "services-switched-off")] == "SMTP"
+    assert ("anna@firma.pl", "second-factor") in notes
 
 
 def test_whoever_had_a_password_has_it_here(db: None) -> None:
@@ -97,6 +103,14 @@ def test_vacations_become_autoresponders(db: None) -> None:
     )
     assert (ewa.type, ewa.is_enabled, ewa.to_date) == ("absence", False, None)
     assert ("note", "ewa@firma.pl", "ended-and-switched-off") in found(items)
+
+
+def test_vacations_are_moments_whatever_zone_their_mailboxes_get(db: None) -> None:
+    """MySQL's dump has them in UTC: midnight in Warsaw is eleven at night in London, and no date is none there, too."""
+    run("postfixadmin", POSTFIXADMIN, "--apply", "--zone", "Europe/London")
+    rows = {row.mailbox.address: row for row in Responder.objects.select_related("mailbox")}
+    assert rows["anna@firma.pl"].from_date == datetime(2026, 11, 19, 23)
+    assert (rows["jan@firma.pl"].type, rows["jan@firma.pl"].from_date) == ("standing", None)
 
 
 def test_expired_ones_may_be_left_out(db: None) -> None:
