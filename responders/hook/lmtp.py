@@ -59,11 +59,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do next: send the output; decide the delivery and `answer` it; or, when it is over, close."""
+    """What to do next: send the output; decide the delivery and `answer` it; or, when it is over, close.
+
+    `expected` is the envelope of a message whose content comes next.
+    """
 
     output: bytes
     delivery: Delivery | None = None
     is_over: bool = False
+    expected: Envelope | None = None
 
 
 class _State(enum.Enum):
@@ -184,7 +188,8 @@ class Session:
                 break
             else:
                 output += self._command(line)
-        return Step(bytes(output), is_over=self._state is _State.OVER)
+        expected = self._envelope if self._state is _State.DATA else None
+        return Step(bytes(output), is_over=self._state is _State.OVER, expected=expected)
 
     def _take_content(self, octets: bytes, output: bytes = b"") -> Step | None:
         """A step where the content ends in these octets; what follows waits in the buffer."""

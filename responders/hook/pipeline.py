@@ -23,6 +23,7 @@ from responders.core.message import Message, header_block, read_message
 from responders.core.rendering import render
 from responders.core.reply import Reply, compose
 from responders.core.schedule import to_local
+from responders.hook.ahead import NOTHING, Ahead, LookingAhead
 from responders.hook.connection import Outage
 from responders.hook.journal import Journal
 from responders.hook.ledger import Ledger
@@ -30,7 +31,7 @@ from responders.hook.ledger.claiming import Claim
 from responders.hook.ledger.loading import Behind, Query
 from responders.hook.ledger.numbering import NewCase
 from responders.hook.ledger.recording import Record
-from responders.hook.lmtp import Delivery
+from responders.hook.lmtp import Delivery, Envelope
 from responders.hook.lmtp import Reply as LmtpReply
 from responders.hook.refusals import (
     bounce_address,
@@ -83,7 +84,8 @@ class Configuration:
 class Copy:
     """A copy on its way. `address` is as written, in normal form, `base` the same without its subaddress.
 
-    `queue_id` names the copy: the same when Postfix comes again. `locks` (by mailbox) are of its transaction.
+    `queue_id` names the copy: the same when Postfix comes again. `locks` (by mailbox) are of its transaction, `ahead`
+    is what was looked up before its content came.
     """
 
     message: Message
@@ -91,10 +93,16 @@ class Copy:
     base: str
     queue_id: str
     locks: dict[int, asyncio.Lock] = field(default_factory=dict)
+    ahead: Ahead = NOTHING
 
     @property
     def reverse_path_key(self) -> str:
         return addresses.memory_key(self.message.reverse_path)
+
+    @property
+    def query(self) -> Query:
+        """What to ask of it."""
+        return _query(self.address, self.base, self.message.reverse_path, self.queue_id)
 
 
 class Pipeline:
@@ -117,6 +125,7 @@ class Pipeline:
         # copy comes again.
         self._unrecorded: dict[Claim, Decision] = {}
         self._drawn: dict[tuple[int, bool], float] = {}
+        self._looking_ahead = LookingAhead(ledger.load)
 
     async def follow_policy(self) -> None:
         """Look for settings that were changed, now and then, and give a sign of life; never returns."""
@@ -133,10 +142,21 @@ class Pipeline:
             if with_sign:
                 await self._ledger.sign(socket.gethostname(), self._journal.metrics.take_oldest())
 
-    async def receive(self, delivery: Delivery) -> list[LmtpReply]:
+    def expect(self, envelope: Envelope) -> Ahead:
+        """A message's content is on its way: look up meanwhile who is behind its recipients, if that may be needed."""
+        if not self._looking_ahead.is_quiet() or not envelope.reverse_path:
+            return NOTHING
+        try:
+            wanted = [self._addresses(path) for path in envelope.forward_paths]
+            queries = [_query(*one, envelope.reverse_path) for one in wanted if not self._is_for_reports(one[0])]
+        except Exception:  # noqa: BLE001 (a bug is met again, and told, when the message is here)
+            return NOTHING
+        return self._looking_ahead.begin(queries)
+
+    async def receive(self, delivery: Delivery, ahead: Ahead = NOTHING) -> list[LmtpReply]:
         """Decide a delivery; one reply per recipient, in their order. Never raises but for cancellation."""
         try:
-            copies = self._copies(delivery)
+            copies = self._copies(delivery, ahead)
         except Exception:  # noqa: BLE001 (a bug of ours must not hurt anybody's mail; it is logged and kept)
             copies = self._unread_copies(delivery)
             trace = traceback.format_exc()
@@ -145,12 +165,13 @@ class Pipeline:
             return [await self._receive_copy(delivery, copies[0])]
         return list(await asyncio.gather(*(self._receive_copy(delivery, copy) for copy in copies)))
 
-    def _copies(self, delivery: Delivery) -> list[Copy]:
+    def _copies(self, delivery: Delivery, ahead: Ahead = NOTHING) -> list[Copy]:
         received_by = self._configuration.received_by
         message = read_message(delivery.content, delivery.envelope.reverse_path, received_by=received_by)
         self._journal.metrics.came(message.received_at)
         queue_id, locks = message.queue_id or _digest(delivery.content), dict[int, asyncio.Lock]()
-        return [Copy(message, *self._addresses(path), queue_id, locks) for path in delivery.envelope.forward_paths]
+        paths = delivery.envelope.forward_paths
+        return [Copy(message, *self._addresses(path), queue_id, locks, ahead) for path in paths]
 
     def _unread_copies(self, delivery: Delivery) -> list[Copy]:
         """What can be said of a message that could not be read."""
@@ -167,9 +188,8 @@ class Pipeline:
 
     async def _receive_copy(self, delivery: Delivery, copy: Copy) -> LmtpReply:
         try:
-            name = name_in_bounce_address(copy.address)
-            if name or is_for_reports(copy.address, self._configuration.autoreply_domain):
-                await self._learn_from_report(delivery, copy, name)
+            if self._is_for_reports(copy.address):
+                await self._learn_from_report(delivery, copy)
                 return READ
             await self._settle(copy)
         except TEMPORARY as trouble:
@@ -179,8 +199,12 @@ class Pipeline:
             return await self._quarantine(delivery, copy, traceback.format_exc())
         return ACCEPTED
 
-    async def _learn_from_report(self, delivery: Delivery, copy: Copy, name: str) -> None:
+    def _is_for_reports(self, address: str) -> bool:
+        return bool(name_in_bounce_address(address)) or is_for_reports(address, self._configuration.autoreply_domain)
+
+    async def _learn_from_report(self, delivery: Delivery, copy: Copy) -> None:
         """Somebody tells what became of a reply. What is told of other messages is no business of ours."""
+        name = name_in_bounce_address(copy.address)
         for failure in proven_failures(delivery.content, self._configuration.keys, name):
             await self._ledger.remember_refusal(failure.address, failure.words)
             self._journal.refused(copy.queue_id, failure.address, failure.words)
@@ -189,7 +213,9 @@ class Pipeline:
         policy = self._configuration.policy
         if decided := decide_by_message(copy.message, policy):
             return await self._record(copy, decided)
-        behind = await self._load(copy)
+        behind = await copy.ahead.behind(copy.query)
+        if behind is None:
+            behind = await self._ledger.load(copy.query)
         if not behind:
             return await self._record(copy, decide(copy.message, None, policy, NO_MOMENT))
         troubles = [trouble for one in behind if (trouble := await self._trouble_with(copy, one))]
@@ -207,10 +233,6 @@ class Pipeline:
             except Exception as trouble:  # noqa: BLE001 (raised again when the others are settled)
                 return trouble
         return None
-
-    async def _load(self, copy: Copy) -> list[Behind]:
-        sender = addresses.normal_form_or_none(copy.message.reverse_path) or ""
-        return await self._ledger.load(Query(copy.address, copy.base, copy.reverse_path_key, sender, copy.queue_id))
 
     async def _settle_mailbox(self, copy: Copy, one: Behind) -> None:
         for pause in LOOK_AGAIN:
@@ -239,7 +261,7 @@ class Pipeline:
                 return await self._answer(copy, decided, one, claim, composed)
             # Lost to another copy, or the responder changed meanwhile: look at what is there now.
             await asyncio.sleep(pause)
-            fresh = [other for other in await self._load(copy) if other.mailbox.id == one.mailbox.id]
+            fresh = [other for other in await self._ledger.load(copy.query) if other.mailbox.id == one.mailbox.id]
             if not fresh:
                 return await self._record(copy, Decision(Reason.NO_MAILBOX), one)
             one = fresh[0]
@@ -349,7 +371,7 @@ class Pipeline:
     ) -> None:
         record = _record_of(copy, decided, one, claim)
         await self._ledger.record(record)
-        self._journal.decided(record)
+        asyncio.get_running_loop().call_soon(self._journal.decided, record)  # Postfix hears of it first
 
     async def _quarantine(self, delivery: Delivery, copy: Copy, trace: str) -> LmtpReply:
         """A bug of ours: keep the message for the operator, and let the mail go on."""
@@ -363,6 +385,11 @@ class Pipeline:
         except Exception:
             log.exception("the message could not be kept")
         return QUARANTINED
+
+
+def _query(address: str, base: str, reverse_path: str, queue_id: str = "") -> Query:
+    sender = addresses.normal_form_or_none(reverse_path) or ""
+    return Query(address, base, addresses.memory_key(reverse_path), sender, queue_id)
 
 
 def _record_of(copy: Copy, decided: Decision, one: Behind | None = None, claim: Claim | None = None) -> Record:

@@ -13,12 +13,14 @@ from typing import cast
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from responders.hook.lmtp import Delivery, Reply, Session, Step
+from responders.hook.ahead import NOTHING, Ahead
+from responders.hook.lmtp import Delivery, Envelope, Reply, Session, Step
 from responders.hook.metrics import Metrics
 
 log = logging.getLogger("responders.hook")
 
-Receive = Callable[[Delivery], Awaitable[list[Reply]]]
+Expect = Callable[[Envelope], Ahead]
+Receive = Callable[[Delivery, Ahead], Awaitable[list[Reply]]]
 # A health check gets its answer within the five seconds that it waits, whatever the database does.
 SECONDS_TO_ASK, SECONDS_TO_SAY = 3, 5
 
@@ -38,10 +40,15 @@ class Limits:
 
 
 class Server:
-    """Listens until it is stopped; then lets messages that are on their way end first."""
+    """Listens until it is stopped; then lets messages that are on their way end first.
 
-    def __init__(self, receive: Receive, hostname: str, limits: Limits, metrics: Metrics | None = None) -> None:
-        self.receive = receive
+    `expect` hears of a message before its content comes; what it finds goes with the message to `receive`.
+    """
+
+    def __init__(
+        self, expect: Expect, receive: Receive, hostname: str, limits: Limits, metrics: Metrics | None = None
+    ) -> None:
+        self.expect, self.receive = expect, receive
         self.metrics = metrics or Metrics()
         self.hostname = hostname
         self.limits = limits
@@ -106,6 +113,7 @@ class _Client(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._active_at = 0.0
+        self._ahead = NOTHING
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
@@ -154,9 +162,12 @@ class _Client(asyncio.Protocol):
             return
         if step.output:
             self._transport.write(step.output)
+        if step.expected is not None:
+            self._ahead = self._server.expect(step.expected)
         if step.delivery is not None:
             self._transport.pause_reading()
-            task = self._loop.create_task(self._decide(step.delivery))
+            ahead, self._ahead = self._ahead, NOTHING
+            task = self._loop.create_task(self._decide(step.delivery, ahead))
             self._server.decisions.add(task)
             task.add_done_callback(self._decided)
         elif step.is_over:
@@ -164,10 +175,10 @@ class _Client(asyncio.Protocol):
         elif self._server.is_draining:
             self.hang_up_if_idle()
 
-    async def _decide(self, delivery: Delivery) -> None:
+    async def _decide(self, delivery: Delivery, ahead: Ahead) -> None:
         try:
             with self._server.metrics.delivery():
-                replies = await self._server.receive(delivery)
+                replies = await self._server.receive(delivery, ahead)
         except Exception:
             log.exception("a delivery found no decision")
             replies = [Reply(451, "4.3.0", "Not now, come again")] * len(delivery.envelope.forward_paths)

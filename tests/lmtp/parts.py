@@ -97,7 +97,7 @@ class Hook:
         self.ledger = Ledger(database, configured.policy)
         self.relay = RelayClient(relay_url, hostname="panel.example")
         self.pipeline = Pipeline(self.ledger, self.relay, Journal(b"key"), configured)
-        self.server = Server(self.pipeline.receive, "panel.example", limits)
+        self.server = Server(self.pipeline.expect, self.pipeline.receive, "panel.example", limits)
         await self.server.listen("127.0.0.1:0")
         self.port = self.server.ports[0]
 

@@ -19,6 +19,8 @@ from tests.lmtp.test_lmtpd import Start, start  # noqa: F401 (a fixture)
 from webmail_panel.embedded import PANEL_ROLE
 from webmail_panel.metrics import QUESTIONS
 
+STEPS = ("load", "claim", "submit", "record")
+
 
 def values(text: str) -> dict[str, float]:
     """Name with labels → value."""
@@ -40,9 +42,10 @@ def test_a_hook_counts_and_times_what_it_does(start: Start, standing_reply: Resp
         'webmail_panel_hook_decisions_total{reason="list-or-bulk"}': 1,
     }
     assert found["webmail_panel_hook_delivery_seconds_count"] == 3
-    steps = [found[f'webmail_panel_hook_step_seconds_count{{step="{step}"}}'] for step in ("load", "claim", "record")]
-    assert steps == [2, 1, 3]
-    assert found['webmail_panel_hook_step_seconds_count{step="submit"}'] == 1
+    steps = {step: found[f'webmail_panel_hook_step_seconds_count{{step="{step}"}}'] for step in STEPS}
+    loads = steps.pop("load")
+    assert 2 <= loads <= 4  # in quiet times the list's message is looked up, too, and the repeat twice
+    assert steps == {"claim": 1, "submit": 1, "record": 3}
     assert found["webmail_panel_hook_connections"] == 1
     assert found["webmail_panel_hook_copy_age_seconds_count"] == 3
     assert found["process_resident_memory_bytes"] > 10_000_000

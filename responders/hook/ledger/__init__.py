@@ -77,9 +77,9 @@ class Ledger:
         """Say that this host's hook is alive; the age in seconds of the oldest copy that came lately."""
         await self._database.run(_SIGN, (clean(host)[:253], min(int(oldest_copy), MAX_AGE)))
 
-    async def load(self, query: Query) -> list[Behind]:
+    def load(self, query: Query) -> "asyncio.Future[list[Behind]]":
         """The mailboxes behind the address, each with all that a decision needs; all queries that wait in one."""
-        return await self._loads.submit(query)
+        return self._loads.submit(query)
 
     async def conversation(self, one: Behind, message: Message, reverse_path_key: str, queue_id: str) -> Behind:
         """The same with what is known of the conversation, for responders that give case numbers."""

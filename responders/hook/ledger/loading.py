@@ -1,7 +1,6 @@
 """Who is behind an address, and all that a decision about a message to them needs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -80,10 +79,9 @@ _LOAD = Statement(_LOADED_BEHIND.replace("(%s)", f"({BEHIND} OFFSET 0)"))
 _LOAD_EXACTLY = Statement(_LOADED_BEHIND.replace("(%s)", f"({_EXACTLY} OFFSET 0)"))
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """What to load: an address in normal form, the same without its subaddress, the sender's key and address (in
-    normal form, empty where it has none), the copy's name.
+    normal form, empty where it has none), the copy's name (empty where it is not known yet).
     """
 
     address: str

@@ -83,7 +83,8 @@ async def _run(listen: list[str], health_address: str | None, *, shares_port: bo
     journal = Journal(None if settings.LOG_PLAIN_ADDRESSES else settings.SECRET_KEY.encode(), metrics)
     resolver = Resolver(settings.DNS_SERVER) if settings.CHECK_SENDER_DOMAINS else None
     pipeline = Pipeline(ledger, relay, journal, configuration(), resolver)
-    server = Server(pipeline.receive, settings.MAIL_HOSTNAME, Limits(message_size=settings.MESSAGE_SIZE_LIMIT), metrics)
+    limits = Limits(message_size=settings.MESSAGE_SIZE_LIMIT)
+    server = Server(pipeline.expect, pipeline.receive, settings.MAIL_HOSTNAME, limits, metrics)
     server.shares_port = shares_port
     following = asyncio.create_task(pipeline.follow_policy())
     try:
