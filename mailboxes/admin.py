@@ -259,10 +259,24 @@ class SuspensionAdmin(PanelAdmin):
         return (*mine, "is_active") if is_off else mine
 
 
+class DomainSpaceForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
+    """Of a domain: what its mailboxes have goes with its limits. It is held until it is saved."""
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        changed = {"quota_mb", "total_quota_mb"} & set(self.changed_data) & values.keys()
+        if self.instance.pk and changed:
+            problem = hosting.space_problem(self.instance, {name: values[name] for name in changed})
+            if problem:
+                self.add_error("total_quota_mb" if "total_quota_mb" in changed else "quota_mb", problem)
+        return values
+
+
 @admin.register(Domain)
 class DomainAdmin(SuspensionAdmin):
     """Domains."""
 
+    form = DomainSpaceForm
     list_display = ("name", "customer", "is_active", "suspended_at", "created_at")
     list_filter = ("is_active", ("suspended_at", EmptyFieldListFilter))
     date_hierarchy = "created_at"
@@ -295,6 +309,19 @@ class AddressForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
         return values
 
 
+class MailboxSpaceForm(AddressForm):
+    """Of a mailbox: its domain has that much to give. The domain is held until the mailbox is saved."""
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean()
+        changed = not self.instance.pk or {"quota_mb", "domain"} & set(self.changed_data)
+        if changed and {"quota_mb", "domain"} <= values.keys():
+            problem = services.space_problem(values["domain"].name, values["quota_mb"], pk=self.instance.pk)
+            if problem:
+                self.add_error("quota_mb", problem)
+        return values
+
+
 class AddressAdmin(PanelAdmin):
     """What mailboxes and aliases have in common."""
 
@@ -319,6 +346,7 @@ class MailboxAdmin(SuspensionAdmin, AddressAdmin):
     list_filter = (
         "is_active", ("suspended_at", EmptyFieldListFilter), ("deleted_at", EmptyFieldListFilter), "language",
     )  # fmt: skip
+    form = MailboxSpaceForm
     noted = ("home", "suspended_at", "refuses_from", "deleted_at", "recipients_of_late")
     readonly_fields = (*AddressAdmin.readonly_fields, *noted)
     date_hierarchy = "created_at"

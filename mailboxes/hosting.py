@@ -1,6 +1,8 @@
 """The life of a mailbox beyond its making: suspended, renamed, deleted and taken back; its programs' passwords."""
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,10 +11,10 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from mailboxes import access, addresses, passwords
+from mailboxes import access, addresses, passwords, space
 from mailboxes.log import BY_ITSELF, Actor, difference, record
 from mailboxes.models import MAX_QUOTA_MB, Alias, AliasTarget, AppPassword, Delegation, Domain, Mailbox, User
-from mailboxes.services import MailboxesError, change_mailbox, deliverable, refuse_taken, set_successor
+from mailboxes.services import MailboxesError, NoSpace, change_mailbox, deliverable, hold, refuse_taken, set_successor
 
 # An owner has a handful of devices.
 MAX_APP_PASSWORDS = 25
@@ -27,19 +29,33 @@ def grace_days() -> int:
 def set_domain(domain: Domain, *, actor: Actor, **values: Any) -> None:
     """Catch-all, limits, whether it receives mail: those that are named. The log tells of it.
 
-    Raises MailboxesError: it is suspended, and receives mail when that ends.
+    Raises MailboxesError: it is suspended, and receives mail when that ends; NoSpace: what its mailboxes may have does
+    not fit into their total, or one of them would have no limit.
     """
     if values.get("is_active") and domain.suspended_at is not None:
         raise MailboxesError(_("The domain is suspended: end the suspension."))
     words = difference({name: getattr(domain, name) for name in values}, values)
     if not words:
         return
+    if values.keys() & {"quota_mb", "total_quota_mb"} and (problem := space_problem(domain, values)):
+        raise NoSpace(problem)
     for name, value in values.items():
         setattr(domain, name, value)
     domain.save(update_fields=list(values))
     record(domain, words, actor)
     if "customer" in values:
         part_from_former_company(domain, actor=actor)
+
+
+def space_problem(domain: Domain, values: Mapping[str, Any]) -> str:
+    """Why what its mailboxes have does not go with these limits of the domain; empty: it does. Holds the domain."""
+    hold([domain.name])
+    stored = Domain.objects.get(pk=domain.pk)
+    total, default = values.get("total_quota_mb", stored.total_quota_mb), values.get("quota_mb", stored.quota_mb)
+    if total is None:
+        return ""
+    before = space.space_of(domain.name)
+    return space.refusal(before, replace(before, total=total, default=default))
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from mailboxes import addresses, foreign_hashes, hashers, links, passwords
+from mailboxes import addresses, foreign_hashes, hashers, links, passwords, rooms, space
 from mailboxes.log import Actor, difference, record
 from mailboxes.models import Alias, AliasTarget, AppPassword, Customer, Domain, Mailbox, User, validate_local_part
 
@@ -25,6 +25,10 @@ class AddressTaken(MailboxesError):
     """A mailbox or an alias has the address."""
 
 
+class NoSpace(MailboxesError):
+    """All mailboxes of a domain together may not have so much, or one of them would have no limit."""
+
+
 @transaction.atomic
 def add_mailbox(
     address: str,
@@ -34,12 +38,13 @@ def add_mailbox(
     create_domain: bool = False,
     language: str | None = None,
     time_zone: str | None = None,
+    quota_mb: int | None = None,
     actor: Actor = None,
 ) -> Mailbox:
-    """Make a mailbox, and a sign-in of the same address that owns it.
+    """Make a mailbox, and a sign-in of the same address that owns it. `quota_mb` None: the space of the domain's.
 
     An existing user of that address becomes the owner and keeps the password unless one is given.
-    Raises MailboxesError: no such domain, address taken, not an address, weak password.
+    Raises MailboxesError: no such domain, address taken, not an address, weak password, no room left (NoSpace).
     """
     domain, local_part = _domain_and_local_part(address, create_domain=create_domain, actor=actor)
     options = {"language": language, "time_zone": time_zone}
@@ -47,14 +52,17 @@ def add_mailbox(
         domain=domain,
         local_part=local_part,
         name=name,
+        quota_mb=quota_mb,
         **{key: value for key, value in options.items() if value},
     )
     mailbox.owner = _owner(f"{local_part}@{domain.name}", name, password, actor)
     refuse_taken(local_part, domain)
-    _refuse_too_many(domain)
+    _refuse_too_many(domain, quota_mb)
     _clean(mailbox)
     mailbox.save()
     record(mailbox, "made", actor)
+    if words := difference({"quota_mb": None}, {"quota_mb": quota_mb}):
+        record(mailbox, words, actor)
     return mailbox
 
 
@@ -146,17 +154,28 @@ def taken(some: Iterable[str]) -> dict[str, str]:
     return found | {address: _("%(address)s is a mailbox already") % {"address": address} for address in mailboxes}
 
 
-def _refuse_too_many(domain: Domain) -> None:
+def _refuse_too_many(domain: Domain, quota_mb: int | None) -> None:
     """Two at once wait for each other at the rows of the customer and the domain. Who was deleted counts for days."""
     hold([domain.name])
-    fresh = Domain.objects.select_related("customer").get(pk=domain.pk)
-    most, customer = fresh.max_mailboxes, fresh.customer
-    if most is not None and Mailbox.objects.filter(domain=domain).count() >= most:
-        raise MailboxesError(_("%(domain)s may have %(most)s mailboxes at most.") % {"domain": domain, "most": most})
-    most = customer.max_mailboxes if customer is not None else None
-    if most is not None and Mailbox.objects.filter(domain__customer=customer).count() >= most:
-        words = _("%(customer)s may have %(most)s mailboxes at most, in all domains together.")
-        raise MailboxesError(words % {"customer": customer, "most": most})
+    if words := rooms.taken(rooms.rooms_in([domain.name]), domain.name):
+        raise MailboxesError(words)
+    if words := space_problem(domain.name, quota_mb):
+        raise NoSpace(words)
+
+
+def space_problem(domain: str, megabytes: int | None, *, pk: int | None = None) -> str:
+    """Why the domain has no mailbox of such a space to give; `pk`: to that one, instead of what it has. Empty: it has.
+
+    None: the domain's space of each. The domain is held from here on, and what there is read then.
+    """
+    hold([domain])
+    before = space.limited_in([domain]).get(domain)
+    if before is None:
+        return ""
+    rest = before
+    for present in Mailbox.objects.filter(pk=pk or 0, domain__name=domain).values_list("quota_mb", flat=True):
+        rest = rest.without_mailbox(present)
+    return space.refusal(before, rest.with_mailbox(megabytes))
 
 
 def hold(names: Iterable[str]) -> None:
@@ -190,13 +209,15 @@ def set_sending_limits(mailbox: Mailbox, per_hour: int | None, per_day: int | No
 def change_mailbox(mailbox: Mailbox, *, actor: Actor, **changes: Any) -> None:
     """Set fields of the mailbox: name, language, is_active, limits. The log tells of it.
 
-    Raises MailboxesError: it is suspended or deleted, and receives mail when that ends.
+    Raises MailboxesError: it is suspended or deleted, and receives mail when that ends; NoSpace.
     """
     if changes.get("is_active") and (mailbox.suspended_at is not None or mailbox.deleted_at is not None):
         raise MailboxesError(_("The mailbox is suspended or deleted: end that first."))
     words = difference({name: getattr(mailbox, name) for name in changes}, changes)
     if not words:
         return
+    if "quota_mb" in changes and (problem := space_problem(mailbox.domain_id, changes["quota_mb"], pk=mailbox.pk)):
+        raise NoSpace(problem)
     for name, value in changes.items():
         setattr(mailbox, name, value)
     mailbox.save(update_fields=list(changes))

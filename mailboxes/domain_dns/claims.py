@@ -25,7 +25,7 @@ from mailboxes.services import MailboxesError
 
 LABEL, PREFIX = "_webmail-panel", "panel-verify="
 Limits = Mapping[str, int | None]
-NO_LIMITS: Limits = {"quota_mb": None, "max_mailboxes": None}
+NO_LIMITS: Limits = {"quota_mb": None, "total_quota_mb": None, "max_mailboxes": None}
 MAX_CLAIMS = 20  # of one customer at a time
 LASTS = timedelta(days=30)
 EAGER, EAGER_AGAIN, LATER = timedelta(days=2), timedelta(hours=1), timedelta(hours=12)
@@ -96,8 +96,11 @@ def usual_limits(customer: Customer | None) -> Limits:
 def usual_limits_of(customers: Iterable[int]) -> dict[int, Limits]:
     """The same of several, by their keys; who has no domains is not among them."""
     rows = Domain.objects.filter(customer__in=list(customers)).order_by().values("customer")
-    found = rows.annotate(space=Min("quota_mb"), most=Min("max_mailboxes")).values_list("customer", "space", "most")
-    return {pk or 0: {"quota_mb": space, "max_mailboxes": most} for pk, space, most in found}
+    found = rows.annotate(space=Min("quota_mb"), total=Min("total_quota_mb"), most=Min("max_mailboxes"))
+    return {
+        pk or 0: {"quota_mb": space, "total_quota_mb": total, "max_mailboxes": most}
+        for pk, space, total, most in found.values_list("customer", "space", "total", "most")
+    }
 
 
 @transaction.atomic

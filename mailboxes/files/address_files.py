@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from mailboxes import addresses, foreign_hashes, passwords, rooms, services
+from mailboxes import addresses, foreign_hashes, passwords, rooms, services, space
 from mailboxes.files.file_kinds import Kind, Made, Row, words_of
 from mailboxes.log import Actor
 from mailboxes.models import MAX_QUOTA_MB, Alias, Domain, Mailbox, User
@@ -60,7 +60,7 @@ class Known:
 
     domains: Mapping[str, Domain]
     sees_all: bool  # of whoever sends the file: every domain, not those alone
-    space: Mapping[str, int | None]  # MB that a mailbox of the domain may have at most, where there is such a limit
+    most_mb: Mapping[str, int | None]  # MB that a mailbox of the domain may have at most, where there is such a limit
     taken: Mapping[str, str]
     mailboxes: frozenset[str]
     aliases: frozenset[str]
@@ -76,26 +76,38 @@ def plan(rows: Iterable[Row], domains: QuerySet[Domain], *, sets_limits: bool) -
     """
     read = [_read(row) for row in rows]
     known = _known(read, domains, sets_limits=sets_limits)
-    room = rooms.rooms_in(known.domains)
+    room, spaces = rooms.rooms_in(known.domains), space.limited_in(known.domains)
     seen: set[str] = set()
     planned = []
     for line in read:
         problem = line.problem or _problem_with(line, known, seen)
         if not problem and not line.targets:
-            problem = rooms.taken(room, addresses.split(line.address)[1])
+            problem = _without_room(line, room, spaces)
         seen.add(line.address)
         there = known.aliases if line.targets else known.mailboxes
         planned.append(replace(line, problem=problem, is_there=line.address in there))
     return planned
 
 
+def _without_room(line: Line, room: list[rooms.Room], spaces: dict[str, space.Space]) -> str:
+    """Why the line's mailbox finds none; where it does, the lines after it find that much less."""
+    name = addresses.split(line.address)[1]
+    before = spaces.get(name)
+    after = before.with_mailbox(line.quota_mb) if before else None
+    problem = space.refusal(before, after) if before and after else ""
+    problem = problem or rooms.taken(room, name)
+    if after and not problem:
+        spaces[name] = after
+    return problem
+
+
 def _known(read: list[Line], domains: QuerySet[Domain], *, sets_limits: bool) -> Known:
     wanted = {line.address for line in read if "@" in line.address}
     mine = domains.filter(name__in={addresses.split(address)[1] for address in wanted})
-    space = {} if sets_limits else dict(mine.exclude(quota_mb=None).values_list("name", "quota_mb"))
+    most = {} if sets_limits else dict(mine.exclude(quota_mb=None).values_list("name", "quota_mb"))
     live = Mailbox.objects.filter(address__in=wanted, deleted_at=None)
     return Known(
-        {domain.name: domain for domain in mine}, sets_limits, space, services.taken(wanted),
+        {domain.name: domain for domain in mine}, sets_limits, most, services.taken(wanted),
         frozenset(live.values_list("address", flat=True)),
         frozenset(Alias.objects.filter(address__in=wanted).values_list("address", flat=True)),
         frozenset(User.objects.filter(email__in=wanted).values_list("email", flat=True)),
@@ -107,15 +119,15 @@ def _read(line: Row) -> Line:
     typed = line.get("address", "")
     address = addresses.normal_form_or_none(typed) or ""
     targets = tuple(words_of(line.get("targets", "")))
-    space, foreign = line.get("quota_mb", ""), line.get(HASH, "")
+    typed_mb, foreign = line.get("quota_mb", ""), line.get(HASH, "")
     problem = ""
     if not address or not addresses.split(address)[0].isascii():
         problem = _("This is no address that a mail server delivers to.")
-    elif space and not (space.isascii() and space.isdecimal() and 1 <= int(space[:12]) <= MAX_QUOTA_MB):
+    elif typed_mb and not (typed_mb.isascii() and typed_mb.isdecimal() and 1 <= int(typed_mb[:12]) <= MAX_QUOTA_MB):
         problem = _("The space must be a number of megabytes.")
     elif foreign and (targets or _taken_hash(foreign) is None):
         problem = _("This is no hash of a password that is taken over.")
-    quota = int(space) if space and not problem else None
+    quota = int(typed_mb) if typed_mb and not problem else None
     return Line(address or typed[:320], line.get("name", "")[:200], quota, targets, problem, foreign)
 
 
@@ -142,13 +154,13 @@ def _problem_with(line: Line, known: Known, seen: set[str]) -> str:
         return str(error)
     if not line.targets and line.address in known.people:
         return _("Somebody signs in with this address already. Ask our support.")
-    return _too_much(line, known.space.get(name))
+    return _too_much(line, known.most_mb.get(name))
 
 
-def _too_much(line: Line, space: int | None) -> str:
-    if line.quota_mb is None or space is None or line.quota_mb <= space:
+def _too_much(line: Line, most: int | None) -> str:
+    if line.quota_mb is None or most is None or line.quota_mb <= most:
         return ""
-    return _("Mailboxes of this domain have %(space)d MB at most. Ask our support for more.") % {"space": space}
+    return _("Mailboxes of this domain have %(space)d MB at most. Ask our support for more.") % {"space": most}
 
 
 def in_turn(line: Line) -> tuple[bool, str]:
@@ -167,11 +179,11 @@ def make(planned: Iterable[Line], *, actor: Actor) -> list[Made]:
 def _mailbox(line: Line, actor: Actor) -> Made:
     foreign = _taken_hash(line.password_hash) if line.password_hash else None
     password = "" if foreign else passwords.by_chance()
-    mailbox = services.add_mailbox(line.address, name=line.name, password=password or None, actor=actor)
+    mailbox = services.add_mailbox(
+        line.address, name=line.name, password=password or None, quota_mb=line.quota_mb, actor=actor
+    )
     if foreign:
         services.take_password(mailbox, foreign, actor=actor)
-    if line.quota_mb is not None:
-        services.change_mailbox(mailbox, actor=actor, quota_mb=line.quota_mb)
     return Made(line.address, password)
 
 

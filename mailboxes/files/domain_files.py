@@ -10,14 +10,15 @@ from mailboxes import addresses, hosting
 from mailboxes.domain_dns import claims
 from mailboxes.files.file_kinds import Kind, Made, NoNumber, Row, limit_cell, number
 from mailboxes.log import Actor
-from mailboxes.models import MAX_MAILBOXES, MAX_QUOTA_MB, MAX_REPLIES, Customer, Domain
+from mailboxes.models import MAX_MAILBOXES, MAX_QUOTA_MB, MAX_REPLIES, MAX_TOTAL_QUOTA_MB, Customer, Domain
 from mailboxes.services import MailboxesError
 
 # Somebody waits for the answer. More go by the command `fromfile`.
 MAX_ROWS = 1_000
 COLUMNS = {
     "domain": "domain", "domena": "domain", "customer": "customer", "customer number": "customer",
-    "klient": "customer", "numer klienta": "customer", "quota_mb": "quota_mb", "max_mailboxes": "max_mailboxes",
+    "klient": "customer", "numer klienta": "customer", "quota_mb": "quota_mb",
+    "total_quota_mb": "total_quota_mb", "max_mailboxes": "max_mailboxes",
     "replies_per_hour": "replies_per_hour",
 }  # fmt: skip
 
@@ -29,6 +30,7 @@ class Line:
     name: str
     customer: str = ""
     quota_mb: int | None = None
+    total_quota_mb: int | None = None
     max_mailboxes: int | None = None
     replies_per_hour: int | None = None
     problem: str = ""
@@ -44,7 +46,9 @@ class Line:
         """Whose it would be, and what it may hold."""
         whose = _("customer %(number)s") % {"number": self.customer} if self.customer else _("of no customer")
         limits = (
-            (_("%(count)d MB for each mailbox"), self.quota_mb), (_("at most %(count)d mailboxes"), self.max_mailboxes),
+            (_("%(count)d MB for each mailbox"), self.quota_mb),
+            (_("%(count)d MB for all mailboxes together"), self.total_quota_mb),
+            (_("at most %(count)d mailboxes"), self.max_mailboxes),
             (_("at most %(count)d replies an hour"), self.replies_per_hour or None),
         )  # fmt: skip
         return " · ".join([whose, *(words % {"count": limit} for words, limit in limits if limit is not None)])
@@ -53,7 +57,8 @@ class Line:
     def cells(self) -> list[str]:
         """As it goes from the preview to the making: limits as they were shown, whatever is usual by then."""
         replies = "" if self.replies_per_hour is None else str(self.replies_per_hour)
-        return [self.name, self.customer, limit_cell(self.quota_mb), limit_cell(self.max_mailboxes), replies]
+        limits = (self.quota_mb, self.total_quota_mb, self.max_mailboxes)
+        return [self.name, self.customer, *map(limit_cell, limits), replies]
 
 
 def plan(rows: Iterable[Row]) -> list[Line]:
@@ -85,12 +90,18 @@ def _read(row: Row, usual: Mapping[str, claims.Limits]) -> Line:
         limits = _limits(row, usual.get(customer, claims.NO_LIMITS))
     except (MailboxesError, NoNumber) as error:
         return Line(typed[:300], customer[:100], problem=str(error))
-    return Line(name, customer[:100], limits["quota_mb"], limits["max_mailboxes"], limits["replies_per_hour"])
+    return Line(
+        name, customer[:100], quota_mb=limits["quota_mb"], total_quota_mb=limits["total_quota_mb"],
+        max_mailboxes=limits["max_mailboxes"], replies_per_hour=limits["replies_per_hour"],
+    )  # fmt: skip
 
 
 def _limits(row: Row, usual: claims.Limits) -> claims.Limits:
     """Raises NoNumber."""
-    bounds = {"quota_mb": (1, MAX_QUOTA_MB), "max_mailboxes": (0, MAX_MAILBOXES), "replies_per_hour": (0, MAX_REPLIES)}
+    bounds = {
+        "quota_mb": (1, MAX_QUOTA_MB), "total_quota_mb": (1, MAX_TOTAL_QUOTA_MB), "max_mailboxes": (0, MAX_MAILBOXES),
+        "replies_per_hour": (0, MAX_REPLIES),
+    }  # fmt: skip
     return {
         name: number(row[name], name, least=least, most=most) if row.get(name) else usual.get(name)
         for name, (least, most) in bounds.items()
@@ -128,7 +139,7 @@ def _domain(line: Line, owners: Mapping[str, Customer], actor: Actor) -> Made:
     if line.customer and line.customer not in owners:
         words = _("No customer has this number.")
         raise MailboxesError(f"{line.key}: {words}")
-    limits = {"quota_mb": line.quota_mb, "max_mailboxes": line.max_mailboxes}
+    limits = {name: getattr(line, name) for name in claims.NO_LIMITS}
     try:
         domain = claims.add_domain(owners.get(line.customer), line.name, actor=actor, **limits)
     except MailboxesError as error:
@@ -138,6 +149,5 @@ def _domain(line: Line, owners: Mapping[str, Customer], actor: Actor) -> Made:
     return Made(line.key)
 
 
-KIND = Kind(
-    COLUMNS, ("domain", "customer", "quota_mb", "max_mailboxes", "replies_per_hour"), MAX_ROWS, plan, make, in_turn
-)  # fmt: skip
+ORDER = ("domain", "customer", "quota_mb", "total_quota_mb", "max_mailboxes", "replies_per_hour")
+KIND = Kind(COLUMNS, ORDER, MAX_ROWS, plan, make, in_turn)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -16,6 +16,7 @@ from mailboxes.countries import validate_country
 from mailboxes.models.people import LANGUAGES, User, default_language, default_time_zone, validate_time_zone
 
 MAX_QUOTA_MB = 10_000_000
+MAX_TOTAL_QUOTA_MB = 1_000_000_000
 MAX_RECIPIENTS = 10_000_000
 MAX_MAILBOXES = 1_000_000
 MAX_REPLIES = 10_000_000  # automatic ones, an hour
@@ -123,6 +124,13 @@ class Domain(models.Model):
     is_active = models.BooleanField(_("receives mail"), default=True)
     replies_per_hour = _replies_per_hour()
     quota_mb = _quota_mb(_("space of each mailbox, MB"))
+    total_quota_mb = models.PositiveIntegerField(
+        _("space of all mailboxes together, MB"), null=True, blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_TOTAL_QUOTA_MB)],
+        help_text=_(
+            "As much as may be allotted to them; then each of them needs a space. Empty: no limit."
+        ),
+    )  # fmt: skip
     max_mailboxes = models.PositiveIntegerField(
         _("mailboxes at most"), null=True, blank=True, help_text=_("Empty: no limit.")
     )

@@ -63,9 +63,13 @@ def mailbox_settings(request: HttpRequest, pk: int) -> HttpResponse:
     form = MailboxForm(request.POST or None, instance=mailbox, sets_limits=is_support)
     if request.method == "POST" and form.is_valid():
         stored = Mailbox.objects.get(pk=mailbox.pk)
-        services.change_mailbox(stored, actor=by(request), **form.cleaned_data)
-        messages.success(request, _("Saved."))
-        return redirect("mailbox", mailbox.pk)
+        try:
+            services.change_mailbox(stored, actor=by(request), **form.cleaned_data)
+        except services.NoSpace as error:
+            form.add_error("quota_mb", str(error))
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("mailbox", mailbox.pk)
     context = {
         "form": form, "mailbox": mailbox, "may_give": may_give, "may_let_in": may_let_in, "is_support": is_support,
         "may_part": may_part, "log": log_of(mailbox),

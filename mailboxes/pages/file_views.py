@@ -64,8 +64,9 @@ def domain_import(request: HttpRequest) -> HttpResponse:
     if not access.may_import_customers(request.user):
         raise Http404
     words = _(
-        "The first line names the columns: domain, customer, quota_mb, max_mailboxes, replies_per_hour. customer is "
-        "the customer's number; empty: nobody's. An empty limit: as the customer's other domains have it; “-”: no "
+        "The first line names the columns: domain, customer, quota_mb, total_quota_mb, max_mailboxes, "
+        "replies_per_hour. customer is the customer's number; empty: nobody's. quota_mb is for each mailbox, "
+        "total_quota_mb for all of them together. An empty limit: as the customer's other domains have it; “-”: no "
         "limit."
     )
     page = Page(_("Domains from a file"), _("Domain"), words, "domains", _("Domains"))

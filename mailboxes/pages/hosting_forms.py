@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes import addresses, services
-from mailboxes.models import MAX_MAILBOXES, MAX_QUOTA_MB, Alias, Domain, Mailbox
+from mailboxes.models import MAX_MAILBOXES, MAX_QUOTA_MB, MAX_TOTAL_QUOTA_MB, Alias, Domain, Mailbox
 
 MAX_TARGETS = 200
 
@@ -43,6 +43,13 @@ class DomainForm(forms.Form):
         label=_("Space of each mailbox, MB"), required=False, min_value=1, max_value=MAX_QUOTA_MB,
         help_text=_("Empty: no limit. A mailbox may have a space of its own."),
     )  # fmt: skip
+    total_quota_mb = forms.IntegerField(
+        label=_("Space of all mailboxes together, MB"), required=False, min_value=1, max_value=MAX_TOTAL_QUOTA_MB,
+        help_text=_(
+            "As much as may be allotted to them, deleted ones that may be taken back included; then each needs a "
+            "space. Less than is allotted takes nothing away, but nothing more is given. Empty: no limit."
+        ),
+    )  # fmt: skip
     max_mailboxes = forms.IntegerField(
         label=_("Mailboxes at most"),
         required=False,
@@ -55,11 +62,12 @@ class DomainForm(forms.Form):
         self._domain = domain
         kwargs["initial"] = {
             "catch_all": domain.catch_all.address if domain.catch_all else "", "quota_mb": domain.quota_mb,
-            "max_mailboxes": domain.max_mailboxes, "has_bounce_address": domain.has_bounce_address,
+            "total_quota_mb": domain.total_quota_mb, "max_mailboxes": domain.max_mailboxes,
+            "has_bounce_address": domain.has_bounce_address,
         }  # fmt: skip
         super().__init__(*args, **kwargs)
         if not sets_limits:
-            del self.fields["quota_mb"], self.fields["max_mailboxes"]
+            del self.fields["quota_mb"], self.fields["total_quota_mb"], self.fields["max_mailboxes"]
         self.helper = _sheet(*self.fields, words=_("Save"))
 
     def clean_catch_all(self) -> Mailbox | None:

@@ -16,11 +16,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from mailboxes import access, deleted_aliases, hosting, services
+from mailboxes import access, deleted_aliases, hosting, services, space
 from mailboxes.log import by
 from mailboxes.models import Alias, Domain, Mailbox
 from mailboxes.pages.hosting_forms import AliasForm, AppPasswordForm, DomainForm, RenameForm
-from mailboxes.services import AddressTaken, MailboxesError
+from mailboxes.services import AddressTaken, MailboxesError, NoSpace
 
 SHOWN = 100
 View = Callable[..., HttpResponse]
@@ -81,11 +81,16 @@ def domain_page(request: HttpRequest, domain: Domain) -> HttpResponse:
         return redirect("domain", domain.name)
     form = DomainForm(request.POST or None, domain=domain, sets_limits=is_support)
     if request.method == "POST" and form.is_valid():
-        hosting.set_domain(domain, actor=by(request), **form.cleaned_data)
-        messages.success(request, _("Saved."))
-        return redirect("domain", domain.name)
+        try:
+            hosting.set_domain(domain, actor=by(request), **form.cleaned_data)
+        except NoSpace as error:
+            form.add_error("total_quota_mb" if "total_quota_mb" in form.changed_data else "quota_mb", str(error))
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("domain", domain.name)
     context = {
         "domain": domain, "form": form, "is_support": is_support, **_addresses_of(request, domain),
+        "space": space.limited_in([domain.name]).get(domain.name),
         "mailbox_count": Mailbox.objects.filter(domain=domain, deleted_at=None).count(),
         "deleted": access.deleted_mailboxes(request.user).filter(domain=domain).order_by("-deleted_at")[:SHOWN],
         "aliases_deleted": access.deleted_aliases(request.user).filter(domain=domain)[:SHOWN],

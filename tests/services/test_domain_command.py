@@ -38,6 +38,30 @@ def test_limits_and_the_catch_all_are_set_and_taken_away(mailbox: Mailbox) -> No
     assert (told["quota_mb"], told["max_mailboxes"], told["catch_all_address"]) == (None, 10, "anna@firma.example")
 
 
+def test_a_total_is_set_shown_and_kept(mailbox: Mailbox) -> None:
+    with pytest.raises(CommandError, match="1 mailbox would have no limit"):
+        run("domain", "set", "firma.example", "--total-quota-mb", "1000")
+    run("domain", "set", "firma.example", "--total-quota-mb", "1000", "--quota-mb", "600")
+    told = json.loads(run("domain", "show", "firma.example", "--json"))
+    assert (told["quota_mb"], told["total_quota_mb"], told["allotted_mb"]) == (600, 1000, 600)
+    assert json.loads(run("domain", "list", "--json"))["total_quota_mb"] == 1000
+    for arguments in (
+        ("mailbox", "add", "jan@firma.example"), ("mailbox", "quota", "anna@firma.example", "1001"),
+        ("mailbox", "set", "anna@firma.example", "--quota-mb", "1001"),
+        ("mailbox", "add", "jan@firma.example", "--quota-mb", "401"),
+        ("domain", "set", "firma.example", "--quota-mb", "1001"),
+    ):  # fmt: skip
+        with pytest.raises(CommandError, match=r"may have 1000 MB together; [0-9]+ MB of that are left"):
+            run(*arguments)
+    run("mailbox", "add", "jan@firma.example", "--quota-mb", "400")
+    run("domain", "set", "firma.example", "--total-quota-mb", "")
+    assert Domain.objects.get().total_quota_mb is None
+    with pytest.raises(CommandError, match="total_quota_mb"):
+        run("domain", "add", "nowa.example", "--total-quota-mb", "0")
+    run("domain", "add", "nowa.example", "--total-quota-mb", "9")
+    assert Domain.objects.get(name="nowa.example").total_quota_mb == 9
+
+
 def test_a_domain_is_given_to_a_customer_and_to_nobody(mailbox: Mailbox) -> None:
     customer = Customer.objects.create(number="K-1", name="Firma")
     run("domain", "set", "firma.example", "--customer", "K-1")

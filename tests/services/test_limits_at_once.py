@@ -1,15 +1,16 @@
 """Two who make mailboxes at the same moment do not pass a limit together, and none waits for the other for ever."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
 from django.db import connection
 
-from mailboxes import customers, services
+from mailboxes import customers, hosting, services
 from mailboxes.files import address_files, domain_files
 from mailboxes.models import Domain, Mailbox
+from mailboxes.space import space_of
 from tests.committed import emptied_afterwards
 
 
@@ -75,3 +76,65 @@ def test_of_two_files_with_the_same_domains_one_is_made(db: None) -> None:
     assert sorted(map(bool, told)) == [False, True]
     assert Domain.objects.count() == 20
     assert Domain.objects.values("customer").distinct().count() == 1
+
+
+# --- The space of a domain ---
+
+
+@pytest.fixture
+def domain(db: None) -> Domain:
+    """Of a thousand MB for all its mailboxes two hundred are left."""
+    services.add_domain("firma.example")
+    made = Domain.objects.get()
+    for name in ("anna", "ewa"):
+        services.add_mailbox(f"{name}@firma.example", quota_mb=400)
+    hosting.set_domain(made, actor=None, quota_mb=200, total_quota_mb=1000)
+    return made
+
+
+def one_more(name: str) -> None:
+    services.add_mailbox(f"{name}@firma.example")
+
+
+def more_space(name: str) -> None:
+    hosting.set_quota(Mailbox.objects.get(local_part=name), 600, actor=None)
+
+
+def a_lower_total() -> None:
+    hosting.set_domain(Domain.objects.get(), actor=None, total_quota_mb=800)
+
+
+@pytest.mark.parametrize(
+    "acts",
+    [
+        [lambda: one_more("jan"), lambda: one_more("ola")],
+        [lambda: more_space("anna"), lambda: more_space("ewa")],
+        [lambda: more_space("anna"), lambda: one_more("jan")],
+        [lambda: address_files.make(lines("x@firma.example"), actor=None), lambda: more_space("ewa")],
+    ],
+    ids=["two mailboxes", "two that get more", "more for one and a mailbox", "a file and more for one"],
+)
+def test_of_two_at_once_one_gets_the_last_space(domain: Domain, acts: list[Callable[[], None]]) -> None:
+    told = at_once(*acts)
+    assert sorted(map(bool, told)) == [False, True], told
+    assert "1000 MB together" in "".join(told)
+    assert space_of("firma.example").allotted == 1000
+
+
+def test_a_total_that_is_lowered_meanwhile_comes_before_or_after(domain: Domain) -> None:
+    told = at_once(a_lower_total, lambda: one_more("jan"))
+    assert told[0] == ""
+    assert space_of("firma.example").allotted == (800 if told[1] else 1000)
+    assert Domain.objects.get().total_quota_mb == 800
+
+
+def test_each_may_have_more_or_one_more_may_be_there_but_not_both(domain: Domain) -> None:
+    one_more("jan")
+    hosting.set_domain(domain, actor=None, total_quota_mb=1200)
+
+    def more_for_each() -> None:
+        hosting.set_domain(Domain.objects.get(), actor=None, quota_mb=400)
+
+    told = at_once(more_for_each, lambda: one_more("ola"))
+    assert sorted(map(bool, told)) == [False, True], told
+    assert space_of("firma.example").allotted == 1200

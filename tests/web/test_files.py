@@ -25,12 +25,13 @@ CUSTOMERS = """number;name;max_mailboxes;administrators
 K-1;Firma sp. z o.o.;20;anna@firma.example
 K-2;Żółw i Syn;;
 """
-DOMAINS = """domena;klient;quota_mb;max_mailboxes;replies_per_hour
-Żółw.example;K-2;;;
-nowa.example;K-2;500;10;60
-trzecia.example;K-2;-;0;0
-niczyja.example;;;;
+DOMAINS = """domena;klient;quota_mb;max_mailboxes;replies_per_hour;total_quota_mb
+Żółw.example;K-2;;;;
+nowa.example;K-2;500;10;60;5000
+trzecia.example;K-2;-;0;0;
+niczyja.example;;;;;
 """
+REST = "at most 10 mailboxes · at most 60 replies an hour"
 Post = Callable[..., HttpResponse]
 
 
@@ -89,8 +90,7 @@ def test_domains_are_shown_then_made_with_the_limits_of_the_customers_others(
     answer = shown(as_administrator, "domain_import", DOMAINS)
     assert [(line.key, line.would) for line in answer.context["planned"]] == [
         ("żółw.example", "customer K-2 · 900 MB for each mailbox · at most 7 mailboxes"),
-        ("nowa.example",
-         "customer K-2 · 500 MB for each mailbox · at most 10 mailboxes · at most 60 replies an hour"),
+        ("nowa.example", f"customer K-2 · 500 MB for each mailbox · 5000 MB for all mailboxes together · {REST}"),
         ("trzecia.example", "customer K-2 · at most 0 mailboxes"),
         ("niczyja.example", "of no customer"),
     ]  # fmt: skip
@@ -103,6 +103,7 @@ def test_domains_are_shown_then_made_with_the_limits_of_the_customers_others(
         ("trzecia.example", another.pk, None, 0, 0),
     }  # fmt: skip
     assert Domain.objects.get(name="niczyja.example").customer is None
+    assert Domain.objects.get(name="nowa.example").total_quota_mb == 5000
 
 
 @pytest.mark.parametrize(

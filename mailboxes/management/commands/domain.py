@@ -5,15 +5,28 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from mailboxes import command_line, hosting
+from mailboxes import command_line, hosting, space
 from mailboxes.domain_dns import claims
 from mailboxes.log import COMMAND
-from mailboxes.models import MAX_MAILBOXES, MAX_QUOTA_MB, MAX_REPLIES, Alias, Customer, Domain, DomainClaim, Mailbox
+from mailboxes.models import (
+    MAX_MAILBOXES,
+    MAX_QUOTA_MB,
+    MAX_REPLIES,
+    MAX_TOTAL_QUOTA_MB,
+    Alias,
+    Customer,
+    Domain,
+    DomainClaim,
+    Mailbox,
+)
 from mailboxes.pages.hosting_forms import DomainForm
 from mailboxes.services import MailboxesError
 
-AS_ON_THE_PAGE = ("catch_all", "quota_mb", "max_mailboxes")
-COLUMNS = ("name", "customer__number", "is_active", "catch_all__address", "quota_mb", "max_mailboxes", "suspended_at")
+AS_ON_THE_PAGE = ("catch_all", "quota_mb", "total_quota_mb", "max_mailboxes")
+COLUMNS = (
+    "name", "customer__number", "is_active", "catch_all__address", "quota_mb", "total_quota_mb", "max_mailboxes",
+    "suspended_at",
+)  # fmt: skip
 MORE_COLUMNS = (*COLUMNS, "refuses_from", "replies_per_hour", "has_bounce_address", "proven_at", "created_at")
 YES = {"receives": "is_active", "bounce_address": "has_bounce_address"}
 
@@ -131,6 +144,7 @@ class Command(BaseCommand):
 
 def _add_limits(parser: CommandParser, words: str) -> None:
     parser.add_argument("--quota-mb", metavar="MB", help=f"space of each mailbox; {words}")
+    parser.add_argument("--total-quota-mb", metavar="MB", help=f"space of all mailboxes together; {words}")
     parser.add_argument("--max-mailboxes", metavar="NUMBER", help=f"mailboxes at most; {words}")
 
 
@@ -153,7 +167,9 @@ def _customer(number: str | None) -> Customer | None:
 
 def _limits(options: dict[str, Any]) -> dict[str, int | None]:
     """Those that were named. Raises CommandError."""
-    bounds = {"quota_mb": (1, MAX_QUOTA_MB), "max_mailboxes": (0, MAX_MAILBOXES)}
+    bounds = {
+        "quota_mb": (1, MAX_QUOTA_MB), "total_quota_mb": (1, MAX_TOTAL_QUOTA_MB), "max_mailboxes": (0, MAX_MAILBOXES)
+    }  # fmt: skip
     return {
         name: command_line.number(name, options[name], least=least, most=most)
         for name, (least, most) in bounds.items()
@@ -171,6 +187,7 @@ def _counts(domain: Domain) -> dict[str, int]:
     return {
         "mailboxes": there, "deleted_mailboxes": mailboxes.count() - there,
         "aliases": Alias.objects.filter(domain=domain).count(),
+        "allotted_mb": space.space_of(domain.name).allotted,
     }  # fmt: skip
 
 

@@ -47,6 +47,7 @@ class Command(BaseCommand):
         add.add_argument("--create-domain", action="store_true", help="make the domain if the panel has it not")
         add.add_argument("--language", choices=["pl", "en"])
         add.add_argument("--time-zone", help="an IANA name, like Europe/Warsaw")
+        add.add_argument("--quota-mb", metavar="MB", help="its space; as set for the domain, where nothing is said")
         listing = actions.add_parser("list", help="every mailbox, by address")
         listing.add_argument("--domain", help="of this domain only")
         listing.add_argument("--deleted", action="store_true", help="those that may be taken back, not the others")
@@ -141,6 +142,7 @@ class Command(BaseCommand):
     def _add(self, options: dict[str, Any]) -> None:
         password = sys.stdin.readline().rstrip("\n") if options["password_stdin"] else None
         chosen = {name: options[name] for name in ("name", "create_domain", "language", "time_zone")}
+        chosen["quota_mb"] = command_line.number("quota_mb", options["quota_mb"] or "", least=1, most=MAX_QUOTA_MB)
         with command_line.plainly():
             mailbox = services.add_mailbox(options["address"], password=password, actor=COMMAND, **chosen)
         self.stdout.write(f"{mailbox.address} added")
