@@ -1,13 +1,13 @@
 """What commands read from their command line, and how they say that it cannot be: in one line, by CommandError."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import CommandError
 
-from mailboxes import addresses
+from mailboxes import addresses, races
 from mailboxes.models import Alias, Customer, DeletedAlias, Domain, Mailbox, User
 from mailboxes.services import MailboxesError
 
@@ -19,6 +19,20 @@ def plainly() -> Iterator[None]:
         yield
     except MailboxesError as error:
         raise CommandError(" ".join(str(error).split())) from error
+
+
+def together(do: Callable[[dict[str, Any]], None], options: dict[str, Any]) -> None:
+    """What a command does, while another may do the same: then once more, and what is said of it is the usual thing.
+
+    `do` reads nothing from standard input and says nothing before it is done. Raises CommandError.
+    """
+    try:
+        races.twice(lambda: do(options))
+    except Exception as error:
+        if not races.somebody_was_faster(error):
+            raise
+        words = " ".join(str(error).split())
+        raise CommandError(f"somebody else changes the same just now, try it again: {words}") from error
 
 
 def customer(number: str) -> Customer:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import cast
 
-from django.core.exceptions import ObjectDoesNotExist
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from psycopg.errors import DeadlockDetected
+
+from mailboxes.races import somebody_was_faster
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -27,17 +27,10 @@ class OnceMoreMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         match = request.resolver_match
-        if request.method != "POST" or match is None or not _somebody_was_faster(error):
+        if request.method != "POST" or match is None or not somebody_was_faster(error):
             return None
         for _name, files in request.FILES.lists():
             for file in files:
                 file.seek(0)
         with transaction.atomic():
             return cast("HttpResponse", match.func(request, *match.args, **match.kwargs))
-
-
-def _somebody_was_faster(error: Exception) -> bool:
-    """It is taken, or gone; or the database ended the wait of two for each other."""
-    if isinstance(error, IntegrityError | ObjectDoesNotExist):
-        return True
-    return isinstance(error, OperationalError) and isinstance(error.__cause__, DeadlockDetected)

@@ -39,7 +39,7 @@ class Command(BaseCommand):
             "add": self._add, "set": self._set, "receives": self._receives, "delete": self._delete,
             "restore": self._restore, "list": self._list,
         }  # fmt: skip
-        own[options["action"]](options)
+        command_line.together(own[options["action"]], options)
 
     def _set(self, options: dict[str, Any]) -> None:
         alias = command_line.alias(options["alias"])

@@ -43,7 +43,7 @@ class Command(BaseCommand):
             "add": self._add, "list": self._list, "show": self._show, "set": self._set, "suspend": self._suspend,
             "resume": self._resume, "delete": self._delete,
         }  # fmt: skip
-        own[options["action"]](options)
+        command_line.together(own[options["action"]], options)
 
     def _add(self, options: dict[str, Any]) -> None:
         people = [command_line.person(typed) for typed in options["administrator"]]

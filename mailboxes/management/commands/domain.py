@@ -61,7 +61,7 @@ class Command(BaseCommand):
             "add": self._add, "list": self._list, "show": self._show, "set": self._set, "suspend": self._suspend,
             "resume": self._resume, "delete": self._delete, "claims": self._claims, "give-up": self._give_up,
         }  # fmt: skip
-        own[options["action"]](options)
+        command_line.together(own[options["action"]], options)
 
     def _add(self, options: dict[str, Any]) -> None:
         customer, limits = _customer(options["customer"]), _limits(options)

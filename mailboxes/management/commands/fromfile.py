@@ -11,14 +11,16 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, transaction
 from django.utils.translation import override
 
-from mailboxes import command_line
+from mailboxes import command_line, races
 from mailboxes.files import address_files, csv_files, customer_files, domain_files
 from mailboxes.files.file_kinds import Kind
 from mailboxes.log import COMMAND
@@ -74,10 +76,10 @@ class Command(BaseCommand):
             try:
                 for begin in range(0, len(lines), AT_ONCE):
                     some = lines[begin : begin + AT_ONCE]
-                    _step(kind, some, passwords)
+                    races.twice(partial(_step, kind, some, passwords))
                     count += len(some)
                     self._say(f"{count} of {len(lines)} made", options)
-            except (MailboxesError, DatabaseError, OSError, KeyboardInterrupt) as error:
+            except (MailboxesError, ObjectDoesNotExist, DatabaseError, OSError, KeyboardInterrupt) as error:
                 words = "stopped" if isinstance(error, KeyboardInterrupt) else " ".join(str(error).split())
                 raise CommandError(
                     f"{count} of {len(lines)} were made, go on with --go-on: {words}", returncode=NOT_ALL

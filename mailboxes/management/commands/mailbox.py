@@ -93,7 +93,9 @@ class Command(BaseCommand):
             "add": self._add, "list": self._list, "show": self._show, "password": self._password,
             "orphans": self._orphans, "own-sign-in": self._own_sign_in, "links": self._links,
         }  # fmt: skip
-        own.get(options["action"], self._change)(options)
+        if options.get("password_stdin"):
+            options["password"] = sys.stdin.readline().rstrip("\n")
+        command_line.together(own.get(options["action"], self._change), options)
 
     def _change(self, options: dict[str, Any]) -> None:
         mailbox = command_line.mailbox(options["address"])
@@ -140,11 +142,12 @@ class Command(BaseCommand):
             self.stdout.write(str(folder))
 
     def _add(self, options: dict[str, Any]) -> None:
-        password = sys.stdin.readline().rstrip("\n") if options["password_stdin"] else None
         chosen = {name: options[name] for name in ("name", "create_domain", "language", "time_zone")}
         chosen["quota_mb"] = command_line.number("quota_mb", options["quota_mb"] or "", least=1, most=MAX_QUOTA_MB)
         with command_line.plainly():
-            mailbox = services.add_mailbox(options["address"], password=password, actor=COMMAND, **chosen)
+            mailbox = services.add_mailbox(
+                options["address"], password=options.get("password"), actor=COMMAND, **chosen
+            )
         self.stdout.write(f"{mailbox.address} added")
 
     def _list(self, options: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import override
 
-from mailboxes import addresses
+from mailboxes import addresses, command_line
 from mailboxes.log import COMMAND
 from mailboxes.models import Mailbox
 from responders import sentences, services, validation
@@ -63,6 +63,11 @@ class Command(BaseCommand):
         put.add_argument("--copy-to-deputy", action="store_true", help="while the absence lasts")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["action"] == "set":
+            options["text"] = _read(options["text_file"])
+        command_line.together(self._do, options)
+
+    def _do(self, options: dict[str, Any]) -> None:
         mailbox = _mailbox(options["address"])
         now = services.database_now()
         if options["action"] == "set":
@@ -81,7 +86,7 @@ class Command(BaseCommand):
             to_date=_local(options["to_date"], mailbox),
             time_zone=mailbox.time_zone,
             subject=options["subject"],
-            text_body=_read(options["text_file"]),
+            text_body=options["text"],
             html_body="",
             interval_days=options["days"],
             answers_once=options["once"],
@@ -105,8 +110,10 @@ class Command(BaseCommand):
         self._say(row, now)
 
     def _switch(self, mailbox: Mailbox, options: dict[str, Any], now: datetime) -> None:
-        for row in _responders(mailbox, options["type"]):
-            self._say(services.switch(row, on=options["action"] == "on", actor=COMMAND, now=now), now)
+        is_on = options["action"] == "on"
+        rows = _responders(mailbox, options["type"])
+        for row in [services.switch(row, on=is_on, actor=COMMAND, now=now) for row in rows]:
+            self._say(row, now)
 
     def _show(self, mailbox: Mailbox, options: dict[str, Any], now: datetime) -> None:
         for row in _responders(mailbox, options["type"]):
