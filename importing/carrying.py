@@ -18,7 +18,7 @@ from django.db.models import Prefetch
 from importing import comparing, facts, wanted
 from importing.items import Item, State, left_out, note, of_problem
 from importing.texts import has_broken_letters
-from mailboxes import addresses, hosting, services
+from mailboxes import addresses, hosting, services, space
 from mailboxes.log import IMPORT, record
 from mailboxes.models import LANGUAGES, Alias, AliasTarget, Customer, Domain, Mailbox, validate_domain_name
 from responders import services as responders
@@ -48,6 +48,7 @@ class Carrier:
         self._coming = {mailbox.address for mailbox in source.mailboxes}
         self._domains = {domain.name for domain in source.domains}
         self._room: int | None = None  # how many more mailboxes the domain at hand takes; None: any number
+        self._space: space.Space | None = None  # what they may have together, where there is such a limit
         self._aliases_of: dict[str, set[str]] = defaultdict(set)
         for alias in source.aliases:
             if len(alias.targets) == 1:
@@ -111,7 +112,7 @@ class Carrier:
     ) -> Iterator[Item]:
         row = Domain.objects.filter(name=name).select_related("customer").first()
         is_new = row is None
-        self._room = _room_in(row)
+        self._room, self._space = _room_in(row), space.limited_in([name]).get(name)
         if domain is not None:
             row, item = self._one_domain(row, domain)
             yield item
@@ -125,6 +126,23 @@ class Carrier:
             yield from self._responder(responder, there)
         if is_new and row is not None and domain is not None and domain.max_mailboxes is not None:
             hosting.set_domain(row, actor=IMPORT, max_mailboxes=domain.max_mailboxes)
+        if domain is not None and (is_new or self._options.overwrites):
+            yield from self._total(row, domain, mailboxes)
+
+    def _total(self, row: Domain | None, domain: facts.Domain, mailboxes: list[facts.Mailbox]) -> Iterator[Item]:
+        """What all mailboxes may have together, now that they are there; each of them needs a limit for that."""
+        total, default = domain.total_quota_mb, domain.quota_mb or (row.quota_mb if row is not None else None)
+        if total is None:
+            return
+        unlimited = _without_limit(row, mailboxes) if default is None else []
+        if unlimited:
+            yield left_out("domain", domain.name, "space-of-a-domain", f"{total} MB; without a limit: {unlimited[0]}")
+        elif row is not None:
+            item = self._make(
+                Item(State.NEW, "domain", domain.name),
+                lambda: hosting.set_domain(row, actor=IMPORT, total_quota_mb=total),
+            )
+            yield from [item] if item.state is State.LEFT_OUT else []
 
     def _one_domain(self, row: Domain | None, domain: facts.Domain) -> tuple[Domain | None, Item]:
         """The row, if there is one now."""
@@ -162,6 +180,9 @@ class Carrier:
 
     def _new_mailbox(self, mailbox: facts.Mailbox, there: dict[str, Mailbox]) -> Iterator[Item]:
         trouble = _trouble_with_address(mailbox.address) or ("the domain is full" if self._room == 0 else "")
+        after = self._space.with_mailbox(mailbox.quota_mb) if self._space else None
+        if self._space and after:
+            trouble = trouble or space.refusal(self._space, after)
         if trouble:
             self._coming.discard(mailbox.address)
             yield left_out("mailbox", mailbox.address, "refused", trouble)
@@ -172,7 +193,7 @@ class Carrier:
         )
         yield item
         if item.state is State.NEW:
-            self._room = None if self._room is None else self._room - 1
+            self._room, self._space = None if self._room is None else self._room - 1, after
             yield from self._password(there.get(mailbox.address), mailbox)
 
     def _make_mailbox(self, mailbox: facts.Mailbox) -> Mailbox:
@@ -182,10 +203,9 @@ class Carrier:
             name=wanted.name_of(mailbox),
             language=language,
             time_zone=self._options.zone,
+            quota_mb=mailbox.quota_mb,
             actor=IMPORT,
         )
-        if mailbox.quota_mb is not None:
-            hosting.set_quota(row, mailbox.quota_mb, actor=IMPORT)
         if not mailbox.is_active:
             hosting.suspend(row, now=self._options.now, actor=IMPORT)
         return row
@@ -368,6 +388,18 @@ def _room_in(row: Domain | None) -> int | None:
     if row is None or row.max_mailboxes is None:
         return None
     return max(0, row.max_mailboxes - Mailbox.objects.filter(domain=row).count())
+
+
+def _without_limit(row: Domain | None, mailboxes: list[facts.Mailbox]) -> list[str]:
+    """Addresses of mailboxes that have no space of their own, here or in the source."""
+    limited = [mailbox.address for mailbox in mailboxes if mailbox.quota_mb is not None]
+    here = (
+        Mailbox.objects.filter(domain=row, quota_mb=None).exclude(address__in=limited)
+        if row
+        else Mailbox.objects.none()
+    )
+    coming = [mailbox.address for mailbox in mailboxes if mailbox.quota_mb is None]
+    return sorted([*coming, *here.values_list("address", flat=True)])
 
 
 def _trouble_with_domain(name: str) -> str:

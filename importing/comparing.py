@@ -7,7 +7,8 @@ from mailboxes.models import Alias, Domain, Mailbox
 
 
 def of_domain(row: Domain, domain: facts.Domain) -> list[str]:
-    pairs = {"quota_mb": (domain.quota_mb, row.quota_mb), "max_mailboxes": (domain.max_mailboxes, row.max_mailboxes)}
+    names = ("quota_mb", "total_quota_mb", "max_mailboxes")
+    pairs = {name: (getattr(domain, name), getattr(row, name)) for name in names}
     differs = [name for name, (there, here) in pairs.items() if there is not None and there != here]
     if domain.customer and (row.customer is None or row.customer.number != domain.customer):
         differs.append("customer")

@@ -35,13 +35,14 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """`customer`: a number, or empty. Space in MB of each mailbox; None leaves it open."""
+    """`customer`: a number, or empty. Space in MB of each mailbox, and of all together; None leaves it open."""
 
     name: str
     is_active: bool = True
     customer: str = ""
     quota_mb: int | None = None
     max_mailboxes: int | None = None
+    total_quota_mb: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

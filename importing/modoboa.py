@@ -68,9 +68,15 @@ def _domain(row: Row, source: Source) -> None:
         return
     has_total = "default_mailbox_quota" in row
     megabytes = values.number(row, "default_mailbox_quota" if has_total else "quota")
-    if has_total and (space := values.number(row, "quota")) > 0:
-        source.problems.append(Problem("domain", name, "space-of-a-domain", f"{space} MB", is_note=True))
-    source.domains.append(Domain(name, values.is_yes(row, "enabled"), quota_mb=megabytes if megabytes > 0 else None))
+    total = values.number(row, "quota") if has_total else 0
+    source.domains.append(
+        Domain(
+            name,
+            values.is_yes(row, "enabled"),
+            quota_mb=megabytes if megabytes > 0 else None,
+            total_quota_mb=total if total > 0 else None,
+        )
+    )
 
 
 def _domain_alias(row: Row, names: dict[str, str], source: Source) -> None:

@@ -33,7 +33,7 @@ _HERE = re.compile(r"(?:virtual|local|dovecot|maildrop|lmtp:unix|lmtp:inet:(?:12
 
 
 def read(tables: Tables, *, zone: str, password_scheme: str = "CRYPT") -> Source:  # noqa: S107 (the name of a scheme)
-    """All that PostfixAdmin keeps. Quotas of its tables are in octets, maxquota in MB."""
+    """All that PostfixAdmin keeps. Quotas of mailboxes are in octets, those of domains in MB."""
     source = Source()
     for row in tables.get("domain", []):
         _domain(row, source)
@@ -64,11 +64,9 @@ def _domain(row: Row, source: Source) -> None:
     if values.is_yes(row, "backupmx", default=False):
         source.problems.append(Problem("domain", name, "backup-mx"))
         return
-    transport, space = values.text(row, "transport"), values.number(row, "quota")
+    transport, total = values.text(row, "transport"), values.number(row, "quota")
     if not _HERE.fullmatch(transport):
         source.problems.append(Problem("domain", name, "delivered-elsewhere", transport, is_note=True))
-    if space > 0:
-        source.problems.append(Problem("domain", name, "space-of-a-domain", f"{space} MB", is_note=True))
     most = values.number(row, "mailboxes")
     megabytes = values.number(row, "maxquota")
     source.domains.append(
@@ -77,6 +75,7 @@ def _domain(row: Row, source: Source) -> None:
             is_active=values.is_yes(row, "active"),
             quota_mb=megabytes if megabytes > 0 else None,
             max_mailboxes=None if most == 0 else max(most, 0),
+            total_quota_mb=total if total > 0 else None,
         )
     )
 

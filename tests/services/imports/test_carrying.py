@@ -90,6 +90,41 @@ def test_a_domain_that_is_full_takes_no_more(mailbox: Mailbox) -> None:
     assert (State.LEFT_OUT, "mailbox", "ewa@firma.example", "refused") in lines
 
 
+def test_a_domain_gives_no_more_space_than_it_has(mailbox: Mailbox) -> None:
+    Domain.objects.update(quota_mb=400, total_quota_mb=1000)
+    lines = carry(Source(mailboxes=[box("jan", quota_mb=500), box("ewa"), box("ola", quota_mb=100)]))
+    states = {name: (state, reason) for state, kind, name, reason in lines if kind == "mailbox"}
+    assert states == {
+        "jan@firma.example": (State.NEW, ""), "ewa@firma.example": (State.LEFT_OUT, "refused"),
+        "ola@firma.example": (State.NEW, ""),
+    }  # fmt: skip
+    assert Domain.objects.get().mailbox_set.count() == 3
+
+
+def test_a_total_comes_after_the_mailboxes_and_takes_nothing_from_them(db: None) -> None:
+    domain = SourceDomain("firma.example", quota_mb=400, total_quota_mb=500)
+    lines = carry(Source(domains=[domain], mailboxes=[box("jan"), box("ewa", quota_mb=300)]))
+    assert State.LEFT_OUT not in {state for state, _kind, _name, _reason in lines}
+    assert (Domain.objects.get().total_quota_mb, Mailbox.objects.count()) == (500, 2)
+
+
+def test_a_total_is_left_out_where_a_mailbox_would_have_no_limit(db: None) -> None:
+    domain = SourceDomain("firma.example", total_quota_mb=500)
+    lines = carry(Source(domains=[domain], mailboxes=[box("jan"), box("ewa", quota_mb=300)]))
+    assert (State.LEFT_OUT, "domain", "firma.example", "space-of-a-domain") in lines
+    assert (Domain.objects.get().total_quota_mb, Mailbox.objects.count()) == (None, 2)
+
+
+def test_the_total_of_a_domain_that_is_here_is_theirs_where_the_source_is_to_win(mailbox: Mailbox) -> None:
+    source = Source(domains=[SourceDomain("firma.example", total_quota_mb=500)])
+    assert (State.DIFFERS, "domain", "firma.example", "is-here-otherwise") in carry(source)
+    assert (State.LEFT_OUT, "domain", "firma.example", "space-of-a-domain") in carry(source, overwrites=True)
+    assert Domain.objects.get().total_quota_mb is None
+    Mailbox.objects.update(quota_mb=100)
+    carry(source, overwrites=True)
+    assert Domain.objects.get().total_quota_mb == 500
+
+
 @pytest.mark.parametrize("local_part", ["a%b", "a!b", "a/b"])
 def test_addresses_that_mail_servers_do_not_deliver_to_are_refused_in_the_dry_run_too(
     db: None, local_part: str
