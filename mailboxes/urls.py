@@ -36,6 +36,7 @@ urlpatterns = [
     # What mail programs ask for, in lower case: webmail_panel/hosted_names.py turns other ways of writing it into this.
     path("mail/config-v1.1.xml", programs_views.autoconfig, name="autoconfig"),
     path(".well-known/autoconfig/mail/config-v1.1.xml", programs_views.autoconfig, name="autoconfig_well_known"),
+    path(".well-known/mail-v1.xml", programs_views.autoconfig, name="autoconfig_mail_v1"),
     path("autodiscover/autodiscover.xml", programs_views.autodiscover, name="autodiscover"),
     path("autodiscover/autodiscover.json", programs_views.autodiscover_json, name="autodiscover_json"),
     path(

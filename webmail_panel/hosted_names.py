@@ -20,6 +20,7 @@ JSON_V1 = "/autodiscover/autodiscover.json/v1.0/"
 VIEWS: dict[str, Callable[..., HttpResponse]] = {
     "/mail/config-v1.1.xml": programs_views.autoconfig,
     "/.well-known/autoconfig/mail/config-v1.1.xml": programs_views.autoconfig,
+    "/.well-known/mail-v1.xml": programs_views.autoconfig,
     "/autodiscover/autodiscover.xml": programs_views.autodiscover,
     "/autodiscover/autodiscover.json": programs_views.autodiscover_json,
 }
@@ -38,7 +39,7 @@ class HostedNamesMiddleware:
         if not prefix and (view is None or validate_host(host, settings.ALLOWED_HOSTS)):
             return self.get_response(request)
         domain = host.removeprefix(prefix).rstrip(".")
-        if view is None or not programs_views.is_hosted(domain):
+        if view is None or not (programs_views.is_hosted(domain) or _comes_by_the_mx(view, request)):
             return _plain(404)
         if settings.SECURE_SSL_REDIRECT and not request.is_secure():
             return _to_the_panel(request, domain)
@@ -54,6 +55,13 @@ def _view_of(request: HttpRequest) -> Callable[..., HttpResponse] | None:
     if view is not None:
         request.path_info = path
     return view
+
+
+def _comes_by_the_mx(view: Callable[..., HttpResponse], request: HttpRequest) -> bool:
+    """Thunderbird found no name of the domain's own, and asks at autoconfig. of where its MX stands (
+    draft-ietf-mailmaint-autoconfig, “MX”): one name, and one certificate, for every domain that is hosted here.
+    """
+    return view is programs_views.autoconfig and programs_views.is_hosted(programs_views.domain_of_address(request))
 
 
 def _to_the_panel(request: HttpRequest, domain: str) -> HttpResponse:

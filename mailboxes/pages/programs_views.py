@@ -22,13 +22,18 @@ PROFILE_TYPE = "application/x-apple-aspen-config"
 @require_safe
 def autoconfig(request: HttpRequest, hosted: str = "") -> HttpResponse:
     """Thunderbird's file, by the domain of `emailaddress`, else by `hosted`, the domain whose name was asked."""
-    address = addresses.normal_form_or_none(request.GET.get("emailaddress", ""))
-    domain = address.rpartition("@")[2] if address else hosted or request.GET.get("domain", "")
+    domain = domain_of_address(request) or hosted or request.GET.get("domain", "")
     if not is_hosted(domain):
         return HttpResponse("No such domain here.\n", status=404, content_type="text/plain; charset=utf-8")
     response = HttpResponse(programs.thunderbird(profiles.servers(), domain), content_type="application/xml")
     response["Cache-Control"] = "public, max-age=3600"
     return response
+
+
+def domain_of_address(request: HttpRequest) -> str:
+    """Of `emailaddress`, in normal form; empty where none was sent."""
+    address = addresses.normal_form_or_none(request.GET.get("emailaddress", ""))
+    return address.rpartition("@")[2] if address else ""
 
 
 @csrf_exempt
@@ -58,8 +63,8 @@ def _asked(request: HttpRequest) -> str:
 @require_safe
 def autodiscover_json(request: HttpRequest, **_address: str) -> HttpResponse:
     """Outlook's newer question, in JSON: it only asks where the older one is answered."""
-    protocol = request.GET.get("Protocol", "")
-    if protocol.lower() != "autodiscoverv1":
+    asked = {name.lower(): value.lower() for name, value in request.GET.items()}  # Exchange takes any case
+    if asked.get("protocol") != "autodiscoverv1":
         words = {"ErrorCode": "InvalidProtocol", "ErrorMessage": "Only AutodiscoverV1 is served here."}
         return JsonResponse(words, status=400)
     return JsonResponse({"Protocol": "AutodiscoverV1", "Url": f"{settings.PANEL_URL}{reverse('autodiscover')}"})

@@ -45,7 +45,8 @@ NO_PAGE = {
     "batch_result", "mailbox_file", "support_message_file", "support_note",
     "mfa_deactivate_totp", "mfa_edit_webauthn", "mfa_remove_webauthn", "mfa_view_recovery_codes",
     "mfa_generate_recovery_codes", "mfa_download_recovery_codes", "mailbox_restore", "alias_restore", "mailbox_suspend",
-    "mailbox_profile", "program_link_profile", "autoconfig", "autoconfig_well_known", "autodiscover",
+    "mailbox_profile", "program_link_profile", "autoconfig", "autoconfig_well_known", "autoconfig_mail_v1",
+    "autodiscover",
     "autodiscover_json", "autodiscover_json_v1", "link_end", "link_second_step",
 }  # fmt: skip
 # Those with keys and codes stand in test_account.py, which sets the factors up.

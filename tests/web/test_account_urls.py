@@ -24,6 +24,7 @@ WANTED = {
     "app_passwords": "mailboxes/<int:pk>/passwords/",
     "autoconfig": "mail/config-v1.1.xml",
     "autoconfig_well_known": ".well-known/autoconfig/mail/config-v1.1.xml",
+    "autoconfig_mail_v1": ".well-known/mail-v1.xml",
     "autodiscover": "autodiscover/autodiscover.xml",
     "autodiscover_json": "autodiscover/autodiscover.json",
     "autodiscover_json_v1": "autodiscover/autodiscover.json/v1.0/<str:address>",
@@ -62,7 +63,8 @@ WANTED = {
 }
 # For everybody; a GET at least. What mail programs ask names no person, and a link of a phone is signed.
 OPEN = {
-    "account_login", "account_inactive", "account_logout", "autoconfig", "autoconfig_well_known", "autodiscover",
+    "account_login", "account_inactive", "account_logout", "autoconfig", "autoconfig_well_known",
+    "autoconfig_mail_v1", "autodiscover",
     "autodiscover_json", "autodiscover_json_v1", "program_link", "program_link_profile", "set_language",
 }  # fmt: skip
 # Names that allauth's own views ask for; there is nothing behind them.

@@ -60,6 +60,11 @@ def error_code(answer: HttpResponse) -> str | None:
         ("panel.example", CONFIG + "?emailaddress=anna%40Firma.Example"),
         ("panel.example", CONFIG + "?domain=firma.example"),
         ("panel.example", WELL_KNOWN + "?emailaddress=nobody@firma.example"),
+        # By the MX, which is all that the domain's DNS says: mail.hosting.example.
+        ("autoconfig.hosting.example", CONFIG + "?emailaddress=anna%40firma.example"),
+        ("autoconfig.mail.hosting.example:443", CONFIG + "?emailaddress=nobody@FIRMA.example"),
+        ("autoconfig.firma.example", "/.well-known/mail-v1.xml?emailaddress=anna@firma.example"),
+        ("firma.example", "/.well-known/mail-v1.xml"),
     ],
 )  # fmt: skip
 def test_thunderbird_finds_its_file_under_every_name(mailbox: Mailbox, host: str, path: str) -> None:
@@ -86,6 +91,10 @@ def test_thunderbird_finds_its_file_under_every_name(mailbox: Mailbox, host: str
         ("panel.example", CONFIG, 404), ("panel.example", CONFIG + "?emailaddress=anna@other.example", 404),
         ("autoconfig.firma.example", CONFIG + "?emailaddress=anna@other.example", 404),
         ("panel.example", CONFIG + "?emailaddress=%00@firma.example", 404),
+        ("autoconfig.hosting.example", CONFIG + "?emailaddress=anna@other.example", 404),
+        ("autoconfig.hosting.example", CONFIG + "?domain=firma.example", 404),
+        ("autoconfig.hosting.example", "/sign-in/?emailaddress=anna@firma.example", 404),
+        ("autodiscover.hosting.example", DISCOVER + "?emailaddress=anna@firma.example", 404),
     ],
 )  # fmt: skip
 def test_nothing_else_is_there(mailbox: Mailbox, host: str, path: str, status: int) -> None:
@@ -142,6 +151,7 @@ def test_nobody_learns_whether_a_mailbox_exists(mailbox: Mailbox) -> None:
 def test_outlooks_newer_question_leads_to_the_older_one(mailbox: Mailbox, host: str, path: str) -> None:
     answer = get(f"{path}Protocol=AutodiscoverV1", host)
     assert answer.json() == {"Protocol": "AutodiscoverV1", "Url": f"https://panel.example{DISCOVER}"}
+    assert get(f"{path}protocol=autodiscoverv1", host).json() == answer.json()
     refused = get(f"{path}Protocol=ActiveSync", host)
     assert (refused.status_code, refused.json()["ErrorCode"]) == (400, "InvalidProtocol")
 

@@ -118,6 +118,7 @@ WANTED = {
     "program_link_profile": "++++++++++ mmmmmmmmmm",
     "autoconfig": "---------- mmmmmmmmmm",  # without a domain there is nothing to say
     "autoconfig_well_known": "---------- mmmmmmmmmm",
+    "autoconfig_mail_v1": "---------- mmmmmmmmmm",
     "autodiscover": "++++++++++ ++++++++++",
     "autodiscover_json": "bbbbbbbbbb mmmmmmmmmm",  # as without its protocol
     "autodiscover_json_v1": "bbbbbbbbbb mmmmmmmmmm",
