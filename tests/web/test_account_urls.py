@@ -60,12 +60,18 @@ WANTED = {
     "program_link_profile": "programs/<str:token>/profile/",
     "set_language": "language/",
     "usersessions_list": "account/devices/",
+    "account_links": "account/mailboxes/",
+    "link_second_step": "account/mailboxes/second-step/",
+    "link_end": "account/mailboxes/links/<int:pk>/end/",
+    "own_sign_in": "account/mailboxes/<int:pk>/password/",
+    "link_end_by_mail": "linked/<str:token>/end/",
+    "alias_restore": "aliases/<int:pk>/restore/",
 }
 # For everybody; a GET at least. What mail programs ask names no person, and a link of a phone is signed.
 OPEN = {
     "account_login", "account_inactive", "account_logout", "autoconfig", "autoconfig_well_known",
-    "autoconfig_mail_v1", "autodiscover",
-    "autodiscover_json", "autodiscover_json_v1", "program_link", "program_link_profile", "set_language",
+    "autoconfig_mail_v1", "autodiscover", "autodiscover_json", "autodiscover_json_v1", "link_end_by_mail",
+    "program_link", "program_link_profile", "set_language",
 }  # fmt: skip
 # Names that allauth's own views ask for; there is nothing behind them.
 CLOSED = {"account_signup", "account_reset_password", "account_set_password"}
