@@ -63,8 +63,8 @@ def _asked(request: HttpRequest) -> str:
 @require_safe
 def autodiscover_json(request: HttpRequest, **_address: str) -> HttpResponse:
     """Outlook's newer question, in JSON: it only asks where the older one is answered."""
-    asked = {name.lower(): value.lower() for name, value in request.GET.items()}  # Exchange takes any case
-    if asked.get("protocol") != "autodiscoverv1":
+    asked = {name.lower(): str(value) for name, value in request.GET.items()}  # Exchange takes any case
+    if asked.get("protocol", "").lower() != "autodiscoverv1":
         words = {"ErrorCode": "InvalidProtocol", "ErrorMessage": "Only AutodiscoverV1 is served here."}
         return JsonResponse(words, status=400)
     return JsonResponse({"Protocol": "AutodiscoverV1", "Url": f"{settings.PANEL_URL}{reverse('autodiscover')}"})
