@@ -113,6 +113,9 @@ class Carrier:
         row = Domain.objects.filter(name=name).select_related("customer").first()
         is_new = row is None
         self._room, self._space = _room_in(row), space.limited_in([name]).get(name)
+        if domain is None and row is not None and row.deleted_at is not None:
+            yield left_out("domain", name, "was-deleted-here")
+            return
         if domain is not None:
             row, item = self._one_domain(row, domain)
             yield item
@@ -146,6 +149,8 @@ class Carrier:
 
     def _one_domain(self, row: Domain | None, domain: facts.Domain) -> tuple[Domain | None, Item]:
         """The row, if there is one now."""
+        if row is not None and row.deleted_at is not None:
+            return None, left_out("domain", domain.name, "was-deleted-here")
         if row is not None:
             differs, now = comparing.of_domain(row, domain), self._options.now
             return row, self._compared("domain", domain.name, differs, lambda: _set_domain(row, domain, now))
@@ -284,7 +289,8 @@ class Carrier:
     # --- Aliases ---
 
     def _aliases(self, name: str, aliases: list[facts.Alias]) -> Iterator[Item]:
-        if self._options.applies and not Domain.objects.filter(name=name).exists():
+        domain = Domain.objects.filter(name=name).first()
+        if (self._options.applies and domain is None) or (domain is not None and domain.deleted_at is not None):
             return  # the domain itself was left out, with its reason
         targets = Prefetch("targets", AliasTarget.objects.select_related("mailbox"))
         there = {str(row.address): row for row in Alias.objects.filter(domain__name=name).prefetch_related(targets)}
@@ -329,6 +335,8 @@ class Carrier:
 
     def _catch_all(self, catch_all: facts.CatchAll) -> Iterator[Item]:
         domain = Domain.objects.filter(name=catch_all.domain).select_related("catch_all").first()
+        if domain is not None and domain.deleted_at is not None:
+            return  # the same
         target = Mailbox.objects.filter(address=catch_all.target, deleted_at=None).first()
         if target is None and not self._is_coming(catch_all.target):
             yield left_out("catch-all", catch_all.domain, "catch-all-is-no-mailbox", catch_all.target)

@@ -34,19 +34,39 @@ def needs_second_factor(user: AnyUser) -> bool:
 
 
 def domains_managed_by(user: AnyUser) -> QuerySet[Domain]:
-    """Those of the customers that the person administers; staff every one."""
+    """Those of the customers that the person administers; staff every one. None that was deleted."""
+    return _domains_of(user).filter(deleted_at=None)
+
+
+def deleted_domains(user: AnyUser) -> QuerySet[Domain]:
+    """Those that the person knows of, and may take back who `may_delete_domains`."""
+    return _domains_of(user).filter(deleted_at__isnull=False)
+
+
+def _domains_of(user: AnyUser) -> QuerySet[Domain]:
     if not user.is_active or not user.is_authenticated:
         return Domain.objects.none()
     if is_support(user):
         return Domain.objects.all()
-    return Domain.objects.filter(customer__in=user.administers.values("pk"))
+    return Domain.objects.filter(customer__in=user.administers.filter(deleted_at=None).values("pk"))
+
+
+def may_delete_domains(user: AnyUser) -> bool:
+    """Whether the person deletes domains with all in them, and takes them back: who may in the administration."""
+    return is_support(user) and bool(user.has_perm("mailboxes.delete_domain"))
+
+
+def may_delete_customers(user: AnyUser) -> bool:
+    """The same of customers, with all their domains."""
+    return is_support(user) and bool(user.has_perms(["mailboxes.delete_customer", "mailboxes.delete_domain"]))
 
 
 def customers_administered_by(user: AnyUser) -> QuerySet[Customer]:
-    """Those for whom the person adds domains; staff for every one."""
+    """Those for whom the person adds domains; staff for every one. None that was deleted."""
     if not user.is_active or not user.is_authenticated:
         return Customer.objects.none()
-    return Customer.objects.all() if is_support(user) else Customer.objects.filter(administrators=user.pk)
+    there = Customer.objects.filter(deleted_at=None)
+    return there if is_support(user) else there.filter(administrators=user.pk)
 
 
 def claims_of(user: AnyUser) -> QuerySet[DomainClaim]:
@@ -64,10 +84,19 @@ def may_import_customers(user: AnyUser) -> bool:
     return is_support(user) and bool(user.has_perms(["mailboxes.add_customer", "mailboxes.add_domain"]))
 
 
+def mailboxes_there() -> QuerySet[Mailbox]:
+    """All that are there for anybody: neither deleted nor in a domain that is.
+
+    Those few domains are found once and looked up for each row: with a join a list in order would be sorted first.
+    """
+    gone = Domain.objects.filter(deleted_at__isnull=False).values("name")
+    return Mailbox.objects.filter(deleted_at=None).exclude(domain__in=gone)
+
+
 def mailboxes_managed_by(user: AnyUser) -> QuerySet[Mailbox]:
     """The mailboxes whose name, owner's password and receiving of mail a person looks after."""
     if is_support(user):
-        return Mailbox.objects.filter(deleted_at=None)
+        return mailboxes_there()
     return Mailbox.objects.filter(domain__in=domains_managed_by(user).values("name"), deleted_at=None)
 
 
@@ -90,7 +119,7 @@ def own_mailboxes(user: AnyUser) -> QuerySet[Mailbox]:
     """The mailboxes that are the person's very own: nobody else makes passwords for their mail."""
     if not user.is_active or not user.is_authenticated:
         return Mailbox.objects.none()
-    return Mailbox.objects.filter(owner_id=user.pk, deleted_at=None)
+    return Mailbox.objects.filter(owner_id=user.pk, deleted_at=None, domain__deleted_at=None)
 
 
 def mailboxes_to_set_up(user: AnyUser) -> QuerySet[Mailbox]:
@@ -105,7 +134,7 @@ def colleagues_of(mailbox: Mailbox) -> QuerySet[Mailbox]:
     """The other mailboxes of the same company: of its domain, or of the domains of its customer."""
     same, customer = Q(domain=mailbox.domain_id), mailbox.domain.customer_id
     same = same if customer is None else same | Q(domain__customer=customer)
-    return Mailbox.objects.filter(same, deleted_at=None).exclude(pk=mailbox.pk)
+    return Mailbox.objects.filter(same, deleted_at=None, domain__deleted_at=None).exclude(pk=mailbox.pk)
 
 
 def has_second_factor(user: AnyUser) -> bool:
@@ -128,14 +157,17 @@ def links_that_count() -> QuerySet[MailboxLink]:
     mailboxes by their role, and leave a trace there.
     """
     of_owner, of_user = (Exists(_factors().filter(user_id=OuterRef(name))) for name in ("owner_id", "user_id"))
-    rests = MailboxLink.objects.filter(ended_at=None, mailbox__owner_id=F("owner_id"), owner__is_active=True)
+    rests = MailboxLink.objects.filter(
+        ended_at=None, mailbox__owner_id=F("owner_id"), owner__is_active=True, mailbox__domain__deleted_at=None
+    )
     no_staff = rests.filter(user__is_staff=False, user__is_superuser=False)
     return no_staff.filter(~of_owner | (Q(with_second_factor=True) & of_user))
 
 
 def links_of(user: AnyUser) -> QuerySet[MailboxLink]:
     """What the person added to their sign-in and did not end, whether it counts or not."""
-    return MailboxLink.objects.filter(user_id=user.pk or 0, ended_at=None, mailbox__deleted_at=None)
+    there = MailboxLink.objects.filter(mailbox__deleted_at=None, mailbox__domain__deleted_at=None)
+    return there.filter(user_id=user.pk or 0, ended_at=None)
 
 
 def links_to_mailboxes_of(user: AnyUser) -> QuerySet[MailboxLink]:
@@ -166,7 +198,7 @@ def mailboxes_of(user: AnyUser) -> QuerySet[Mailbox]:
     """A person's own mailboxes, those they added to their sign-in and those delegated to them, whatever else they may
     open.
     """
-    return _among(user, _owned_by(user), _linked_to(user), _delegated_to(user))
+    return _among(user, _owned_there(user), _linked_to(user), _delegated_there(user))
 
 
 def mailboxes_visible_to(user: AnyUser) -> QuerySet[Mailbox]:
@@ -174,8 +206,8 @@ def mailboxes_visible_to(user: AnyUser) -> QuerySet[Mailbox]:
     their company; staff every one.
     """
     if is_support(user):
-        return Mailbox.objects.filter(deleted_at=None)
-    return _among(user, _owned_by(user), _linked_to(user), _delegated_to(user), _keys(mailboxes_managed_by(user)))
+        return mailboxes_there()
+    return _among(user, _owned_there(user), _linked_to(user), _delegated_there(user), _keys(mailboxes_managed_by(user)))
 
 
 @dataclass(frozen=True)
@@ -206,13 +238,13 @@ def mailboxes_in_lists(user: AnyUser) -> InLists:
 def mailboxes_to_delegate(user: AnyUser) -> QuerySet[Mailbox]:
     """Those whose care a person may hand on and take back: a delegate hands nothing on."""
     if is_support(user):
-        return Mailbox.objects.filter(deleted_at=None)
-    return _among(user, _owned_by(user), _linked_to(user), _keys(mailboxes_managed_by(user)))
+        return mailboxes_there()
+    return _among(user, _owned_there(user), _linked_to(user), _keys(mailboxes_managed_by(user)))
 
 
 def _among(user: AnyUser, first: Keys, *others: Keys) -> QuerySet[Mailbox]:
-    """The mailboxes with these keys. Each way to a mailbox is a query with an index of its own; put together with OR
-    they would read every mailbox there is.
+    """The mailboxes with these keys, none of them in a deleted domain. Each way to a mailbox is a query with an
+    index of its own; put together with OR they would read every mailbox there is.
     """
     if not user.is_active or not user.is_authenticated:
         return Mailbox.objects.none()
@@ -231,6 +263,18 @@ def _linked_to(user: AnyUser) -> Keys:
 
 def _delegated_to(user: AnyUser) -> Keys:
     return Delegation.objects.filter(user_id=user.pk or 0).order_by().values("mailbox")
+
+
+def _owned_there(user: AnyUser) -> Keys:
+    return _keys(Mailbox.objects.filter(owner_id=user.pk, domain__deleted_at=None))
+
+
+def _delegated_there(user: AnyUser) -> Keys:
+    """Not while every mailbox that the person has at the company is in a domain that was deleted."""
+    own = Mailbox.objects.filter(owner=user.pk, deleted_at=None, domain__customer=OuterRef("mailbox__domain__customer"))
+    gone, left = own.filter(domain__deleted_at__isnull=False), own.filter(domain__deleted_at=None)
+    rows = Delegation.objects.filter(user_id=user.pk or 0, mailbox__domain__deleted_at=None)
+    return rows.exclude(Exists(gone), ~Exists(left)).order_by().values("mailbox")
 
 
 def _keys(rows: QuerySet[Mailbox]) -> Keys:
@@ -275,7 +319,7 @@ def may_give_password(user: AnyUser, owner: User) -> bool:
     opened = Mailbox.objects.filter(pk__in=_owned_by(owner).union(_delegated_to(owner)))
     administered = Customer.objects.filter(administrators=owner.pk)
     return not (
-        opened.exclude(domain__in=domains_managed_by(user).values("name")).exists()
+        opened.exclude(domain__in=_domains_of(user).values("name")).exists()
         or administered.exclude(administrators=user.pk).exists()
     )
 

@@ -29,6 +29,7 @@ from mailboxes import (
     admin_dns,  # noqa: F401 (it registers)
     customers,
     deleted_aliases,
+    deleted_domains,
     hosting,
     links,
     second_factor,
@@ -207,16 +208,88 @@ class UserAdmin(RightsInWords, DjangoUserAdmin, PanelAdmin):  # type: ignore[mis
         messages.success(request, _("Removed. At the next sign-in the password is enough; staff set up a new one."))
 
 
+class DeletedWithContents(PanelAdmin):
+    """Customers and domains: deleted with what is in them, to be taken back for days, then removed piece by piece."""
+
+    goes_with_it: Any = ""
+
+    def bring_back(self, request: HttpRequest, row: Any) -> None:
+        """Raises MailboxesError."""
+        raise NotImplementedError
+
+    def end(self, request: HttpRequest, row: Any) -> bool:
+        """Let it go for good; whether there was anything to do."""
+        raise NotImplementedError
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What was deleted is brought back first."""
+        return super().has_change_permission(request, obj) and (obj is None or obj.deleted_at is None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The same."""
+        return super().has_delete_permission(request, obj) and (obj is None or obj.deleted_at is None)
+
+    def has_restore_permission(self, request: HttpRequest) -> bool:
+        """Who brings back: who deletes."""
+        return self.has_delete_permission(request)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Without the names of what goes with it: of a domain there may be a hundred thousand."""
+        told = [str(row) for row in objs]
+        return [*told, self.goes_with_it], {self.opts.verbose_name_plural: len(told)}, set(), []
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+        """The services do."""
+
+    @admin.action(description=_("Bring back what was deleted"), permissions=["restore"])
+    def restore(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """As before it was deleted."""
+        for row in queryset.filter(deleted_at__isnull=False):
+            try:
+                self.bring_back(request, row)
+            except services.MailboxesError as error:
+                self.message_user(request, str(error), messages.ERROR)
+            else:
+                self.message_user(request, _("%(row)s is back, as it was.") % {"row": row})
+
+    @admin.action(description=_("Delete for good"), permissions=["purge"])
+    @asks_first(
+        _("What was deleted before goes for ever, with every mailbox, alias, autoresponder and key in it; others stay."
+          " It is removed piece by piece, from the next hour on. The mail itself lies on until `mailbox orphans`"
+          " removes it.")
+    )  # fmt: skip
+    def purge(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Before MAILBOX_GRACE_DAYS are over."""
+        for row in queryset.filter(deleted_at__isnull=False):
+            if self.end(request, row):
+                self.message_user(request, _("%(row)s is being removed for good.") % {"row": row})
+
+
 @admin.register(Customer)
-class CustomerAdmin(PanelAdmin):
+class CustomerAdmin(DeletedWithContents):
     """Customers."""
 
-    list_display = ("name", "number", "created_at")
-    list_filter = (HasPeople,)
+    list_display = ("name", "number", "deleted_at", "created_at")
+    list_filter = (HasPeople, ("deleted_at", EmptyFieldListFilter))
     date_hierarchy = "created_at"
     search_fields = ("name", "number")
     autocomplete_fields = ("administrators",)
-    actions = ("suspend", "resume")
+    readonly_fields = ("deleted_at", "is_going")
+    actions = ("suspend", "resume", "restore", "purge")
+    goes_with_it = _("all domains of each, with their mailboxes and aliases")
+
+    def delete_model(self, request: HttpRequest, obj: Customer) -> None:
+        customers.delete_customer(obj, now=timezone.now(), actor=here(request))
+
+    def bring_back(self, request: HttpRequest, row: Customer) -> None:
+        customers.restore_customer(row, actor=here(request))
+
+    def end(self, request: HttpRequest, row: Customer) -> bool:
+        return customers.end_customer(row, actor=here(request))
 
     @admin.action(description=_("Suspend all domains"), permissions=["change"])
     def suspend(self, request: HttpRequest, queryset: QuerySet[Customer]) -> None:
@@ -241,7 +314,7 @@ class SuspensionAdmin(PanelAdmin):
     @admin.action(description=_("Suspend"), permissions=["change"])
     def suspend(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Nobody signs in, senders come again later."""
-        for row in queryset:
+        for row in queryset.exclude(deleted_at__isnull=False):
             hosting.suspend(row, now=timezone.now(), actor=here(request))
         self.message_user(request, _("Suspended: nobody signs in, and senders are asked to come again later."))
 
@@ -255,7 +328,7 @@ class SuspensionAdmin(PanelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Whoever is suspended or deleted receives mail again by the actions."""
         mine = super().get_readonly_fields(request, obj)
-        is_off = obj is not None and (obj.suspended_at is not None or getattr(obj, "deleted_at", None) is not None)
+        is_off = obj is not None and (obj.suspended_at is not None or obj.deleted_at is not None)
         return (*mine, "is_active") if is_off else mine
 
 
@@ -273,17 +346,28 @@ class DomainSpaceForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
 
 
 @admin.register(Domain)
-class DomainAdmin(SuspensionAdmin):
+class DomainAdmin(SuspensionAdmin, DeletedWithContents):
     """Domains."""
 
     form = DomainSpaceForm
-    list_display = ("name", "customer", "is_active", "suspended_at", "created_at")
-    list_filter = ("is_active", ("suspended_at", EmptyFieldListFilter))
+    list_display = ("name", "customer", "is_active", "suspended_at", "deleted_at", "created_at")
+    list_filter = ("is_active", ("suspended_at", EmptyFieldListFilter), ("deleted_at", EmptyFieldListFilter))
+    actions = (*SuspensionAdmin.actions, "restore", "purge")
+    goes_with_it = _("every mailbox and alias in each")
     date_hierarchy = "created_at"
     list_select_related = ("customer",)
     search_fields = ("name", "customer__name", "customer__number")
     autocomplete_fields = ("customer", "catch_all")
-    readonly_fields = ("suspended_at", "refuses_from")
+    readonly_fields = ("suspended_at", "refuses_from", "deleted_at", "is_going")
+
+    def delete_model(self, request: HttpRequest, obj: Domain) -> None:
+        deleted_domains.delete_domain(obj, now=timezone.now(), actor=here(request))
+
+    def bring_back(self, request: HttpRequest, row: Domain) -> None:
+        deleted_domains.restore_domain(row, actor=here(request))
+
+    def end(self, request: HttpRequest, row: Domain) -> bool:
+        return deleted_domains.end_domain(row, actor=here(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Addresses are made of the name, so it stays."""
@@ -303,6 +387,8 @@ class AddressForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
         values = super().clean() or {}
         if {"domain", "local_part"} <= values.keys():
             address = addresses.normal_form_or_none(f"{values['local_part']}@{values['domain'].name}")
+            if values["domain"].deleted_at is not None:
+                self.add_error("domain", gettext("This domain was deleted: bring it back first."))
             other: type[Mailbox | Alias] = Alias if isinstance(self.instance, Mailbox) else Mailbox
             if address and other.objects.filter(address=address).exists():
                 self.add_error("local_part", gettext("This address is taken already."))
@@ -410,9 +496,13 @@ class MailboxAdmin(SuspensionAdmin, AddressAdmin):
     @admin.action(description=_("Bring back what was deleted"), permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Mailbox]) -> None:
         """As before it was deleted."""
-        for row in queryset:
+        rows = queryset.filter(deleted_at__isnull=False)
+        for row in rows.filter(domain__deleted_at=None):
             hosting.restore_mailbox(row, actor=here(request))
-        self.message_user(request, _("They are back, with their mail."))
+        if rows.filter(domain__deleted_at__isnull=False).exists():
+            self.message_user(request, _("Their domain was deleted: bring it back first."), messages.ERROR)
+        else:
+            self.message_user(request, _("They are back, with their mail."))
 
 
 class AliasTargetInline(TabularInline):

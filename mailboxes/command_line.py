@@ -35,22 +35,26 @@ def together(do: Callable[[dict[str, Any]], None], options: dict[str, Any]) -> N
         raise CommandError(f"somebody else changes the same just now, try it again: {words}") from error
 
 
-def customer(number: str) -> Customer:
-    """By its number. Raises CommandError."""
+def customer(number: str, *, deleted: bool = False) -> Customer:
+    """By its number; `deleted`: one that was, too. Raises CommandError."""
     found = Customer.objects.filter(number=number.strip()).first()
     if found is None:
         raise CommandError(f"no customer has the number {number}")
+    if found.deleted_at is not None and not deleted:
+        raise CommandError(f"customer {found.number} was deleted; `customer restore` takes it back")
     return found
 
 
-def domain(typed: str) -> Domain:
-    """By its name, however it is written. Raises CommandError."""
+def domain(typed: str, *, deleted: bool = False) -> Domain:
+    """By its name, however it is written; `deleted`: one that was, too. Raises CommandError."""
     try:
         found = Domain.objects.filter(name=addresses.normalise_domain(typed)).first()
     except addresses.AddressError as error:
         raise CommandError(f"{typed!r} is not a domain name") from error
     if found is None:
         raise CommandError(f"{typed} is not a domain of this panel")
+    if found.deleted_at is not None and not deleted:
+        raise CommandError(f"{found.name} was deleted; `domain restore` takes it back")
     return found
 
 

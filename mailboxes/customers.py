@@ -1,17 +1,17 @@
-"""Customers: made, changed, suspended with all their domains, deleted when nothing is theirs any more."""
+"""Customers: made, changed, suspended with all their domains, deleted with them and taken back."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
+from django.db.models import Q
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
-from mailboxes import hosting
-from mailboxes.log import Actor, difference, record
+from mailboxes import deleted_domains, hosting
+from mailboxes.log import BY_ITSELF, Actor, difference, record
 from mailboxes.models import Customer, User
 from mailboxes.services import MailboxesError
 
@@ -62,7 +62,7 @@ def _told(people: dict[int, str]) -> str:
 
 def suspend(customer: Customer, *, now: datetime, actor: Actor) -> int:
     """Suspend each of its domains; return how many were not suspended before."""
-    found = list(customer.domains.filter(suspended_at=None).order_by("pk"))
+    found = list(customer.domains.filter(suspended_at=None, deleted_at=None).order_by("pk"))
     for domain in found:
         hosting.suspend(domain, now=now, actor=actor)
     return len(found)
@@ -77,21 +77,86 @@ def resume(customer: Customer, *, actor: Actor) -> int:
 
 
 @transaction.atomic
-def delete_customer(customer: Customer, *, actor: Actor) -> None:
-    """For ever. Raises MailboxesError: a domain is the customer's."""
-    Customer.objects.select_for_update().get(pk=customer.pk)  # a domain that is given to it meanwhile waits
-    if count := customer.domains.count():
-        words = ngettext(
-            "%(count)d domain is the customer's: delete it first, or give it to somebody else.",
-            "%(count)d domains are the customer's: delete them first, or give them to somebody else.",
-            count,
-        )
-        raise MailboxesError(words % {"count": count})
-    record(customer, "deleted", actor)
-    try:
-        customer.delete()
-    except ProtectedError as error:
-        raise MailboxesError(_("Something is the customer's still.")) from error
+def delete_customer(customer: Customer, *, now: datetime, actor: Actor) -> bool:
+    """With all its domains, at once; its administrators lose access. It may be taken back for MAILBOX_GRACE_DAYS.
+
+    False: it was deleted before.
+    """
+    there = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)  # a domain given to it meanwhile waits
+    if there.deleted_at is not None:
+        customer.refresh_from_db()
+        return False
+    there.deleted_at = now
+    there.save(update_fields=["deleted_at"])
+    count = sum(
+        deleted_domains.delete_domain(domain, now=now, actor=actor, with_customer=True)
+        for domain in there.domains.filter(deleted_at=None).order_by("pk")
+    )
+    record(there, f"deleted; domains: {count}", actor)
+    customer.refresh_from_db()
+    return True
+
+
+@transaction.atomic
+def restore_customer(customer: Customer, *, actor: Actor) -> bool:
+    """As before it was deleted: with the domains that went with it, not with those that were deleted before.
+
+    False: it is back already. A domain that is being removed for good stays away. Raises MailboxesError: so is the
+    customer.
+    """
+    there = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    if there.deleted_at is None:
+        customer.refresh_from_db()
+        return False
+    if there.is_going:
+        raise MailboxesError(_("%(customer)s is being removed for good: it cannot come back.") % {"customer": there})
+    there.deleted_at = None
+    there.save(update_fields=["deleted_at"])
+    rows = there.domains.filter(deleted_with_customer=True, is_going=False).order_by("pk")
+    domains = list(rows.select_for_update(no_key=True))
+    for domain in domains:
+        deleted_domains.bring_back(domain, actor=actor)
+    record(there, f"taken back; domains: {len(domains)}", actor)
+    customer.refresh_from_db()
+    return True
+
+
+@transaction.atomic
+def end_customer(customer: Customer, *, actor: Actor, over: datetime | None = None) -> bool:
+    """Let a deleted customer and its domains go for good; False: it is not deleted (by `over`), or goes already.
+
+    Their rows go later, piece by piece: `purge_customers`.
+    """
+    deleted = Q(deleted_at__isnull=False) if over is None else Q(deleted_at__lte=over)  # it may have been taken back
+    there = Customer.objects.select_for_update(no_key=True).filter(deleted, pk=customer.pk, is_going=False).first()
+    if there is None:
+        return False
+    there.is_going = True
+    there.save(update_fields=["is_going"])
+    record(there, "is being removed for good", actor)
+    for domain in there.domains.order_by("pk"):
+        deleted_domains.end_domain(domain, actor=actor)
+    return True
+
+
+def purge_customers(now: datetime) -> int:
+    """Let those go that were deleted MAILBOX_GRACE_DAYS ago; remove those whose domains are gone; return how many."""
+    over = now - timedelta(days=settings.MAILBOX_GRACE_DAYS)
+    for customer in Customer.objects.filter(deleted_at__lte=over, is_going=False).order_by("pk"):
+        end_customer(customer, actor=BY_ITSELF, over=over)
+    found = Customer.objects.filter(is_going=True, domains=None)
+    return sum(_purge(pk) for pk in list(found.order_by("pk").values_list("pk", flat=True)))
+
+
+@transaction.atomic
+def _purge(pk: int) -> int:
+    """Whoever gives it a domain meanwhile waits for the lock, and then finds it gone."""
+    there = Customer.objects.select_for_update(skip_locked=True).filter(pk=pk, is_going=True).first()
+    if there is None or there.domains.exists():
+        return 0
+    record(there, "deleted for good", BY_ITSELF)
+    there.delete()
+    return 1
 
 
 def _save(customer: Customer) -> None:

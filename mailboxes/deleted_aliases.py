@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from mailboxes.log import Actor, record, write
 from mailboxes.models import Alias, AliasTarget, DeletedAlias, Domain, Mailbox
-from mailboxes.services import AddressTaken, MailboxesError, taken, targets_of
+from mailboxes.services import AddressTaken, MailboxesError, hold, refuse_deleted, taken, targets_of
 
 
 @transaction.atomic
@@ -43,11 +43,14 @@ def _kept(alias: Alias) -> Iterator[dict[str, Any]]:
 def restore_alias(row: DeletedAlias, *, actor: Actor) -> Alias | None:
     """As it was, without mailboxes that are gone for good. None: somebody else took it back meanwhile.
 
-    Raises AddressTaken: somebody has the address now. Raises MailboxesError: nothing is left that it led to.
+    Raises AddressTaken: somebody has the address now. Raises MailboxesError: nothing is left that it led to, or its
+    domain is deleted.
     """
     there = DeletedAlias.objects.select_for_update().filter(pk=row.pk).select_related("domain").first()
     if there is None:
         return None
+    hold([there.domain_id])  # nobody deletes it meanwhile
+    refuse_deleted(Domain.objects.get(name=there.domain_id))
     targets = list(_left(there))
     if not targets:
         raise MailboxesError(_("Nothing is left that %(address)s led to: make it anew.") % {"address": there})

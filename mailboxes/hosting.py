@@ -12,9 +12,20 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from mailboxes import access, addresses, passwords, space
+from mailboxes.deleted_domains import purge_mailboxes
 from mailboxes.log import BY_ITSELF, Actor, difference, record
 from mailboxes.models import MAX_QUOTA_MB, Alias, AliasTarget, AppPassword, Delegation, Domain, Mailbox, User
-from mailboxes.services import MailboxesError, NoSpace, change_mailbox, deliverable, hold, refuse_taken, set_successor
+from mailboxes.services import (
+    MailboxesError,
+    NoSpace,
+    change_mailbox,
+    deliverable,
+    hold,
+    hold_customer,
+    refuse_deleted,
+    refuse_taken,
+    set_successor,
+)
 
 # An owner has a handful of devices.
 MAX_APP_PASSWORDS = 25
@@ -29,9 +40,12 @@ def grace_days() -> int:
 def set_domain(domain: Domain, *, actor: Actor, **values: Any) -> None:
     """Catch-all, limits, whether it receives mail: those that are named. The log tells of it.
 
-    Raises MailboxesError: it is suspended, and receives mail when that ends; NoSpace: what its mailboxes may have does
-    not fit into their total, or one of them would have no limit.
+    Raises MailboxesError: it is suspended, and receives mail when that ends; or it, or the new customer, is deleted;
+    NoSpace: what its mailboxes may have does not fit into their total, or one of them would have no limit.
     """
+    refuse_deleted(domain)
+    if values.get("customer") is not None:
+        hold_customer(values["customer"])
     if values.get("is_active") and domain.suspended_at is not None:
         raise MailboxesError(_("The domain is suspended: end the suspension."))
     words = difference({name: getattr(domain, name) for name in values}, values)
@@ -59,23 +73,6 @@ def space_problem(domain: Domain, values: Mapping[str, Any]) -> str:
 
 
 @transaction.atomic
-def delete_domain(domain: Domain, *, actor: Actor) -> None:
-    """For ever, with its DKIM keys. Raises MailboxesError: it has addresses; a deleted mailbox is one for its days."""
-    Domain.objects.select_for_update().get(pk=domain.pk)  # an address that is made in it meanwhile waits
-    mailboxes, aliases = Mailbox.objects.filter(domain=domain), Alias.objects.filter(domain=domain).count()
-    deleted = mailboxes.exclude(deleted_at=None).count()
-    if aliases or mailboxes.exists():
-        words = _(
-            "The domain has addresses still: %(mailboxes)d mailboxes, %(deleted)d deleted ones that may be taken back, "
-            "%(aliases)d aliases."
-        )
-        there = mailboxes.count() - deleted
-        raise MailboxesError(words % {"mailboxes": there, "deleted": deleted, "aliases": aliases})
-    record(domain, "deleted", actor)
-    domain.delete()
-
-
-@transaction.atomic
 def part_from_former_company(domain: Domain, *, actor: Actor) -> None:
     """After the domain went to another customer: nobody looks after a mailbox, and no mail goes to a successor, across
     the border. Aliases lead on: to another company as to anywhere.
@@ -99,10 +96,13 @@ def _end_care(row: Delegation, actor: Actor) -> None:
 def suspend(row: Domain | Mailbox, *, now: datetime, actor: Actor) -> None:
     """Nobody signs in and senders are asked to come again; after SUSPENSION_GRACE_DAYS they are refused for good.
 
-    What arrives all the same (by an alias, from the queue) is kept. Twice is once.
+    What arrives all the same (by an alias, from the queue) is kept. Twice is once. Raises MailboxesError: the domain is
+    deleted.
     """
     if not _locked(row) or row.suspended_at is not None:
         return
+    if isinstance(row, Domain):
+        refuse_deleted(row)
     _switch_off(row)
     row.suspended_at = now
     row.refuses_from = now + timedelta(days=settings.SUSPENSION_GRACE_DAYS)
@@ -116,20 +116,16 @@ def resume(row: Domain | Mailbox, *, actor: Actor) -> None:
     if not _locked(row) or row.suspended_at is None:
         return
     row.suspended_at = row.refuses_from = None
-    row.is_active = row.was_active and not _is_deleted(row)
+    row.is_active = row.was_active and row.deleted_at is None
     row.save(update_fields=["suspended_at", "refuses_from", "is_active"])
     record(row, "resumed", actor)
 
 
 def _switch_off(row: Domain | Mailbox) -> None:
     """Keep how it was: of a row that is suspended or deleted already that was kept before."""
-    if row.suspended_at is None and not _is_deleted(row):
+    if row.suspended_at is None and row.deleted_at is None:
         row.was_active = row.is_active
     row.is_active = False
-
-
-def _is_deleted(row: Domain | Mailbox) -> bool:
-    return isinstance(row, Mailbox) and row.deleted_at is not None
 
 
 @transaction.atomic
@@ -158,9 +154,14 @@ def _end_care_of_others(mailbox: Mailbox, actor: Actor) -> None:
 
 @transaction.atomic
 def restore_mailbox(mailbox: Mailbox, *, actor: Actor) -> None:
-    """As before it was deleted, its mail too: suspended, where only staff lift that, or switched off by hand."""
+    """As before it was deleted, its mail too: suspended, where only staff lift that, or switched off by hand.
+
+    Raises MailboxesError: its domain is deleted.
+    """
+    hold([mailbox.domain_id])  # nobody deletes it meanwhile
     if not _locked(mailbox) or mailbox.deleted_at is None:
         return
+    refuse_deleted(Domain.objects.get(name=mailbox.domain_id))
     mailbox.deleted_at = None
     if mailbox.refuses_from is not None:
         mailbox.suspended_at = mailbox.refuses_from - timedelta(days=settings.SUSPENSION_GRACE_DAYS)
@@ -189,13 +190,7 @@ def _purge(pk: int, over: datetime, actor: Actor = BY_ITSELF) -> int:
     mailbox = Mailbox.objects.select_for_update(skip_locked=True).filter(pk=pk, deleted_at__lte=over).first()
     if mailbox is None:
         return 0  # taken back meanwhile, or another worker has it
-    aliases = list(Alias.objects.filter(targets__mailbox=mailbox).values_list("pk", flat=True))
-    record(mailbox, "deleted for good", actor)
-    mailbox.delete()
-    for alias in Alias.objects.filter(pk__in=aliases, targets=None).select_related("domain"):
-        record(alias.domain, f"alias deleted: {alias.address}", actor)
-        alias.delete()  # there is nothing that it could lead to again
-    return 1
+    return purge_mailboxes([mailbox], actor=actor)
 
 
 @transaction.atomic

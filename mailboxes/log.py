@@ -64,6 +64,18 @@ def record(row: Model, words: str, actor: Actor) -> None:
     write(row, words, actor, key=str(row.pk), name=str(row))
 
 
+def record_each(rows: Iterable[Model], words: str, actor: Actor) -> None:
+    """The same line about each of many, in one statement."""
+    who = as_by(actor)
+    LogLine.objects.bulk_create(
+        LogLine(
+            model=row._meta.label_lower, key=str(row.pk), name=str(row)[:NAME_CHARACTERS], words=words,  # noqa: SLF001 (Django's documented way to a model's name)
+            actor=who.user, place=who.place, way=who.way,
+        )
+        for row in rows
+    )  # fmt: skip
+
+
 def write(model: type[Model] | Model, words: str, actor: Actor, *, key: str = "", name: str = "") -> None:
     """A line about rows of a kind, where there is not one alone."""
     who = as_by(actor)

@@ -12,7 +12,8 @@ from django.utils.translation import gettext_noop as _
 # What is written → what is read; %(what)s is the part behind the words.
 WORDS = (
     _("made"), _("saved as it was"), _("saved"), _("deleted for good"), _("deleted"), _("suspended"), _("resumed"),
-    _("taken back"), _("proven by the DNS"), _("password changed"), _("password set"), _("password set anew"),
+    _("taken back"), _("is being removed for good"),
+    _("proven by the DNS"), _("password changed"), _("password set"), _("password set anew"),
     _("second factor removed; signed out everywhere"), _("second factor set up: app"), _("second factor removed: app"),
     _("second factor set up: security key"), _("second factor removed: security key"), _("recovery codes made"),
     _("signed out on another device"), _("calendar feed: a new address"), _("calendar feed: off"),
@@ -22,7 +23,8 @@ WITH_MORE = (
     _("signed out on all other devices: %(what)s"), _("made; targets: %(what)s"), _("new password for %(what)s"),
     _("password of %(what)s taken over"), _("%(what)s may not sign in"), _("%(what)s may sign in"),
     _("domain claimed: %(what)s"), _("claim given up: %(what)s"), _("alias deleted: %(what)s"),
-    _("alias taken back: %(what)s"), _("deleted; targets: %(what)s"),
+    _("alias taken back: %(what)s"), _("deleted; targets: %(what)s"), _("deleted; mailboxes, aliases: %(what)s"),
+    _("deleted; domains: %(what)s"), _("taken back; domains: %(what)s"),
     _("password of a mail program made: %(what)s"), _("password of a mail program ended: %(what)s"),
     _("DKIM key made: %(what)s"), _("DKIM key signs: %(what)s"), _("DKIM key deleted: %(what)s"),
     _("brought in step with the clock: %(what)s"), _("purged: %(what)s"), _("lifted: %(what)s"),

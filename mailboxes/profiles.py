@@ -114,7 +114,7 @@ def mailbox_of(token: str) -> Mailbox | None:
         pk = signing.loads(token, salt=LINK_SALT, max_age=LINK_SECONDS)
     except signing.BadSignature:
         return None
-    return Mailbox.objects.filter(pk=pk, is_active=True, deleted_at=None).first()
+    return Mailbox.objects.filter(pk=pk, is_active=True, deleted_at=None, domain__deleted_at=None).first()
 
 
 def picture_of(link: str) -> str:

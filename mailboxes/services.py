@@ -9,6 +9,8 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -116,16 +118,53 @@ def _domain_and_local_part(address: str, *, create_domain: bool, actor: Actor) -
     domain = Domain.objects.filter(name=name).first()
     if domain is None and not create_domain:
         raise MailboxesError(_("%(name)s is not a domain of this panel") % {"name": name})
-    return domain or add_domain(name, actor=actor), local_part
+    domain = domain or add_domain(name, actor=actor)
+    hold([domain.name])  # nobody deletes it while an address is made in it
+    domain.refresh_from_db(fields=["deleted_at"])
+    refuse_deleted(domain)
+    return domain, local_part
 
 
+@transaction.atomic
 def add_domain(name: str, *, customer: Customer | None = None, actor: Actor = None) -> Domain:
     """Make a domain, by its name in normal form. Raises MailboxesError."""
+    if words := words_of_deleted(name):
+        raise MailboxesError(words)
+    if customer is not None:
+        hold_customer(customer)
     domain = Domain(name=name, customer=customer)
     _clean(domain)
     domain.save()
     record(domain, "made", actor)
     return domain
+
+
+def refuse_deleted(domain: Domain) -> None:
+    """Raise MailboxesError where nothing is done to the domain or made in it, for it is deleted."""
+    if domain.deleted_at is not None:
+        raise MailboxesError(_("%(domain)s was deleted: bring it back first.") % {"domain": domain})
+
+
+def hold_customer(customer: Customer) -> None:
+    """Lock it until the transaction ends, so that nobody deletes it meanwhile. Raises MailboxesError: it is deleted."""
+    there = Customer.objects.select_for_update(no_key=True).filter(pk=customer.pk).first()
+    if there is None or there.deleted_at is not None:
+        raise MailboxesError(_("%(customer)s was deleted.") % {"customer": customer})
+
+
+def words_of_deleted(name: str) -> str:
+    """What is said to whoever wants to add the domain and may know that it is here, deleted; empty: it is not."""
+    domain = Domain.objects.filter(name=name, deleted_at__isnull=False).first()
+    if domain is None or domain.deleted_at is None:
+        return ""
+    if domain.is_going:
+        return _("%(domain)s was deleted and is being removed for good. Try again in an hour.") % {"domain": domain}
+    words = _(
+        "%(domain)s was deleted here, and can be brought back with all that was in it until %(day)s. To begin with it "
+        "anew, delete it for good first."
+    )
+    day = date_format(timezone.localtime(domain.gone_from), "j E Y")
+    return words % {"domain": domain, "day": day}
 
 
 def deliverable(typed: str, domain: Domain) -> str:
@@ -379,7 +418,7 @@ def check_target(typed: str, domain: Domain | None = None) -> Mailbox | None:
     words = {"target": target}
     if name == settings.AUTOREPLY_DOMAIN:
         raise MailboxesError(_("%(target)s is in the panel's own domain, for copies of messages") % words)
-    ours = Domain.objects.filter(name=name)
+    ours = Domain.objects.filter(name=name, deleted_at=None)  # mail to one that was deleted goes where the DNS says
     if not (ours if domain is None else ours.filter(customer=domain.customer_id)).exists():
         return None
     mailbox = Mailbox.objects.filter(address=target, deleted_at=None).first()

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from mailboxes import deleted_aliases, devices, hosting, link_notices, links
+from mailboxes import customers, deleted_aliases, deleted_domains, devices, hosting, link_notices, links
 from mailboxes.domain_dns import checking, claims, turns
 from mailboxes.domain_dns import notices as dns_notices
 from mailboxes.models import Domain
@@ -23,9 +23,10 @@ def forget_ended_sessions() -> int:
 
 @shared_task
 def purge_deleted_mailboxes() -> int:
-    """Delete for good the mailboxes and aliases that were deleted MAILBOX_GRACE_DAYS ago."""
+    """Delete for good what was deleted MAILBOX_GRACE_DAYS ago: mailboxes, aliases, domains with all in them."""
     now = timezone.now()
-    return hosting.purge_deleted(now) + deleted_aliases.purge_aliases(now)
+    gone = hosting.purge_deleted(now) + deleted_aliases.purge_aliases(now)
+    return gone + deleted_domains.purge_domains(now) + customers.purge_customers(now)
 
 
 @shared_task

@@ -145,7 +145,7 @@ def _explain(message: Message, mailbox: Mailbox | None, at: datetime, recipient:
 
 def _way_back(message: Message) -> decision.WayBack:
     sender = addresses.normal_form_or_none(message.reverse_path) or ""
-    is_ours = Domain.objects.filter(name=sender.rpartition("@")[2]).exists()
+    is_ours = Domain.objects.filter(name=sender.rpartition("@")[2], deleted_at=None).exists()
     refusal = Refusal.objects.filter(address=sender).first()
     if refusal is None:
         return decision.WayBack(is_ours=is_ours)

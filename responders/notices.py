@@ -29,6 +29,8 @@ UNDO_SALT = "responders.undo"
 END_LINK_LASTS = timedelta(days=60)
 BATCH = 1_000
 SENDERS_SHOWN = 100
+# Nobody reads in a mailbox that was deleted, alone or with its domain.
+THERE = {"mailbox__deleted_at": None, "mailbox__domain__deleted_at": None}
 
 
 def tell_of_drawn_brakes() -> int:
@@ -210,7 +212,7 @@ def _moved_by_the_clock(now: datetime) -> Iterator[tuple[Responder, Notice.Kind,
     """What started or ended within a day. Older news is none: the worker was away."""
     told = Notice.objects.filter(responder=OuterRef("responder"), kind=OuterRef("kind"), about=OuterRef("at"))
     wanted = Q(kind="started", mailbox__notify_started=True) | Q(kind="ended", mailbox__notify_ended=True)
-    events = ResponderEvent.objects.filter(wanted, at__gt=now - NEWS_LASTS, responder__isnull=False)
+    events = ResponderEvent.objects.filter(wanted, at__gt=now - NEWS_LASTS, responder__isnull=False, **THERE)
     events = events.exclude(Exists(told)).select_related("responder__mailbox").order_by("at")
     for event in events[:BATCH]:
         if event.responder is not None:
@@ -221,7 +223,7 @@ def _ending(now: datetime) -> Iterator[tuple[Responder, Notice.Kind, datetime]]:
     told = Notice.objects.filter(responder=OuterRef("pk"), kind=Notice.Kind.ENDING, about=OuterRef("to_utc"))
     rows = Responder.objects.filter(
         is_enabled=True, state="active", next_transition_at__range=(now, now + EVENING_BEFORE),
-        mailbox__notify_ending=True,
+        mailbox__notify_ending=True, **THERE,
     )  # fmt: skip
     for row in rows.exclude(Exists(told)).select_related("mailbox")[:BATCH]:
         if row.to_date is None or row.to_utc is None:
@@ -234,7 +236,7 @@ def _ending(now: datetime) -> Iterator[tuple[Responder, Notice.Kind, datetime]]:
 def _without_an_end(now: datetime) -> Iterator[tuple[Responder, Notice.Kind, datetime]]:
     rows = Responder.objects.filter(
         type="absence", is_enabled=True, state="active", to_utc=None, state_changed_at__lte=now - TWO_WEEKS,
-        mailbox__notify_still_on=True,
+        mailbox__notify_still_on=True, **THERE,
     )  # fmt: skip
     for row in rows.select_related("mailbox").iterator():
         since = row.state_changed_at or row.created_at

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, prefetch_related_objects
 from django.db.models.functions import Lower
 from django.db.models.lookups import Contains, StartsWith
 from django.utils.functional import Promise
@@ -23,6 +23,7 @@ SHORTEST = 2  # characters
 MIXED_CASE = {"name", "number"}  # columns that are indexed in lower case
 TIMEOUT_MS = 500  # of all queries of one search together it is a few; this is for the worst one
 SIMILAR = 0.5
+SHOWN_WITH = ("owner", "domain")  # a mailbox
 
 
 Holds = Callable[[str, str], Q]  # column, words → whether they are there
@@ -57,7 +58,11 @@ def _as_typed(text: str, exact: str, *, is_indexed: bool) -> Iterator[Group]:
     """What is not indexed is looked for at the beginning only, where there is no other way."""
     holds: Holds = _contains if is_indexed else _begins
     kinds: list[tuple[str, str | Promise, Callable[[], QuerySet[Any]]]] = [
-        ("mailboxes", _("Mailboxes"), lambda: _first(_mailboxes(text, holds), "address").select_related("owner")),
+        (
+            "mailboxes",
+            _("Mailboxes"),
+            lambda: _first(_mailboxes(text, holds), "address").select_related("owner", "domain"),
+        ),
         ("aliases", _("Aliases"), lambda: _first(Alias.objects.filter(holds("address", text)), "address")),
         ("domains", _("Domains"), lambda: _domains(text)),
         ("customers", _("Customers"), lambda: _customers(text)),
@@ -145,6 +150,8 @@ def _near(text: str) -> Iterator[Group]:
         table = model._meta.db_table  # noqa: SLF001 (Django's documented way to a model's table)
         ids = _ids(_NEAR.format(table=table, column=column), text)
         rows = sorted(model.objects.filter(pk__in=ids), key=lambda row: ids.index(row.pk))
+        if model is Mailbox:
+            prefetch_related_objects(rows, "domain")
         if rows:
             yield Group(kind, title, rows, is_guess=True)
 

@@ -13,7 +13,7 @@ from responders.pages import (
     try_views,
     views,
 )
-from responders.support import acting_views, staff_views, support_views
+from responders.support import acting_views, deletion_views, staff_views, support_views
 
 urlpatterns = [
     path("", list_views.mailbox_list, name="mailbox_list"),
@@ -27,6 +27,10 @@ urlpatterns = [
     path("support/attention/", support_views.support_attention, name="support_attention"),
     path("support/customers/<int:pk>/", support_views.support_customer, name="support_customer"),
     path("support/domains/<str:name>/", support_views.support_domain, name="support_domain"),
+    path("support/customers/<int:pk>/delete/", deletion_views.customer_delete, name="customer_delete"),
+    path("support/customers/<int:pk>/restore/", deletion_views.customer_restore, name="customer_restore"),
+    path("support/domains/<str:name>/delete/", deletion_views.domain_delete, name="domain_delete"),
+    path("support/domains/<str:name>/restore/", deletion_views.domain_restore, name="domain_restore"),
     path("support/messages/", support_views.support_messages, name="support_messages"),
     path("support/messages.csv", support_views.support_message_file, name="support_message_file"),
     path("support/messages/<int:pk>/", support_views.support_message, name="support_message"),

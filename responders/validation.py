@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailboxes import addresses
+from mailboxes import access, addresses
 from mailboxes.models import Mailbox
 from responders.core import cases, schedule
 from responders.core.facts import Audience, CaseForm, Text
@@ -309,7 +309,7 @@ def _errors_about_deputy(mailbox: Mailbox, values: ResponderInput) -> Errors:
         return {"deputy_address": [_("This is not a mail address: write name@example.com.")]}
     if not values.deputy_gets_copy:
         return {}
-    theirs = Mailbox.objects.filter(address=values.deputy_address, deleted_at=None)
+    theirs = access.mailboxes_there().filter(address=values.deputy_address)
     deputy = theirs.select_related("domain").first()
     if deputy is None or not is_same_customer(deputy, mailbox):
         return {"deputy_address": [_("A copy can only go to a mailbox of your own company.")]}

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Min, Q
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from mailboxes import addresses
@@ -21,7 +23,7 @@ from mailboxes.domain_dns.records import Answer, Ask, Record
 from mailboxes.domain_dns.side_by_side import LEASE, Clock, busy_customers, work_off
 from mailboxes.log import Actor, By, as_by, record
 from mailboxes.models import Customer, Domain, DomainClaim, DomainHealth, validate_domain_name
-from mailboxes.services import MailboxesError
+from mailboxes.services import MailboxesError, hold_customer, words_of_deleted
 
 LABEL, PREFIX = "_webmail-panel", "panel-verify="
 Limits = Mapping[str, int | None]
@@ -70,8 +72,12 @@ def claim(customer: Customer, typed: str, *, now: datetime, actor: Actor) -> Dom
     Whether another customer has the domain, or claims it too, is told to nobody before the proof.
     """
     name = name_typed(typed)
-    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-    if Domain.objects.filter(name=name, customer=customer).exists():
+    hold_customer(customer)
+    own = Domain.objects.filter(name=name, customer=customer).first()
+    if own is not None and own.deleted_at is not None:
+        words = _("This domain of yours was deleted, and is kept until %(day)s. Ask our support to bring it back.")
+        raise MailboxesError(words % {"day": date_format(timezone.localtime(own.gone_from), "j E Y")})
+    if own is not None:
         raise MailboxesError(_("This domain is yours already."))
     present = DomainClaim.objects.filter(customer=customer, name=name).first()
     if present is not None:
@@ -107,8 +113,12 @@ def usual_limits_of(customers: Iterable[int]) -> dict[int, Limits]:
 def add_domain(customer: Customer | None, typed: str, *, actor: Actor, **limits: int | None) -> Domain:
     """Staff's word counts as proof. Limits that are not named are the customer's usual ones.
 
-    Raises MailboxesError: the panel has the domain.
+    Raises MailboxesError: the panel has the domain, or keeps it for its days after it was deleted.
     """
+    if words := words_of_deleted(name_typed(typed)):
+        raise MailboxesError(words)
+    if customer is not None:
+        hold_customer(customer)
     domain = Domain(name=name_typed(typed), customer=customer, **{**usual_limits(customer), **limits})
     try:
         domain.full_clean()
@@ -153,8 +163,9 @@ def _prove(row: DomainClaim, now: datetime) -> Outcome:
     """The first one to get here has the domain: its name is unique, and the database settles the race."""
     try:
         with transaction.atomic():
-            if not DomainClaim.objects.select_for_update().filter(pk=row.pk).exists():
-                return Outcome.NOT_THERE  # given up, or proven by another worker, meanwhile
+            there = DomainClaim.objects.select_for_update().filter(pk=row.pk, customer__deleted_at=None)
+            if not there.exists():
+                return Outcome.NOT_THERE  # given up, or proven by another worker, or its customer deleted, meanwhile
             limits = usual_limits(row.customer)
             domain = Domain.objects.create(name=row.name, customer_id=row.customer_id, proven_at=now, **limits)
             DomainHealth.objects.create(domain=domain, next_check_at=now)
@@ -166,8 +177,10 @@ def _prove(row: DomainClaim, now: datetime) -> Outcome:
 
 
 def _dispute(row: DomainClaim, now: datetime) -> Outcome:
-    """The domain is in the panel already. It may have been sold; the mail in it is somebody's: people decide."""
-    if Domain.objects.filter(name=row.name, customer_id=row.customer_id).exists():
+    """The domain is in the panel already, or is kept for its days after it was deleted. It may have been sold; the mail
+    in it is somebody's: people decide.
+    """
+    if Domain.objects.filter(name=row.name, customer_id=row.customer_id, deleted_at=None).exists():
         DomainClaim.objects.filter(pk=row.pk).delete()
         return Outcome.PROVEN
     DomainClaim.objects.filter(pk=row.pk, disputed_at=None).update(disputed_at=now)
@@ -201,7 +214,8 @@ def look_at_due(clock: Clock) -> int:
 @transaction.atomic
 def _take_due(now: datetime, underway: Sequence[DomainClaim]) -> DomainClaim | None:
     """A claim for this worker alone, until the lease ends."""
-    due = DomainClaim.objects.select_for_update(skip_locked=True).filter(next_check_at__lte=now)
+    due = DomainClaim.objects.select_for_update(skip_locked=True, of=("self",))
+    due = due.filter(next_check_at__lte=now, customer__deleted_at=None)
     due = due.exclude(customer__in=busy_customers([claim.customer_id for claim in underway]))
     row = due.order_by("next_check_at", "pk").first()
     if row is not None:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from mailboxes import services
 from mailboxes.domain_dns import checking, sentences
 from mailboxes.models import Domain, DomainClaim, DomainHealth, DomainRecord
 from mailboxes.notice_mail import others_go_on, send
@@ -97,17 +98,26 @@ def tell_of_disputes(now: datetime) -> int:
     return sum(_tell_of_dispute(pk, now) for pk in list(waiting.values_list("pk", flat=True)[:BATCH]))
 
 
+_HAS_IT = (
+    "has it for another customer.\n"
+    "Nothing was changed. If the domain changed hands, set its customer in the administration, and see to the "
+    "mailboxes in it first.\n"
+)
+_KEEPS_IT = (
+    "keeps it, with what was in it, after it was deleted.\n"
+    "Nothing was changed. If the domain changed hands, delete it for good (in the administration, or by the command "
+    "domain purge): then the claim is taken by itself. Else bring it back.\n"
+)
+
+
 @transaction.atomic
 def _tell_of_dispute(pk: int, now: datetime) -> bool:
     claims = DomainClaim.objects.select_for_update(skip_locked=True, of=("self",)).select_related("customer")
     claim = claims.filter(pk=pk, told_at=None).first()
     if claim is None:
         return False
-    text = (
-        f"{claim.customer} proved by the DNS that {claim.name} is theirs, but the panel has it for another customer.\n"
-        "Nothing was changed. If the domain changed hands, set its customer in the administration, and see to the "
-        "mailboxes in it first.\n"
-    )
+    begins = f"{claim.customer} proved by the DNS that {claim.name} is theirs, but the panel "
+    text = begins + (_KEEPS_IT if services.words_of_deleted(claim.name) else _HAS_IT)
     told = [_send_to(address, f"Two customers want {claim.name}", text) for address in settings.STAFF_NOTICES]
     if told and not any(told):
         _later(claim, now)

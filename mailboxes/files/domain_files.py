@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from mailboxes import addresses, hosting
+from mailboxes import addresses, hosting, services
 from mailboxes.domain_dns import claims
 from mailboxes.files.file_kinds import Kind, Made, NoNumber, Row, limit_cell, number
 from mailboxes.log import Actor
@@ -77,7 +77,11 @@ def plan(rows: Iterable[Row]) -> list[Line]:
     planned = []
     for line in read:
         problem = line.problem or _problem_with(line, taken, owners, seen)
-        is_there = line.name in taken and (taken[line.name] or "") == line.customer
+        is_there = (
+            line.name in taken
+            and not services.words_of_deleted(line.name)
+            and (taken[line.name] or "") == line.customer
+        )
         planned.append(replace(line, problem=problem, is_there=is_there))
         seen.add(line.name)
     return planned
@@ -110,7 +114,7 @@ def _limits(row: Row, usual: claims.Limits) -> claims.Limits:
 
 def _problem_with(line: Line, taken: Container[str], customers: Container[str], seen: set[str]) -> str:
     if line.name in taken:
-        return _("The panel has this domain already.")
+        return services.words_of_deleted(line.name) or _("The panel has this domain already.")
     if line.name in seen:
         return _("The domain stands in the file twice.")
     if line.customer and line.customer not in customers:

@@ -1,6 +1,7 @@
 """Who receives mail: customers, their domains, mailboxes and aliases, and who else looks after them."""
 
 import unicodedata
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -67,6 +68,10 @@ class Customer(models.Model):
         validators=[MaxValueValidator(MAX_MAILBOXES)], help_text=_("Empty: no limit."),
     )  # fmt: skip
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # With its domains; taken back, or gone for good after MAILBOX_GRACE_DAYS.
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+    # The days are over, or somebody did not wait for them: its domains go, then the customer, and come back no more.
+    is_going = models.BooleanField(_("is being removed for good"), default=False, db_default=False, editable=False)
 
     class Meta:
         verbose_name = _("customer")
@@ -75,10 +80,26 @@ class Customer(models.Model):
         indexes = [
             models.Index(fields=["name", "id"], name="customer_name"),
             models.Index(fields=["created_at"], name="customer_created"),
+            models.Index(fields=["name"], name="customer_deleted", condition=models.Q(deleted_at__isnull=False)),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(deleted_at__isnull=False) | models.Q(is_going=False),
+                name="only_a_deleted_customer_goes",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.number})"
+
+    @property
+    def gone_from(self) -> datetime | None:
+        """When it goes for good (UTC); None: it was not deleted."""
+        return _gone_from(self.deleted_at)
+
+
+def _gone_from(deleted_at: datetime | None) -> datetime | None:
+    return deleted_at + timedelta(days=settings.MAILBOX_GRACE_DAYS) if deleted_at else None
 
 
 def _replies_per_hour() -> Any:
@@ -145,6 +166,13 @@ class Domain(models.Model):
     suspended_at = _suspended_at()
     refuses_from = _refuses_from()
     was_active = _was_active()
+    # With all that is in it, of which no row is touched: whatever a mailbox was before, it is when the domain is taken
+    # back. The name stays its own until everything is gone for good, MAILBOX_GRACE_DAYS later.
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+    # Taken back with its customer, too.
+    deleted_with_customer = models.BooleanField(default=False, db_default=False, editable=False)
+    # The days are over, or somebody did not wait for them: it goes piece by piece, and comes back no more.
+    is_going = models.BooleanField(_("is being removed for good"), default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     # By a record in the DNS (DomainClaim); for what staff and commands make their word counts. Postfix knows no others.
     proven_at = models.DateTimeField(_("ownership proven"), default=timezone.now, editable=False)
@@ -153,7 +181,11 @@ class Domain(models.Model):
         verbose_name = _("domain")
         verbose_name_plural = _("domains")
         ordering = ["name"]
-        indexes = [models.Index(fields=["created_at"], name="domain_created")]
+        indexes = [
+            models.Index(fields=["created_at"], name="domain_created"),
+            # Few are; every list of mailboxes leaves theirs out.
+            models.Index(fields=["name"], name="domain_deleted", condition=models.Q(deleted_at__isnull=False)),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(name__regex=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)*$"), name="domain_name_is_normal"
@@ -161,10 +193,24 @@ class Domain(models.Model):
             models.CheckConstraint(
                 condition=models.Q(suspended_at=None) | models.Q(is_active=False), name="suspended_domain_is_not_active"
             ),
+            # So nothing that mail servers read knows it: not even as suspended.
+            models.CheckConstraint(
+                condition=models.Q(deleted_at=None) | models.Q(is_active=False, suspended_at=None),
+                name="deleted_domain_is_not_active",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(deleted_at__isnull=False) | models.Q(deleted_with_customer=False, is_going=False),
+                name="only_a_deleted_domain_goes",
+            ),
         ]
 
     def __str__(self) -> str:
         return addresses.display_domain(self.name)
+
+    @property
+    def gone_from(self) -> datetime | None:
+        """When it goes for good (UTC); None: it was not deleted."""
+        return _gone_from(self.deleted_at)
 
 
 class _Address(models.Model):

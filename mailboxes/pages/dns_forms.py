@@ -45,7 +45,7 @@ class NewDomainForm(forms.Form):
     def clean_number(self) -> Customer | None:
         typed = self.cleaned_data["number"].strip()
         customer = Customer.objects.filter(number=typed).first() if typed else None
-        if typed and customer is None:
+        if typed and (customer is None or customer.deleted_at is not None):
             raise forms.ValidationError(gettext("No customer has this number."))
         return customer
 

@@ -54,10 +54,13 @@ def of_mailbox(view: View) -> View:
 @require_http_methods(["GET", "HEAD"])
 @login_required
 def domain_list(request: HttpRequest) -> HttpResponse:
-    """The domains that the person manages, a page of them by name; `after` is where it goes on."""
-    domains = access.domains_managed_by(request.user)
+    """The domains that the person manages, a page of them by name; `after` is where it goes on. `show=deleted`: those
+    that may be taken back.
+    """
+    shows_deleted = request.GET.get("show") == "deleted"
+    domains = access.deleted_domains(request.user) if shows_deleted else access.domains_managed_by(request.user)
     may_add = access.may_add_domains(request.user)
-    if not may_add and not domains.exists():
+    if not may_add and not access.domains_managed_by(request.user).exists():
         raise Http404
     after = request.GET.get("after", "")[:253].replace("\0", "")
     names = list(domains.filter(name__gt=after).order_by("name").values_list("name", flat=True)[: SHOWN + 1])
@@ -68,6 +71,8 @@ def domain_list(request: HttpRequest) -> HttpResponse:
         "domains": rows, "after": names[SHOWN - 1] if len(names) > SHOWN else "", "may_add": may_add,
         "may_import": access.may_import_customers(request.user),
         "claims": access.claims_of(request.user).order_by("name")[:SHOWN],
+        "shows_deleted": shows_deleted, "may_restore": access.may_delete_domains(request.user),
+        "has_deleted": shows_deleted or access.deleted_domains(request.user).exists(),
     }  # fmt: skip
     return render(request, "mailboxes/domains.html", context)
 
@@ -89,7 +94,8 @@ def domain_page(request: HttpRequest, domain: Domain) -> HttpResponse:
             messages.success(request, _("Saved."))
             return redirect("domain", domain.name)
     context = {
-        "domain": domain, "form": form, "is_support": is_support, **_addresses_of(request, domain),
+        "domain": domain, "form": form, "is_support": is_support,
+        "may_delete": access.may_delete_domains(request.user), **_addresses_of(request, domain),
         "space": space.limited_in([domain.name]).get(domain.name),
         "mailbox_count": Mailbox.objects.filter(domain=domain, deleted_at=None).count(),
         "deleted": access.deleted_mailboxes(request.user).filter(domain=domain).order_by("-deleted_at")[:SHOWN],

@@ -76,7 +76,7 @@ def is_hosted(domain: str) -> bool:
         is_normal = addresses.normalise_domain(domain) == domain
     except addresses.AddressError:
         return False
-    return is_normal and Domain.objects.filter(name=domain).exists()
+    return is_normal and Domain.objects.filter(name=domain, deleted_at=None).exists()
 
 
 @never_cache

@@ -39,7 +39,7 @@ def _learn(key: DkimKey, state: State, now: datetime, actor: Actor) -> State:
 def start_published(now: datetime, *, seconds: float = SECONDS) -> int:
     """Let keys sign whose records have come, those first that were looked for longest ago; return how many."""
     ends, started = time.monotonic() + seconds, 0
-    waiting = DkimKey.objects.filter(signs_since=None, created_at__gt=now - GIVEN_UP_AFTER)
+    waiting = DkimKey.objects.filter(signs_since=None, created_at__gt=now - GIVEN_UP_AFTER, domain__deleted_at=None)
     for key in waiting.order_by(F("checked_at").asc(nulls_first=True), "pk").iterator(chunk_size=100):
         if time.monotonic() > ends:
             break

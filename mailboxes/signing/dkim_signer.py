@@ -43,7 +43,7 @@ def write(*, anew: bool = False) -> int:
     client = _client()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        signing = DkimKey.objects.filter(signs_since__isnull=False, retired_at=None)
+        signing = DkimKey.objects.filter(signs_since__isnull=False, retired_at=None, domain__deleted_at=None)
         names = _write_keys(client, signing, set() if anew else _fields(client, KEYS))
         for algorithm, table in SELECTORS.items():
             _write_selectors(client, table, signing.filter(algorithm=algorithm), names)

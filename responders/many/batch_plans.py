@@ -102,7 +102,7 @@ def _plan_end(_batch: Batch, mailbox: Mailbox, values: dict[str, Any], now: date
 def _plan_leave(batch: Batch, mailbox: Mailbox, values: dict[str, Any], now: datetime) -> Plan:
     """The mail of a person who leaves goes to a colleague of the same company: elsewhere it might bounce."""
     address = addresses.normal_form_or_none(values.get("successor", ""))
-    there = Mailbox.objects.filter(deleted_at=None).select_related("domain")
+    there = access.mailboxes_there().select_related("domain")
     successor = there.filter(address=address).first() if address else None
     if successor is None or not is_same_customer(successor, mailbox):
         return Plan(Outcome.FAILED, _("The successor must be a mailbox of the same company."))

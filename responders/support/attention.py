@@ -189,7 +189,13 @@ def _beat_is_alive() -> bool:
 def forgotten(now: datetime) -> QuerySet[Responder]:
     """Absences that have been on for long, and nobody ends."""
     rows = Responder.objects.filter(
-        type="absence", is_enabled=True, state="active", to_utc=None, state_changed_at__lt=now - LONG
+        type="absence",
+        is_enabled=True,
+        state="active",
+        to_utc=None,
+        state_changed_at__lt=now - LONG,
+        mailbox__deleted_at=None,
+        mailbox__domain__deleted_at=None,
     )
     return rows.select_related("mailbox").order_by("state_changed_at")
 

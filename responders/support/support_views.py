@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from mailboxes import log
+from mailboxes import access, log
 from mailboxes.domain_dns import checking
 from mailboxes.files import csv_files
 from mailboxes.models import Customer, Domain, Mailbox
@@ -52,10 +52,13 @@ def support_customer(request: HttpRequest, pk: int) -> HttpResponse:
     customer = get_object_or_404(Customer, pk=pk)
     counted = Count("mailbox", filter=Q(mailbox__deleted_at=None))
     domains = customer.domains.annotate(mailboxes=counted).order_by("name")[:PAGE_SIZE]
+    may_delete = access.may_delete_customers(request.user)
     context: dict[str, Any] = {
         "customer": customer, "domains": domains, "administrators": customer.administrators.all()[:SHOWN],
         "notes": customer.notes.select_related("author")[:SHOWN],
         "note_path": reverse("support_note", args=["customer", pk]), "log": log.log_of(customer), "is_support": True,
+        "may_delete": may_delete, "row": customer,
+        "restore": reverse("customer_restore", args=[pk]) if may_delete else "",
     }  # fmt: skip
     return render(request, "support/customer.html", context)
 
@@ -68,11 +71,14 @@ def support_domain(request: HttpRequest, name: str) -> HttpResponse:
     theirs = Mailbox.objects.filter(domain=domain, deleted_at=None, address__gt=after)
     rows = theirs.select_related("owner").order_by("address")
     page = list(rows[: PAGE_SIZE + 1])
+    may_restore = domain.deleted_at is not None and access.may_delete_domains(request.user)
+    restore = reverse("domain_restore", args=[name]) if may_restore else ""
     aliases = list(domain.alias_set.order_by("address").prefetch_related("targets__mailbox")[:PAGE_SIZE])
     context = {
         "domain": domain, "mailboxes": page[:PAGE_SIZE], "dns": checking.summary(domain),
         "after": page[PAGE_SIZE - 1].address if len(page) > PAGE_SIZE else "",
         "log": log.log_of(domain, *aliases), "is_support": True, "aliases": aliases,
+        "row": domain, "restore": restore,
     }  # fmt: skip
     return render(request, "support/domain.html", context)
 

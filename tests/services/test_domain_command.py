@@ -6,11 +6,10 @@ import pytest
 from django.core.management import CommandError
 from django.utils import timezone
 
-from mailboxes import hosting
 from mailboxes.domain_dns import claims
 from mailboxes.domain_dns.records import Answer
 from mailboxes.log import log_of
-from mailboxes.models import Customer, Domain, LogLine, Mailbox, User
+from mailboxes.models import Alias, Customer, Domain, LogLine, Mailbox, User
 from tests.services.test_commands import run
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +22,7 @@ def test_a_customer_and_its_domain_are_made_and_listed() -> None:
     assert [domain.name for domain in customer.domains.all()] == ["xn--w-uga1v8h.example"]
     assert json.loads(run("customer", "list", "--json")) == {
         "number": "K-17", "name": "Firma sp. z o.o.", "domains": 1, "max_mailboxes": None,
+        "deleted_at": None,
     }  # fmt: skip
     assert run("customer", "list") == "K-17\tFirma sp. z o.o.\t1\n"
     assert run("domain", "list") == "xn--w-uga1v8h.example\tK-17\n"
@@ -92,7 +92,7 @@ def test_a_suspension_and_its_end(mailbox: Mailbox) -> None:
         (["domain", "set", "firma.example", "--quota-mb", "-1"], "quota_mb: "),
         (["domain", "set", "firma.example", "--replies-per-hour", "-1"], "replies_per_hour: "),
         (["domain", "add", "new.example", "--quota-mb", "0"], "quota_mb: a number from 1 to"),
-        (["domain", "delete", "firma.example"], "has addresses still"),
+        (["domain", "delete", "firma.example"], "has 1 mailboxes and 0 aliases, which go with it: say --yes"),
         (["domain", "give-up", "firma.example", "--customer", "K-0"], "no customer has the number K-0"),
         (["domain", "list", "--customer", "K-0"], "no customer has the number K-0"),
         (["customer", "add", "K-1", "Firma", "--administrator", "nobody@x.example"], "nobody signs in as"),
@@ -126,19 +126,19 @@ def test_a_customer_is_changed_shown_and_deleted(anna: User, mailbox: Mailbox) -
     run("customer", "set", "K-1", "--number", "K-2", "--name", "Inna", "--max-mailboxes", "")
     assert json.loads(run("customer", "show", "K-2", "--json")) == {
         "number": "K-2", "name": "Inna", "max_mailboxes": None, "mailboxes": 1, "deleted_mailboxes": 0,
-        "administrators": ["anna@firma.example"], "domains": ["firma.example"],
+        "administrators": ["anna@firma.example"], "domains": ["firma.example"], "deleted_at": None,
     }  # fmt: skip
     assert "administrators\tanna@firma.example\n" in run("customer", "show", "K-2")
     run("customer", "set", "K-2", "--remove-administrator", "anna@firma.example")
     assert not anna.administers.exists()
-    with pytest.raises(CommandError, match="1 domain is the customer's"):
+    with pytest.raises(CommandError, match="1 domains go with K-2: say --yes"):
         run("customer", "delete", "K-2")
     run("domain", "set", "firma.example", "--customer", "")
-    assert run("customer", "delete", "K-2") == "K-2 deleted\n"
+    assert run("customer", "delete", "K-2") == "K-2 deleted, with 0 domains\n"
     words = list(LogLine.objects.filter(model="mailboxes.customer").order_by("pk").values_list("words", flat=True))
     assert words == [
         "made", "administrators: – → anna@firma.example", "number: K-1 → K-2; name: Firma → Inna; max_mailboxes: 7 → –",
-        "administrators: anna@firma.example → –", "deleted",
+        "administrators: anna@firma.example → –", "deleted; domains: 0",
     ]  # fmt: skip
 
 
@@ -205,15 +205,50 @@ def test_who_is_suspended_receives_no_mail_by_another_way(mailbox: Mailbox) -> N
     assert not Domain.objects.get().is_active
 
 
-def test_a_domain_is_deleted_when_it_has_no_addresses(mailbox: Mailbox) -> None:
+def test_a_domain_is_deleted_taken_back_and_removed_for_good(mailbox: Mailbox) -> None:
     run("alias", "add", "biuro@firma.example", "anna@firma.example")
-    run("mailbox", "delete", "anna@firma.example")
-    with pytest.raises(CommandError, match="0 mailboxes, 1 deleted ones that may be taken back, 1 aliases"):
-        run("domain", "delete", "firma.example")
-    run("alias", "delete", "biuro@firma.example")
-    hosting.purge_now(mailbox, now=timezone.now(), actor=None)
-    assert run("domain", "delete", "firma.example") == "firma.example deleted\n"
-    assert not Domain.objects.exists()
+    assert (
+        run("domain", "delete", "firma.example", "--yes") == "firma.example deleted, with 1 mailboxes and 1 aliases\n"
+    )
+    assert run("domain", "list") == ""
+    assert run("domain", "list", "--deleted").startswith("firma.example\t\tdeleted 20")
+    assert json.loads(run("domain", "list", "--deleted", "--json"))["deleted_at"]
+    for arguments in (
+        ["domain", "suspend", "firma.example"], ["domain", "delete", "firma.example"],
+        ["mailbox", "add", "jan@firma.example"], ["mailbox", "add", "jan@firma.example", "--create-domain"],
+        ["alias", "add", "jan@firma.example", "x@y.example"], ["domain", "add", "firma.example"],
+    ):  # fmt: skip
+        with pytest.raises(CommandError, match="was deleted"):
+            run(*arguments)
+    assert run("domain", "restore", "firma.example") == "firma.example taken back\n"
+    assert run("domain", "list") == "firma.example\n"
+    assert "was not deleted" in run("domain", "restore", "firma.example")
+    with pytest.raises(CommandError, match="was not deleted"):
+        run("domain", "purge", "firma.example")
+    run("domain", "delete", "firma.example", "--yes")
+    assert run("domain", "purge", "firma.example") == "firma.example deleted for good\n"
+    assert [*Domain.objects.all(), *Mailbox.objects.all(), *Alias.objects.all()] == []
+
+
+def test_a_customer_is_deleted_taken_back_and_removed_for_good(anna: User, mailbox: Mailbox) -> None:
+    run("customer", "add", "K-1", "Firma", "--administrator", "anna@firma.example")
+    run("domain", "set", "firma.example", "--customer", "K-1")
+    assert run("customer", "delete", "K-1", "--yes") == "K-1 deleted, with 1 domains\n"
+    assert run("customer", "list") == run("domain", "list") == ""
+    assert run("customer", "list", "--deleted").startswith("K-1\tFirma\t1\tdeleted 20")
+    for arguments in (
+        ["customer", "set", "K-1", "--name", "x"], ["domain", "restore", "firma.example"],
+        ["domain", "add", "nowa.example", "--customer", "K-1"], ["customer", "delete", "K-1", "--yes"],
+    ):  # fmt: skip
+        with pytest.raises(CommandError, match="was deleted"):
+            run(*arguments)
+    assert run("customer", "restore", "K-1") == "K-1 taken back\n"
+    assert run("domain", "list") == "firma.example\tK-1\n"
+    with pytest.raises(CommandError, match="was not deleted"):
+        run("customer", "purge", "K-1")
+    run("customer", "delete", "K-1", "--yes")
+    assert run("customer", "purge", "K-1") == "K-1 deleted for good\n"
+    assert [*Customer.objects.all(), *Domain.objects.all(), *Mailbox.objects.all()] == []
 
 
 def test_claims_are_listed_and_given_up() -> None:

@@ -14,12 +14,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mailboxes import customers, deleted_aliases, devices, hosting, second_factor, services
+from mailboxes import customers, deleted_aliases, deleted_domains, devices, hosting, second_factor, services
 from mailboxes.domain_dns import claims
 from mailboxes.files import address_files
 from mailboxes.foreign_hashes import Taken
 from mailboxes.log import By, record
-from mailboxes.models import Customer, DomainClaim, LogLine, Mailbox, User, Way
+from mailboxes.models import Customer, Domain, DomainClaim, LogLine, Mailbox, User, Way
 from mailboxes.signing import dkim
 from responders import calendars, mailbox_changes, personal_data
 from responders import services as responders
@@ -61,6 +61,17 @@ def refused(address: str) -> None:
     Refusal.objects.create(address=address, refused_at=timezone.now())
 
 
+def gone_domain(mailbox: Mailbox) -> Domain:
+    deleted_domains.delete_domain(mailbox.domain, now=timezone.now(), actor=None)
+    return mailbox.domain
+
+
+def gone_customer() -> Customer:
+    customer = customers.add_customer("K-1", "Firma")
+    customers.delete_customer(customer, now=timezone.now(), actor=None)
+    return customer
+
+
 def other_device(user: User) -> int:
     """Its number."""
     client = Client()
@@ -78,8 +89,14 @@ DEEDS: dict[str, Callable[[Mailbox, By], Any]] = {
     "add_customer": lambda one, by: customers.add_customer("K-1", "Firma", actor=by),
     "change_customer": lambda one, by: customers.change_customer(claim(one).customer, name="Inna", actor=by),
     "set_administrators": lambda one, by: customers.set_administrators(claim(one).customer, [one.owner], actor=by),
-    "delete_customer": lambda one, by: customers.delete_customer(customers.add_customer("K-1", "Firma"), actor=by),
-    "delete_domain": lambda one, by: hosting.delete_domain(services.add_domain("inna.example"), actor=by),
+    "delete_customer": lambda one, by: customers.delete_customer(
+        customers.add_customer("K-1", "Firma"), now=timezone.now(), actor=by
+    ),
+    "restore_customer": lambda one, by: customers.restore_customer(gone_customer(), actor=by),
+    "end_customer": lambda one, by: customers.end_customer(gone_customer(), actor=by),
+    "delete_domain": lambda one, by: deleted_domains.delete_domain(one.domain, now=timezone.now(), actor=by),
+    "restore_domain": lambda one, by: deleted_domains.restore_domain(gone_domain(one), actor=by),
+    "end_domain": lambda one, by: deleted_domains.end_domain(gone_domain(one), actor=by),
     "claim": lambda one, by: claims.claim(claim(one).customer, "druga.example", now=timezone.now(), actor=by),
     "give_up": lambda one, by: claims.give_up(claim(one), actor=by),
     "set_language": lambda one, by: services.set_language(one.owner, "en", actor=by),

@@ -79,6 +79,10 @@ WANTED = {
     "support_attention": "L-----+++L L-----+++L",
     "support_customer": "L-----+++L L-----+++L",
     "support_domain": "L-----+++L L-----+++L",
+    "customer_delete": "L-------+L L-------+L",
+    "customer_restore": "L-------+L L-------+L",
+    "domain_delete": "L-------+L L-------+L",
+    "domain_restore": "L-------+L L-------+L",
     "support_messages": "L-----+++L L-----+++L",
     "support_message": "L-----+++L L-----+++L",
     "help": "++++++++++ mmmmmmmmmm",
@@ -237,11 +241,9 @@ class World:
 
     def arguments(self, route: str) -> list[Any]:
         """What stands in the address: of Anna's mailbox."""
-        if route == "aliases/<int:pk>/restore/":
-            return [DeletedAlias.objects.get().pk]
         if route.startswith("domains/claims/"):
             return [DomainClaim.objects.get().pk]
-        if route.startswith(("domains/", "aliases/")):
+        if route.startswith(("domains/", "aliases/")) and not route.endswith("/restore/"):
             name, alias = self.mailbox.domain_id, Alias.objects.get()
             return [name] if "<str:name>" in route else [alias.pk] if "<int:pk>" in route else []
         if route.startswith(("programs/", "autodiscover/")):
@@ -252,7 +254,11 @@ class World:
     def _of_a_row(self, route: str) -> list[Any]:
         """What is about a row of its own kind: something there is to bring back, to take away, to end."""
         if route.endswith("/restore/"):
-            return [Mailbox.objects.get(local_part="dawna").pk]
+            gone = {
+                "mailboxes": Mailbox.objects.get(local_part="dawna").pk, "aliases": DeletedAlias.objects.get().pk,
+                "support/customers": Customer.objects.get(name="Usuniety").pk, "support/domains": "usunieta.example",
+            }  # fmt: skip
+            return [number for begin, number in gone.items() if route.startswith(begin)]
         if route.endswith("delegates/<int:number>/end/"):
             return [self.mailbox.pk, Delegation.objects.get(user=self.people["delegate"]).pk]
         if route.startswith("linked/"):
@@ -302,6 +308,8 @@ def world(mailbox: Mailbox, standing_reply: Responder, anna: User, support: User
     Domain.objects.create(name="cudza.example", customer=theirs)
     mailbox.domain.dkim_keys.create(selector="x", algorithm="rsa")
     Alias.objects.create(domain=mailbox.domain, local_part="biuro")
+    Domain.objects.create(name="usunieta.example", customer=ours, is_active=False, deleted_at=database_now())
+    Customer.objects.create(name="Usuniety", number="U", deleted_at=database_now())
     gone = services.add_alias("dawny@firma.example", ["jan@elsewhere.example"])
     deleted_aliases.delete_alias(gone, now=database_now(), actor=None)
 

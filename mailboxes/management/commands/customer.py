@@ -1,4 +1,4 @@
-"""`manage.py customer add|list|show|set|suspend|resume|delete`: customers from the command line."""
+"""`manage.py customer add|list|show|set|suspend|resume|delete|restore|purge`: customers from the command line."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from mailboxes import command_line, customers
+from mailboxes import command_line, customers, deleted_domains
 from mailboxes.log import COMMAND
 from mailboxes.models import MAX_MAILBOXES, Customer, Mailbox, User
 
@@ -22,6 +22,7 @@ class Command(BaseCommand):
         add.add_argument("name")
         _add_common(add)
         listing = actions.add_parser("list", help="every customer, by number")
+        listing.add_argument("--deleted", action="store_true", help="those that may be taken back")
         listing.add_argument("--json", action="store_true", help="a JSON object a line")
         show = actions.add_parser("show", help="one customer, its administrators and domains")
         show.add_argument("number")
@@ -36,12 +37,17 @@ class Command(BaseCommand):
         )
         actions.add_parser("suspend", help="suspend each of its domains").add_argument("number")
         actions.add_parser("resume", help="end the suspension of each of its domains").add_argument("number")
-        actions.add_parser("delete", help="for ever; no domain may be its own any more").add_argument("number")
+        delete = actions.add_parser("delete", help="with all its domains; MAILBOX_GRACE_DAYS to take it back")
+        delete.add_argument("number")
+        delete.add_argument("--yes", action="store_true", help="also where domains are its own")
+        actions.add_parser("restore", help="take back what was deleted").add_argument("number")
+        purge = actions.add_parser("purge", help="delete a deleted one for good, before its days are over")
+        purge.add_argument("number")
 
     def handle(self, *args: Any, **options: Any) -> None:
         own = {
             "add": self._add, "list": self._list, "show": self._show, "set": self._set, "suspend": self._suspend,
-            "resume": self._resume, "delete": self._delete,
+            "resume": self._resume, "delete": self._delete, "restore": self._restore, "purge": self._purge,
         }  # fmt: skip
         command_line.together(own[options["action"]], options)
 
@@ -55,16 +61,19 @@ class Command(BaseCommand):
         self.stdout.write(f"{customer.number} added")
 
     def _list(self, options: dict[str, Any]) -> None:
-        rows = Customer.objects.annotate(count=Count("domains")).order_by("number")
-        for number, name, most, domains in rows.values_list("number", "name", "max_mailboxes", "count").iterator():
+        rows = Customer.objects.filter(deleted_at__isnull=not options["deleted"])
+        counted = rows.annotate(domain_count=Count("domains")).order_by("number")
+        columns = ("number", "name", "domain_count", "max_mailboxes", "deleted_at")
+        for number, name, count, most, deleted_at in counted.values_list(*columns).iterator():
             if options["json"]:
-                told = {"number": number, "name": name, "domains": domains, "max_mailboxes": most}
-                self.stdout.write(command_line.as_line(told))
+                told = {"number": number, "name": name, "domains": count, "max_mailboxes": most}
+                self.stdout.write(command_line.as_line(told | {"deleted_at": deleted_at}))
             else:
-                self.stdout.write(f"{number}\t{name}\t{domains}")
+                state = f"deleted {deleted_at:%Y-%m-%d}" if deleted_at else ""
+                self.stdout.write(f"{number}\t{name}\t{count}\t{state}".rstrip())
 
     def _show(self, options: dict[str, Any]) -> None:
-        told = _told(command_line.customer(options["number"]))
+        told = _told(command_line.customer(options["number"], deleted=True))
         if options["json"]:
             self.stdout.write(command_line.as_line(told))
             return
@@ -101,9 +110,27 @@ class Command(BaseCommand):
 
     def _delete(self, options: dict[str, Any]) -> None:
         customer = command_line.customer(options["number"])
+        count = customer.domains.filter(deleted_at=None).count()
+        if count and not options["yes"]:
+            raise CommandError(f"{count} domains go with {customer.number}: say --yes, or `customer suspend`")
+        customers.delete_customer(customer, now=timezone.now(), actor=COMMAND)
+        self.stdout.write(f"{customer.number} deleted, with {count} domains")
+
+    def _restore(self, options: dict[str, Any]) -> None:
+        customer = command_line.customer(options["number"], deleted=True)
         with command_line.plainly():
-            customers.delete_customer(customer, actor=COMMAND)
-        self.stdout.write(f"{customer.number} deleted")
+            is_back = customers.restore_customer(customer, actor=COMMAND)
+        self.stdout.write(f"{customer.number} {'taken back' if is_back else 'was not deleted'}")
+
+    def _purge(self, options: dict[str, Any]) -> None:
+        customer = command_line.customer(options["number"], deleted=True)
+        if customer.deleted_at is None:
+            raise CommandError(f"customer {customer.number} was not deleted")
+        customers.end_customer(customer, actor=COMMAND)
+        for domain in customer.domains.all():
+            deleted_domains.purge_domain(domain)
+        customers.purge_customers(timezone.now())
+        self.stdout.write(f"{customer.number} deleted for good")
 
 
 def _add_common(parser: CommandParser) -> None:
@@ -132,6 +159,7 @@ def _told(customer: Customer) -> dict[str, Any]:
     )
     return {
         "number": customer.number, "name": customer.name, "max_mailboxes": customer.max_mailboxes,
+        "deleted_at": customer.deleted_at,
         "mailboxes": mailboxes["there"], "deleted_mailboxes": mailboxes["all"] - mailboxes["there"],
         "administrators": sorted(customer.administrators.values_list("email", flat=True)), "domains": list(domains),
     }  # fmt: skip

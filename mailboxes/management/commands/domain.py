@@ -1,11 +1,11 @@
-"""`manage.py domain add|list|show|set|suspend|resume|delete|claims|give-up`: domains from the command line."""
+"""`manage.py domain add|list|show|set|suspend|resume|delete|restore|purge|claims|give-up`: domains by command."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from mailboxes import command_line, hosting, space
+from mailboxes import command_line, deleted_domains, hosting, space
 from mailboxes.domain_dns import claims
 from mailboxes.log import COMMAND
 from mailboxes.models import (
@@ -25,9 +25,11 @@ from mailboxes.services import MailboxesError
 AS_ON_THE_PAGE = ("catch_all", "quota_mb", "total_quota_mb", "max_mailboxes")
 COLUMNS = (
     "name", "customer__number", "is_active", "catch_all__address", "quota_mb", "total_quota_mb", "max_mailboxes",
-    "suspended_at",
+    "suspended_at", "deleted_at",
 )  # fmt: skip
-MORE_COLUMNS = (*COLUMNS, "refuses_from", "replies_per_hour", "has_bounce_address", "proven_at", "created_at")
+MORE_COLUMNS = (
+    *COLUMNS, "refuses_from", "is_going", "replies_per_hour", "has_bounce_address", "proven_at", "created_at",
+)  # fmt: skip
 YES = {"receives": "is_active", "bounce_address": "has_bounce_address"}
 
 
@@ -42,6 +44,7 @@ class Command(BaseCommand):
         _add_limits(add, "as the customer's other domains, where nothing is said; empty: no limit")
         listing = actions.add_parser("list", help="every domain, by name")
         listing.add_argument("--customer", metavar="NUMBER", help="of this customer only")
+        listing.add_argument("--deleted", action="store_true", help="those that may be taken back")
         listing.add_argument("--json", action="store_true", help="a JSON object a line")
         show = actions.add_parser("show", help="one domain, with all that is set")
         show.add_argument("domain")
@@ -49,7 +52,12 @@ class Command(BaseCommand):
         _add_set(actions.add_parser("set", help="its limits, its catch-all, whose it is: what is named"))
         actions.add_parser("suspend", help="nobody signs in; senders come again later").add_argument("domain")
         actions.add_parser("resume", help="end a suspension").add_argument("domain")
-        actions.add_parser("delete", help="for ever; it may have no addresses any more").add_argument("domain")
+        delete = actions.add_parser("delete", help="with all that is in it; MAILBOX_GRACE_DAYS to take it back")
+        delete.add_argument("domain")
+        delete.add_argument("--yes", action="store_true", help="also where there are mailboxes or aliases in it")
+        actions.add_parser("restore", help="take back what was deleted").add_argument("domain")
+        purge = actions.add_parser("purge", help="delete a deleted one for good, before its days are over")
+        purge.add_argument("domain")
         waiting = actions.add_parser("claims", help="those that wait for the proof that they are the customer's")
         waiting.add_argument("--json", action="store_true", help="a JSON object a line")
         give_up = actions.add_parser("give-up", help="end such a claim")
@@ -59,7 +67,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         own = {
             "add": self._add, "list": self._list, "show": self._show, "set": self._set, "suspend": self._suspend,
-            "resume": self._resume, "delete": self._delete, "claims": self._claims, "give-up": self._give_up,
+            "resume": self._resume, "delete": self._delete, "restore": self._restore, "purge": self._purge,
+            "claims": self._claims, "give-up": self._give_up,
         }  # fmt: skip
         command_line.together(own[options["action"]], options)
 
@@ -70,18 +79,19 @@ class Command(BaseCommand):
         self.stdout.write(f"{domain.name} added")
 
     def _list(self, options: dict[str, Any]) -> None:
-        domains = Domain.objects.order_by("name")
+        domains = Domain.objects.filter(deleted_at__isnull=not options["deleted"]).order_by("name")
         if options["customer"]:
-            domains = domains.filter(customer=command_line.customer(options["customer"]))
+            domains = domains.filter(customer=command_line.customer(options["customer"], deleted=True))
         for row in domains.values(*COLUMNS).iterator():
             if options["json"]:
                 self.stdout.write(command_line.as_line(_named(row)))
             else:
                 state = "suspended" if row["suspended_at"] else "" if row["is_active"] else "off"
+                state = f"deleted {row['deleted_at']:%Y-%m-%d}" if row["deleted_at"] else state
                 self.stdout.write("\t".join([row["name"], row["customer__number"] or "", state]).rstrip())
 
     def _show(self, options: dict[str, Any]) -> None:
-        domain = command_line.domain(options["domain"])
+        domain = command_line.domain(options["domain"], deleted=True)
         told = _named(Domain.objects.values(*MORE_COLUMNS).get(pk=domain.pk)) | _counts(domain)
         if options["json"]:
             self.stdout.write(command_line.as_line(told))
@@ -117,9 +127,26 @@ class Command(BaseCommand):
 
     def _delete(self, options: dict[str, Any]) -> None:
         domain = command_line.domain(options["domain"])
+        held = deleted_domains.contents(Domain.objects.filter(pk=domain.pk))
+        if (held.mailboxes or held.aliases) and not options["yes"]:
+            words = f"{held.mailboxes} mailboxes and {held.aliases} aliases"
+            raise CommandError(f"{domain.name} has {words}, which go with it: say --yes, or `domain suspend`")
+        deleted_domains.delete_domain(domain, now=timezone.now(), actor=COMMAND)
+        self.stdout.write(f"{domain.name} deleted, with {held.mailboxes} mailboxes and {held.aliases} aliases")
+
+    def _restore(self, options: dict[str, Any]) -> None:
+        domain = command_line.domain(options["domain"], deleted=True)
         with command_line.plainly():
-            hosting.delete_domain(domain, actor=COMMAND)
-        self.stdout.write(f"{domain.name} deleted")
+            is_back = deleted_domains.restore_domain(domain, actor=COMMAND)
+        self.stdout.write(f"{domain.name} {'taken back' if is_back else 'was not deleted'}")
+
+    def _purge(self, options: dict[str, Any]) -> None:
+        domain = command_line.domain(options["domain"], deleted=True)
+        if domain.deleted_at is None:
+            raise CommandError(f"{domain.name} was not deleted")
+        deleted_domains.end_domain(domain, actor=COMMAND)
+        deleted_domains.purge_domain(domain)
+        self.stdout.write(f"{domain.name} deleted for good")
 
     def _claims(self, options: dict[str, Any]) -> None:
         rows = DomainClaim.objects.select_related("customer").order_by("name", "pk")

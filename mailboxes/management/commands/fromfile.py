@@ -101,7 +101,7 @@ def _add_common(parser: CommandParser) -> None:
 
 def _kind(name: str) -> Kind:
     if name == "addresses":
-        return address_files.kind_for(Domain.objects.all(), sets_limits=True, takes_hashes=True)
+        return address_files.kind_for(Domain.objects.filter(deleted_at=None), sets_limits=True, takes_hashes=True)
     return {"customers": customer_files.KIND, "domains": domain_files.KIND}[name]
 
 

@@ -55,7 +55,7 @@ FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(sender)s::
 CROSS JOIN LATERAL (%s) b
 JOIN mailboxes_mailbox m ON m.id = b.mailbox_id
 JOIN mailboxes_domain d ON d.name = m.domain_id
-LEFT JOIN mailboxes_domain s ON s.name = a.sender_domain
+LEFT JOIN mailboxes_domain s ON s.name = a.sender_domain AND s.deleted_at IS NULL
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(t.replies) FILTER (WHERE t.key = 'm' || m.id), 0)::int AS of_mailbox,
         coalesce(sum(t.replies) FILTER (WHERE t.key = 'd' || d.name), 0)::int AS of_domain

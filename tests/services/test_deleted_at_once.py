@@ -1,0 +1,82 @@
+"""Domains and customers deleted and taken back by several at the same moment, while others write in them."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from mailboxes import customers, deleted_domains, services
+from mailboxes.models import Customer, Domain, LogLine, Mailbox
+from mailboxes.services import MailboxesError
+from responders.services import database_now
+from tests.committed import emptied_afterwards
+from tests.services.test_deleted_domains import delete, firma, left
+
+__all__ = ["firma"]  # a fixture
+
+
+@pytest.fixture
+def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Rows are committed: each thread has a connection of its own."""
+    yield from emptied_afterwards(django_db_blocker)
+
+
+def in_threads(*deeds: Callable[[], object]) -> list[BaseException]:
+    """Each again and again beside the others; what they raised, but for a kind refusal."""
+    unexpected: list[BaseException] = []
+
+    def do(deed: Callable[[], object]) -> None:
+        try:
+            for _turn in range(8):
+                try:
+                    deed()
+                except MailboxesError:
+                    continue
+        except BaseException as error:  # noqa: BLE001 (told by the test's own thread)
+            unexpected.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=do, args=(deed,)) for deed in deeds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return unexpected
+
+
+def test_deleted_taken_back_and_written_in_by_several_at_once(firma: Domain) -> None:
+    pk, numbers = firma.pk, iter(range(1_000))
+
+    def fresh() -> Domain:
+        return Domain.objects.get(pk=pk)
+
+    assert firma.customer is not None
+    customer = firma.customer
+    unexpected = in_threads(
+        lambda: deleted_domains.delete_domain(fresh(), now=database_now(), actor=None),
+        lambda: deleted_domains.restore_domain(fresh(), actor=None),
+        lambda: services.add_mailbox(f"m{next(numbers)}@firma.example"),
+        lambda: customers.delete_customer(Customer.objects.get(pk=customer.pk), now=database_now(), actor=None),
+        lambda: customers.restore_customer(Customer.objects.get(pk=customer.pk), actor=None),
+    )
+    assert unexpected == []
+    customers.restore_customer(Customer.objects.get(pk=customer.pk), actor=None)
+    deleted_domains.restore_domain(fresh(), actor=None)
+    domain = fresh()
+    assert (domain.is_active, domain.suspended_at, domain.deleted_with_customer) == (True, None, False)
+    assert Mailbox.objects.get(local_part="off").is_active is False
+    assert Mailbox.objects.get(local_part="anna").is_active is True
+
+
+def test_two_workers_share_the_removal(firma: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deleted_domains, "BATCH", 3)
+    Mailbox.objects.bulk_create(Mailbox(domain=firma, local_part=f"m{number}") for number in range(60))
+    delete(firma, database_now() - timedelta(days=30))
+    assert in_threads(*[lambda: deleted_domains.purge_domains(database_now())] * 3) == []
+    deleted_domains.purge_domains(database_now())
+    assert left(Domain, Mailbox) == []
+    assert LogLine.objects.filter(model="mailboxes.domain", words="deleted for good").count() == 1
