@@ -179,7 +179,7 @@ def add_dovecot(parser: CommandParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--flush-user", default="", metavar="USER",
-        help=f"the name or number of whoever tells it (default: {PANEL_USER} where there is one, else root)",
+        help=f"the name of whoever tells it (default: {PANEL_USER} where there is one, else root)",
     )  # fmt: skip
     parser.add_argument(
         "--rehash-socket", default="/run/webmail-panel-rehash/socket", metavar="PATH",

@@ -53,9 +53,7 @@ def _flush_socket(options: Mapping[str, Any]) -> Path:
 
 
 def _flush_user(wanted: str) -> str:
-    """Raises CommandError: Dovecot does not start with a user that is not there."""
-    if wanted.isdecimal():
-        return wanted
+    """Raises CommandError: Dovecot does not start with a user that is not there, and takes no number for one."""
     known = {entry.pw_name for entry in pwd.getpwall()}
     if wanted and wanted not in known:
         raise CommandError(f"--flush-user {wanted}: there is no such user")

@@ -22,9 +22,11 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import AuthenticationError
 from redis.retry import Retry
 
+from responders.mailconfig.arguments import PANEL_USER
 from tests.wiring.commands import ROOT, assert_understood
 from webmail_panel import embedded
 from webmail_panel.embedded import free_port
+from webmail_panel.settings import INSTALLED_APPS
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -278,6 +280,14 @@ def test_dovecot_hands_old_hashes_over_where_the_service_listens() -> None:
         assert re.search(r"install -d -o \S+ -g \S+ -m 700 /rehash$", dockerfile.read_text(), re.MULTILINE)
 
 
+def test_dovecot_knows_by_name_the_panels_user_which_tells_it_whom_to_forget() -> None:
+    """`mailconfig` renders the name where there is such a user, in the panel's image; Dovecot needs it to start."""
+    for dockerfile in (ROOT / "Dockerfile", ROOT / "deploy" / "dovecot" / "Dockerfile"):
+        made = dict(re.findall(r"useradd .*--uid (\d+) .*?([\w-]+)(?: \\)?$", dockerfile.read_text(), re.MULTILINE))
+        assert made.get("10001") == PANEL_USER, dockerfile
+    assert "--flush-user" not in str(SERVICES["setup"]["command"])
+
+
 def test_every_volume_is_mounted() -> None:
     mounts = {mount.partition(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])}
     assert set(COMPOSE["volumes"]) <= mounts
@@ -341,6 +351,13 @@ def test_the_image_gets_what_runs_in_it_and_nothing_private() -> None:
         assert is_sent(path), path
     for path in (".env", ".git/config", "var/secret_key", "tests/conftest.py", ".venv/bin/python"):
         assert not is_sent(path), path
+
+
+def test_the_image_gets_every_package_that_is_imported_in_it() -> None:
+    """In the image alone one that is kept back is missing: everywhere else the whole tree is there."""
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
+    assert {app.partition(".")[0] for app in INSTALLED_APPS if (ROOT / app.partition(".")[0]).is_dir()} <= packages
+    assert sorted(package for package in packages if not is_sent(f"{package}/__init__.py")) == []
 
 
 def test_production_needs_only_the_packages_of_production() -> None:
