@@ -8,12 +8,13 @@ mailbox of such a domain may be without a limit.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailboxes import addresses
-from mailboxes.models import Domain
+from mailboxes.models import Domain, Mailbox
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,13 @@ def limited_in(names: Iterable[str]) -> dict[str, Space]:
 
 
 def _read(domains: QuerySet[Domain]) -> dict[str, Space]:
-    own = Q(mailbox__quota_mb__isnull=False)
+    """Each sum from an index: a domain may have a hundred thousand mailboxes."""
+    all_of_it = Mailbox.objects.filter(domain=OuterRef("name")).order_by().values("domain")
+    own = all_of_it.filter(quota_mb__isnull=False)
     rows = domains.order_by().annotate(
-        own=Sum("mailbox__quota_mb", default=0), count=Count("mailbox"), count_own=Count("mailbox", filter=own)
+        own=Coalesce(Subquery(own.annotate(sum=Sum("quota_mb")).values("sum")), 0),
+        count=Coalesce(Subquery(all_of_it.annotate(count=Count("pk")).values("count")), 0),
+        count_own=Coalesce(Subquery(own.annotate(count=Count("pk")).values("count")), 0),
     )
     found = rows.values_list("name", "total_quota_mb", "quota_mb", "own", "count", "count_own")
     return {

@@ -308,6 +308,10 @@ class Mailbox(_Address):
         indexes = [
             models.Index(fields=["created_at"], name="mailbox_created"),
             models.Index(fields=["domain", "id"], name="mailbox_of_domain"),
+            # What is allotted in a domain is summed up without a look at the mailboxes themselves.
+            models.Index(
+                fields=["domain", "quota_mb"], name="mailbox_own_space", condition=models.Q(quota_mb__isnull=False)
+            ),
             models.Index(fields=["language"], name="mailbox_language"),
             models.Index(fields=["address"], name="mailbox_closed", condition=models.Q(is_active=False)),
             models.Index(fields=["address"], name="mailbox_suspended", condition=models.Q(suspended_at__isnull=False)),

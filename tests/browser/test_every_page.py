@@ -90,6 +90,7 @@ def paths(
     Refusal.objects.create(address="jan@example.com", refused_at=now, words="5.1.1 no such person")
     HelpVote.objects.create(user=anna, slug="what", is_helpful=False, comment="Za mało")
     _keys_and_checks_of_its_dns(mailbox.domain, now)
+    Domain.objects.filter(pk=mailbox.domain.pk).update(quota_mb=400, total_quota_mb=300)  # too little: a warning
     shared, link = _linked(mailbox, anna, now)
     special = _of_the_responder(standing_reply) | _of_the_company(mailbox, company, now) | {
         "batch_new": {"kind": "set"}, "batch": {"pk": _batch(support, now).pk},
