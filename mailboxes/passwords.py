@@ -1,5 +1,6 @@
 """What a password may not be. Asked without the network: the list comes with Django."""
 
+import hmac
 import secrets
 import string
 
@@ -15,6 +16,16 @@ _SHORTEST_WORD = 4  # letters: shorter ones say nothing about the rest
 
 # Without those that look like another one on paper or sound like another one on the telephone.
 _CLEAR = "abcdefghkmnpqrstuwxyz23456789"
+
+
+def of_seed(seed: bytes, address: str) -> str:
+    """One of the same form, always the same for a seed and an address; without the seed nobody finds it."""
+    number = int.from_bytes(hmac.digest(seed, address.encode(), "sha256"))
+    letters = []
+    for _place in range(16):
+        number, place = divmod(number, len(_CLEAR))
+        letters.append(_CLEAR[place])
+    return "-".join("".join(letters[begin : begin + 4]) for begin in range(0, 16, 4))
 
 
 def by_chance() -> str:

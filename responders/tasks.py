@@ -4,11 +4,11 @@ import logging
 
 from celery import shared_task
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, transaction
 
 from responders import decision_partitions, notices, policy, services
 from responders.drafting import writing
-from responders.many import batches
+from responders.many import batches, new_addresses
 from responders.support import attention, refusals
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,11 @@ def run_batch(pk: int) -> None:
 @shared_task
 def go_on_with_batches() -> int:
     """Take up again what a worker that was killed left behind; return how many."""
-    left = batches.abandoned(services.database_now())
+    now = services.database_now()
+    for batch in new_addresses.forgotten_by(now):
+        with transaction.atomic():
+            new_addresses.forget(batch)
+    left = batches.abandoned(now)
     for pk in left:
         run_batch.delay(pk)
     return len(left)

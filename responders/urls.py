@@ -44,6 +44,7 @@ urlpatterns = [
     path("many/new/<slug:kind>/", batch_views.batch_new, name="batch_new"),
     path("many/<int:pk>/", batch_views.batch_page, name="batch"),
     path("many/<int:pk>/result.csv", batch_views.batch_result, name="batch_result"),
+    path("many/<int:pk>/passwords.csv", batch_views.batch_passwords, name="batch_passwords"),
     path("refusals/", staff_views.refusal_list, name="refusals"),
     path("mailboxes/<int:pk>/notices/", own_settings_views.notices, name="notices"),
     path("account/mailboxes/<int:pk>/time-zone/", own_settings_views.time_zone, name="account_time_zone"),

@@ -1,9 +1,10 @@
 """Mailboxes and aliases from a CSV file: first a plan that shows what would be made, then all of it or nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -66,6 +67,7 @@ class Known:
     aliases: frozenset[str]
     people: frozenset[str]
     coming: frozenset[str]
+    fine: frozenset[str]  # targets that need no further look: mailboxes that are there, addresses outside
 
 
 def plan(rows: Iterable[Row], domains: QuerySet[Domain], *, sets_limits: bool) -> list[Line]:
@@ -111,8 +113,18 @@ def _known(read: list[Line], domains: QuerySet[Domain], *, sets_limits: bool) ->
         frozenset(live.values_list("address", flat=True)),
         frozenset(Alias.objects.filter(address__in=wanted).values_list("address", flat=True)),
         frozenset(User.objects.filter(email__in=wanted).values_list("email", flat=True)),
-        frozenset(line.address for line in read if not line.targets and not line.problem),
+        frozenset(line.address for line in read if not line.targets and not line.problem), _fine(read),
     )  # fmt: skip
+
+
+def _fine(read: list[Line]) -> frozenset[str]:
+    """Of many targets, in two questions, those that `services.check_target` refuses to nobody."""
+    written = {addresses.normal_form_or_none(target) for line in read for target in line.targets}
+    targets = {target for target in written if target}
+    names = {addresses.split(target)[1] for target in targets}
+    ours = {settings.AUTOREPLY_DOMAIN, *Domain.objects.filter(name__in=names).values_list("name", flat=True)}
+    there = Mailbox.objects.filter(address__in=targets, deleted_at=None).values_list("address", flat=True)
+    return frozenset(there) | {target for target in targets if addresses.split(target)[1] not in ours}
 
 
 def _read(line: Row) -> Line:
@@ -148,7 +160,8 @@ def _problem_with(line: Line, known: Known, seen: set[str]) -> str:
     try:
         services.deliverable(local_part, Domain(name=name))
         for target in line.targets:
-            if addresses.normal_form_or_none(target) not in known.coming:
+            normal = addresses.normal_form_or_none(target)
+            if normal not in known.coming and normal not in known.fine:
                 services.check_target(target, None if known.sees_all else known.domains[name])
     except services.MailboxesError as error:
         return str(error)
@@ -169,16 +182,18 @@ def in_turn(line: Line) -> tuple[bool, str]:
 
 
 @transaction.atomic
-def make(planned: Iterable[Line], *, actor: Actor) -> list[Made]:
+def make(
+    planned: Iterable[Line], *, actor: Actor, password_of: Callable[[str], str] = lambda _address: passwords.by_chance()
+) -> list[Made]:
     """Make all of it or nothing. Raises MailboxesError."""
     rows = sorted(planned, key=in_turn)
     services.hold({addresses.split(line.address)[1] for line in rows})
-    return [_alias(line, actor) if line.targets else _mailbox(line, actor) for line in rows]
+    return [_alias(line, actor) if line.targets else _mailbox(line, actor, password_of) for line in rows]
 
 
-def _mailbox(line: Line, actor: Actor) -> Made:
+def _mailbox(line: Line, actor: Actor, password_of: Callable[[str], str]) -> Made:
     foreign = _taken_hash(line.password_hash) if line.password_hash else None
-    password = "" if foreign else passwords.by_chance()
+    password = "" if foreign else password_of(line.address)
     mailbox = services.add_mailbox(
         line.address, name=line.name, password=password or None, quota_mb=line.quota_mb, actor=actor
     )

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
@@ -29,6 +30,7 @@ class Page:
     words: str
     back: str
     back_title: str
+    larger: str = ""  # where a larger file goes, as a job
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -39,7 +41,8 @@ def address_import(request: HttpRequest) -> HttpResponse:
     if not domains.exists():
         raise Http404
     words = _("The first line names the columns: address, name, quota_mb, targets. With targets it is an alias.")
-    page = Page(_("Mailboxes and aliases from a file"), _("Address"), words, "domains", _("Domains"))
+    larger = reverse("batch_new", args=["make"]) if access.may_change_many(request.user) else ""
+    page = Page(_("Mailboxes and aliases from a file"), _("Address"), words, "domains", _("Domains"), larger)
     return _shown(request, address_files.kind_for(domains, sets_limits=access.is_support(request.user)), page)
 
 

@@ -14,7 +14,7 @@ from mailboxes.models import User
 from responders.core.facts import Text
 from responders.core.rendering import DEFAULT_SUBJECT
 from responders.fields import ListField, LocalDateTimeField
-from responders.many import batch_scope
+from responders.many import batch_scope, new_addresses
 from responders.models import Responder, ResponderType
 from responders.pages.forms import Folded, languages
 from responders.validation import ResponderInput, as_input, as_json
@@ -106,6 +106,50 @@ class BatchForm(forms.Form):
             field = _OF_SECOND.get(name, name)
             for sentence in sentences:
                 self.add_error(field if field in self.fields else None, sentence)
+
+
+class MakeForm(forms.Form):
+    """A file of new mailboxes and aliases."""
+
+    file = forms.FileField(
+        label=gettext_lazy("CSV file"),
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
+        help_text=gettext_lazy(
+            "The first line names the columns: address, name, quota_mb, targets. With targets it is an alias."
+        ),
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, user: User, is_staff: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._kind = new_addresses.kind_for(user)
+        self.rows: list[dict[str, str]] = []
+        self.helper = FormHelper()
+        self.helper.attrs = {"novalidate": "novalidate"}
+        self.helper.layout = Layout(
+            Div("file", Div(Submit("save", _("Show what would be made")), css_class="actions mt-3"), css_class="sheet")
+        )
+
+    @property
+    def scope(self) -> str:
+        """The name of the file."""
+        return str(self.cleaned_data["file"].name)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        file = values.get("file")
+        if file is None:
+            return values
+        if file.size > csv_files.MAX_OCTETS:
+            self.add_error("file", _("This file is larger than %(most)d MB.") % {"most": csv_files.MAX_MB})
+            return values
+        try:
+            self.rows = self._kind.read(file.read(), max_rows=new_addresses.MAX_ROWS)
+        except csv_files.FileProblem as problem:
+            self.add_error("file", str(problem))
+        else:
+            if not self.rows:
+                self.add_error("file", _("The file has no lines besides the first."))
+        return values
 
 
 _OF_SECOND = {

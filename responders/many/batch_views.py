@@ -21,14 +21,14 @@ from mailboxes.files import csv_files
 from responders import acting, services, tasks
 from responders.core.rendering import for_reading
 from responders.drafting.ready_texts import READY_TEXTS
-from responders.many import batch_plans, batches
-from responders.many.batch_forms import BatchForm, EndForm, LeaveForm, SetForm
+from responders.many import batch_plans, batches, new_addresses
+from responders.many.batch_forms import BatchForm, EndForm, LeaveForm, MakeForm, SetForm
 from responders.models import Batch, BatchItem, Responder
 from responders.validation import ResponderInvalid
 
 PAGE_SIZE = 50
 NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
-FORMS: dict[str, type[BatchForm]] = {"set": SetForm, "end": EndForm, "leave": LeaveForm}
+FORMS: dict[str, type[BatchForm | MakeForm]] = {"set": SetForm, "end": EndForm, "leave": LeaveForm, "make": MakeForm}
 AT_WORK = {Batch.State.RUNNING, Batch.State.TAKING_BACK}
 
 
@@ -74,8 +74,12 @@ def batch_new(request: HttpRequest, kind: str) -> HttpResponse:
     return render(request, "batches/new.html", context, status=422 if form.errors else 200)
 
 
-def _made(request: HttpRequest, kind: Batch.Kind, form: BatchForm) -> Batch | None:
-    now, values = services.database_now(), form.batch_values()
+def _made(request: HttpRequest, kind: Batch.Kind, form: BatchForm | MakeForm) -> Batch | None:
+    now = services.database_now()
+    if isinstance(form, MakeForm):
+        by = services.By(acting.person(request), place=log.place(request))
+        return batches.make_addresses(form.scope, form.rows, by=by, now=now)
+    values = form.batch_values()
     try:
         if kind != Batch.Kind.END:
             batch_plans.check(values, now)
@@ -117,12 +121,14 @@ def batch_page(request: HttpRequest, pk: int) -> HttpResponse:
     items = batch.items.filter(state=shown) if shown in BatchItem.State else batch.items.all()
     if NUMBER.fullmatch(after := request.GET.get("after", "")):
         items = items.filter(number__gt=int(after))
-    page = list(items.order_by("number")[: PAGE_SIZE + 1])
+    page, labels = list(items.order_by("number")[: PAGE_SIZE + 1]), batches.labels(batch)
     context = {
+        "rows": [(item, labels[item.state]) for item in page[:PAGE_SIZE]], "makes": batch.kind == Batch.Kind.MAKE,
+        "has_passwords": batch.created_by_id == request.user.pk and new_addresses.has_passwords(batch),
         "batch": batch, "subject": for_reading(batch.values.get("subject", "")),
-        "is_at_work": batch.state in AT_WORK, "shown": shown, "items": page[:PAGE_SIZE],
+        "is_at_work": batch.state in AT_WORK, "shown": shown,
         "after": page[PAGE_SIZE - 1].number if len(page) > PAGE_SIZE else None,
-        "counts": [(state, label, counts.get(state, 0)) for state, label in BatchItem.State.choices if state in counts],
+        "counts": [(state, label, counts.get(state, 0)) for state, label in labels.items() if state in counts],
         "total": sum(counts.values()), "left": counts.get("waiting", 0), "ready": _ready(batch, counts),
         "may_start": batch.state in {"preview", "stopped"} and counts.get("waiting"),
         "may_take_back": counts.get("done") and batches.may_be_taken_back(batch, services.database_now()),
@@ -139,6 +145,9 @@ def _ready(batch: Batch, counts: dict[str, int]) -> int:
 
 def _turned(request: HttpRequest, batch: Batch) -> HttpResponse:
     now, what = services.database_now(), request.POST.get("do", "")
+    if what == "forget" and batch.created_by_id == request.user.pk and new_addresses.forget(batch):
+        log.record(batch, "passwords forgotten", log.by(request))
+        messages.success(request, _("The panel has forgotten the passwords."))
     if what == "take-back" and not batches.may_be_taken_back(batch, now):
         messages.error(request, _("This cannot be undone any more."))
         return redirect("batch", batch.pk)
@@ -161,3 +170,13 @@ def batch_result(request: HttpRequest, pk: int) -> HttpResponseBase:
     """What came of each mailbox, as a file."""
     batch = get_object_or_404(batches.visible_to(request.user), pk=pk)
     return csv_files.answer(f"result-{batch.pk}.csv", batches.result(batch))
+
+
+@for_managers
+def batch_passwords(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The passwords of the mailboxes that a job made, for whoever began it; they are stored nowhere."""
+    batch = get_object_or_404(Batch, pk=pk, created_by=request.user.pk)
+    if not new_addresses.has_passwords(batch):
+        raise Http404
+    log.record(batch, "passwords fetched", log.by(request))
+    return csv_files.answer(f"passwords-{batch.pk}.csv", new_addresses.passwords_of(batch))

@@ -23,6 +23,7 @@ from mailboxes import services as mailbox_services
 from mailboxes.log import Actor, record
 from mailboxes.models import Mailbox
 from responders import services, undo
+from responders.many import new_addresses
 from responders.many.batch_plans import Plan, managed_by, may_block, plan_for, with_everything
 from responders.many.batch_scope import Row
 from responders.models import Batch, BatchItem, ResponderEvent
@@ -52,6 +53,17 @@ def make(
         numbered = list(enumerate(rows, 1))
         for begin in range(0, len(numbered), PLANNED_AT_ONCE):
             BatchItem.objects.bulk_create(_items(batch, numbered[begin : begin + PLANNED_AT_ONCE], now))
+    return batch
+
+
+def make_addresses(scope: str, rows: Iterable[dict[str, str]], *, by: services.By, now: datetime) -> Batch:
+    """Plan new mailboxes and aliases from the lines of a file; nothing is made before `start`."""
+    with transaction.atomic():
+        batch = Batch.objects.create(
+            kind=Batch.Kind.MAKE, scope=scope[:500], created_at=now, created_by=by.user, place=by.place
+        )
+        if by.user is not None:
+            BatchItem.objects.bulk_create(new_addresses.items_of(batch, rows, by.user), PLANNED_AT_ONCE)
     return batch
 
 
@@ -94,6 +106,8 @@ def _turn(batch: Batch, before: set[Batch.State], after: Batch.State, actor: Act
         state=after, lease_until=None, finished_at=None
     )
     if changed:
+        if batch.kind == Batch.Kind.MAKE and after == Batch.State.RUNNING:
+            new_addresses.begin(batch)
         record(batch, f"turned: {after.value}", actor)
     return bool(changed)
 
@@ -115,11 +129,12 @@ def run(pk: int, *, seconds: float) -> bool:
 
 @transaction.atomic
 def _a_few(pk: int, now: datetime) -> bool:
-    batch = Batch.objects.select_related("created_by").filter(pk=pk).first()
+    batch = _at_hand(pk)
     if batch is None or batch.state not in _AT_WORK:
         return False
     wanted, act = _AT_WORK[Batch.State(batch.state)]
-    waiting = batch.items.filter(state=wanted).order_by("number").select_for_update(skip_locked=True)[:AT_ONCE]
+    at_once = new_addresses.AT_ONCE if batch.kind == Batch.Kind.MAKE else AT_ONCE
+    waiting = batch.items.filter(state=wanted).order_by("number").select_for_update(skip_locked=True)[:at_once]
     items = list(waiting)
     if not items:
         _finish(batch, wanted, now)
@@ -129,9 +144,17 @@ def _a_few(pk: int, now: datetime) -> bool:
             _together(act, batch, some, now)
     for item in items:
         item.note = item.note[:500]
-    BatchItem.objects.bulk_update(items, ["state", "note", "events", "before"])
+    BatchItem.objects.bulk_update(items, ["state", "note", "events", "before", "mailbox"])
     Batch.objects.filter(pk=pk, state=batch.state).update(lease_until=now + LEASE)
     return True
+
+
+def _at_hand(pk: int) -> Batch | None:
+    """New mailboxes and aliases are made by one worker at a time: an alias leads to mailboxes that are there."""
+    rows = Batch.objects.filter(pk=pk)
+    if rows.filter(kind=Batch.Kind.MAKE).select_for_update(no_key=True).first() is not None:
+        return rows.select_related("created_by").get()
+    return rows.select_related("created_by").first()
 
 
 def _finish(batch: Batch, wanted: BatchItem.State, now: datetime) -> None:
@@ -191,6 +214,9 @@ def _steps(batch: Batch, items: list[BatchItem]) -> list[Step]:
 
 
 def _do(batch: Batch, steps: list[Step], now: datetime) -> None:
+    if batch.kind == Batch.Kind.MAKE:
+        new_addresses.make(batch, [step.item for step in steps])
+        return
     by = services.By(batch.created_by, _reason(batch), batch.place)
     coming: list[tuple[Step, Mailbox, Plan]] = []
     for step in steps:
@@ -244,6 +270,9 @@ def _leave(batch: Batch, mailbox: Mailbox, successor: Mailbox, values: dict[str,
 
 
 def _undo(batch: Batch, steps: list[Step], now: datetime) -> None:
+    if batch.kind == Batch.Kind.MAKE:
+        new_addresses.take_back(batch, [step.item for step in steps], now)
+        return
     by = services.By(batch.created_by, _reason(batch), batch.place)
     standing = [step for step in steps if step.mailbox is not None]
     undone = undo.undo_plain([step.item.events for step in standing], by, now)
@@ -302,9 +331,15 @@ def counts(batch: Batch) -> dict[str, int]:
     return dict(batch.items.order_by().values_list("state").annotate(number=Count("pk")))
 
 
+def labels(batch: Batch) -> dict[str, str]:
+    """The states of its items, in words."""
+    own = new_addresses.LABELS if batch.kind == Batch.Kind.MAKE else {}
+    return {state.value: str(own.get(state, state.label)) for state in BatchItem.State}
+
+
 def result(batch: Batch) -> Iterator[list[str]]:
     """The rows of the result file."""
     yield [_("address"), _("result"), _("remark")]
-    words = dict(BatchItem.State.choices)
+    words = labels(batch)
     for item in batch.items.order_by("number").iterator(chunk_size=2_000):
         yield [item.address, str(words[BatchItem.State(item.state)]), item.note]

@@ -16,6 +16,7 @@ class Batch(models.Model):
         SET = "set", _("Set an autoresponder")
         END = "end", _("End autoresponders")
         LEAVE = "leave", _("Somebody leaves")
+        MAKE = "make", _("Make mailboxes and aliases")
 
     class State(models.TextChoices):
         PREVIEW = "preview", _("not begun yet")

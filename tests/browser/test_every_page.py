@@ -42,7 +42,7 @@ NO_PAGE = {
     "group_address", "responder_switch", "responder_move", "responder_answer_again", "delegation_end", "set_language",
     "device_end", "outbox", "calendar_feed", "healthz", "metrics", "account_signup", "account_reset_password",
     "account_set_password", "mfa_authenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
-    "batch_result", "mailbox_file", "support_message_file", "support_note",
+    "batch_result", "batch_passwords", "mailbox_file", "support_message_file", "support_note",
     "mfa_deactivate_totp", "mfa_edit_webauthn", "mfa_remove_webauthn", "mfa_view_recovery_codes",
     "mfa_generate_recovery_codes", "mfa_download_recovery_codes", "mailbox_restore", "alias_restore", "mailbox_suspend",
     "mailbox_profile", "program_link_profile", "autoconfig", "autoconfig_well_known", "autoconfig_mail_v1",

@@ -95,6 +95,7 @@ WANTED = {
     "batch_new": "L---+++++L L---+++++L",
     "batch": "L-----+++L L-----+++L",
     "batch_result": "L-----+++L L-----+++L",
+    "batch_passwords": "L--------L L--------L",
     "refusals": "L-----+++L L-----+++L",
     "notices": "L+-++-+++L L+-++-WWWL",
     "acting": "L-----+++L L-----+++L",
