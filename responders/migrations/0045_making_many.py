@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('responders', '0043_roles_of_links'),
+        ('responders', '0044_mail_of_deleted_domains'),
     ]
 
     operations = [
