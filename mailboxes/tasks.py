@@ -10,7 +10,7 @@ from mailboxes import customers, deleted_aliases, deleted_domains, devices, host
 from mailboxes.domain_dns import checking, claims, turns
 from mailboxes.domain_dns import notices as dns_notices
 from mailboxes.models import Domain
-from mailboxes.signing import dkim, dkim_rotation, dkim_signer
+from mailboxes.signing import dkim, dkim_first, dkim_rotation, dkim_signer
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,12 @@ def write_dkim_keys() -> int:
     """Mend what rspamd reads: after a change that did not reach Redis, or a Redis that lost it. Forget old keys."""
     dkim.delete_old(timezone.now())
     return dkim_signer.write()
+
+
+@shared_task
+def make_first_dkim_keys() -> int:
+    """Domains that came lately get a key, whose record is among those to publish."""
+    return dkim_first.make_first_keys(timezone.now())
 
 
 @shared_task

@@ -124,6 +124,8 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", 
 
 # Where rspamd reads the keys that sign outgoing mail, in clear.
 DKIM_REDIS_URL = env.str("DKIM_REDIS_URL", default=REDIS_URL)
+# A new domain gets a key without being asked; it signs once its record is in the DNS.
+DKIM_FOR_NEW_DOMAINS = env.bool("DKIM_FOR_NEW_DOMAINS", default=True)
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
@@ -195,6 +197,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "write-dkim-keys": {
         "task": "mailboxes.tasks.write_dkim_keys",
+        "schedule": 60.0,
+        "options": {"expires": 50},
+    },
+    "make-first-dkim-keys": {
+        "task": "mailboxes.tasks.make_first_dkim_keys",
         "schedule": 60.0,
         "options": {"expires": 50},
     },

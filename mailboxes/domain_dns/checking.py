@@ -1,7 +1,7 @@
 """Look at the DNS of a hosted domain and keep what was seen; turns.py says when."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from mailboxes.domain_dns.changes import Known
 from mailboxes.domain_dns.expected import DkimKey, Installation, Service
 from mailboxes.domain_dns.fetcher import fetch
 from mailboxes.domain_dns.records import Answer, Finding, Record, State
+from mailboxes.log import BY_ITSELF
 from mailboxes.models import Domain, DomainHealth, DomainRecord, DomainRecordChange
 from mailboxes.signing import dkim
 
@@ -66,11 +67,14 @@ def look(name: str, keys: tuple[DkimKey, ...]) -> list[Finding]:
 
 
 def unasked(domain: Domain) -> list[Finding]:
-    """What must be there, nobody having looked: every state is UNKNOWN."""
+    """What must be there, nobody having looked: the state of what would be asked for is UNKNOWN."""
     question = examine.Question(
-        domain.name, installation(), keys_of(domain), lambda _name, _kind: Answer(trouble="nobody asked"), fetch
+        domain.name, installation(), keys_of(domain), lambda _name, _kind: Answer(trouble=examine.NOT_ASKED), fetch
     )
-    return examine.examine(question)
+    return [
+        replace(one, reason=examine.NOT_ASKED, found=()) if one.state is State.UNKNOWN else one
+        for one in examine.examine(question)
+    ]
 
 
 def check(domain: Domain, *, now: datetime) -> list[Finding]:
@@ -97,7 +101,15 @@ def record(domain: Domain, seen: list[Finding], now: datetime) -> DomainHealth |
     health.next_check_at = _next_check(health, rows, now)
     health.broken_since = min((row.broke_at for row in rows if row.broke_at), default=None)
     health.save(update_fields=["checked_at", "silent_since", "next_check_at", "broken_since"])
+    _let_sign(domain, seen, now)
     return health
+
+
+def _let_sign(domain: Domain, seen: list[Finding], now: datetime) -> None:
+    """Keys that wait and whose record was seen here: also after nobody looks for theirs alone any more."""
+    there = [one.item.partition(":")[2] for one in seen if one.kind == "dkim" and one.state is State.OK]
+    for key in domain.dkim_keys.filter(selector__in=there, signs_since=None).order_by("created_at"):
+        dkim.let_sign(key, now=now, actor=BY_ITSELF)
 
 
 def _next_check(health: DomainHealth, rows: list[DomainRecord], now: datetime) -> datetime:

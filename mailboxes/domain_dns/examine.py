@@ -21,7 +21,7 @@ from mailboxes.domain_dns.records import (
 
 # Words for why; sentences.py has them in both languages, by kind and reason.
 GOOD, NONE, SEVERAL, UNREADABLE, ELSEWHERE = "ok", "none", "several", "unreadable", "elsewhere"
-NOT_ANSWERED, OTHER = "not-answered", "other"
+NOT_ANSWERED, NOT_ASKED, OTHER = "not-answered", "not-asked", "other"
 NULL_MX, ALSO_ELSEWHERE, OWN_NAME = "null-mx", "also-elsewhere", "own-name"
 WITHOUT_US, EVERYBODY, MACROS = "without-us", "everybody", "macros"
 REVOKED, NO_KEY, OF_PARENT, NOT_THERE = "revoked", "no-key", "of-parent", "not-there"

@@ -26,6 +26,8 @@ STATES: dict[str, Any] = {
     State.WRONG: _("wrong"),
     State.UNKNOWN: _("could not be asked"),
 }
+NOT_LOOKED_AT = _("not looked at yet")
+NOT_ASKED = _("Nobody has looked yet. We look within minutes, or at once where you ask for it above.")
 NOT_ANSWERED = _("The name server of the domain did not answer, so nothing is known. We look again.")
 _SEVERAL = _("There are several records where one may stand, so receivers use none. Leave one.")
 _UNREADABLE = _("The record cannot be read: receivers ignore it.")
@@ -108,6 +110,8 @@ def title(finding: Finding) -> str:
 
 def sentence(finding: Finding) -> str:
     """Why it is as it is."""
+    if finding.reason == "not-asked":
+        return str(NOT_ASKED)
     if finding.state is State.UNKNOWN and finding.reason in {"", "not-answered"}:
         return str(NOT_ANSWERED)
     return str(SENTENCES[f"{finding.kind} {finding.reason}"])

@@ -99,9 +99,11 @@ def _findings(domain: Domain, health: DomainHealth | None) -> dict[str, Any]:
 
 def _shown(finding: Finding, last_state: str, since: datetime | None, broke_at: datetime | None) -> dict[str, Any]:
     state = State(last_state)
-    is_silent = state is State.UNKNOWN
+    is_asked = finding.reason != examine.NOT_ASKED
+    is_silent = state is State.UNKNOWN and is_asked
     return {
-        "finding": finding, "state": state, "icon": ICONS[state], "label": sentences.STATES[state],
+        "finding": finding, "state": state, "icon": ICONS[state],
+        "label": sentences.STATES[state] if is_asked else sentences.NOT_LOOKED_AT,
         "title": sentences.title(finding), "since": since, "broke_at": broke_at,
         "sentence": sentences.NOT_ANSWERED if is_silent else sentences.sentence(finding),
         "before": sentences.sentence(finding) if is_silent and finding.state is not State.UNKNOWN else "",

@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from mailboxes import sealing
 from mailboxes.log import Actor, record
-from mailboxes.models import DkimKey, Domain
+from mailboxes.models import DkimKey, Domain, DomainHealth
 from mailboxes.services import MailboxesError
 from mailboxes.signing import dkim_signer
 
@@ -43,7 +44,13 @@ def make_key(domain: Domain, algorithm: str, *, now: datetime, actor: Actor) -> 
         sealed_key=sealing.seal(private, dkim_signer.USE),
     )  # fmt: skip
     record(domain, f"DKIM key made: {made.selector} ({algorithm})", actor)
+    _look_soon(domain)
     return made
+
+
+def _look_soon(domain: Domain) -> None:
+    """Something else is to be published from now on: the page about the DNS shows it after the next look."""
+    DomainHealth.objects.filter(domain=domain).update(next_check_at=Now())
 
 
 def _rsa() -> tuple[str, str]:
@@ -94,6 +101,7 @@ def delete_key(key: DkimKey, *, actor: Actor) -> None:
     """Forget a key; if it signs, mail of the domain leaves without its signature from now on."""
     record(key.domain, f"DKIM key deleted: {key.selector}", actor)
     key.delete()
+    _look_soon(key.domain)
     transaction.on_commit(dkim_signer.write_soon)
 
 

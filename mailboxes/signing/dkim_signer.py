@@ -51,6 +51,13 @@ def write(*, anew: bool = False) -> int:
     return len(names)
 
 
+def missing() -> int:
+    """How many keys that sign are not in Redis, so that mail leaves without their signature. Raises redis.RedisError."""
+    signing = DkimKey.objects.filter(signs_since__isnull=False, retired_at=None)
+    there = _fields(_client(), KEYS)
+    return sum(f"{selector}.{domain}" not in there for selector, domain in signing.values_list("selector", "domain_id"))
+
+
 def _client() -> Any:
     return redis.Redis.from_url(
         settings.DKIM_REDIS_URL, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, decode_responses=True

@@ -17,7 +17,8 @@ def _add_output_options(parser: CommandParser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite files that this command has not made")
     parser.add_argument(
         "--again", action="store_true",
-        help="with the options and the password of last time; with --password-stdin for another role or password",
+        help="with the options and the password of last time, and those given now; with --password-stdin for another "
+        "role or password. To take an option back, render without --again",
     )  # fmt: skip
     parser.add_argument("--group", help="that may read the files with the password: a name or a number")
 

@@ -27,7 +27,7 @@ def values(options: Mapping[str, Any]) -> dict[str, str]:
         "MAIL_USER": checked.safe("--mail-user", options["mail_user"]),
         "LOG": checked.safe("--log", options["log"] or "syslog"),
         "TLS": _tls(options),
-        "IMAP_ADDRESS": imap_address,
+        "IMAP_ADDRESS": "# On every address." if imap_address == "*" else f"address = {imap_address}",
         "IMAP_PORT": imap_port,
         "IMAPS_PORT": checked.port("--imaps-port", options["imaps_port"]) if options["tls_cert"] else "0",
         "LMTP_LISTENER": _listener("--lmtp-listen", options["lmtp_listen"]),

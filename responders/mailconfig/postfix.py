@@ -47,6 +47,7 @@ SUBMISSION = """
 # a database to ask, they are told so before they sign in: see smtpd_client_restrictions in main.cf.
 # SMTPUTF8 is not offered (RFC 6531): a letter that came with it and goes to a colleague too would
 # be sent back, for Dovecot does not offer it, and so would the report about that.
+# A letter without Date, From or Message-ID gets them (RFC 6409 §8).
 {listen} inet n - n - - smtpd
     -o syslog_name=postfix/{name}
     -o smtpd_tls_security_level=encrypt{wrapper}
@@ -54,6 +55,8 @@ SUBMISSION = """
     -o smtpd_discard_ehlo_keywords=smtputf8
     -o strict_smtputf8=yes
     -o smtpd_delay_reject=no
+    -o local_header_rewrite_clients=static:all
+    -o {{ count_sending = check_sasl_access proxy:pgsql:$config_directory/pgsql-sending.cf }}
     -o {{ smtpd_relay_restrictions = $refuse_copies, reject_sender_login_mismatch,
         permit_sasl_authenticated, reject }}"""
 

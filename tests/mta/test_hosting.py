@@ -44,6 +44,20 @@ def test_from_one_hosted_mailbox_to_another(stack: Stack, hosting: Hosting) -> N
     assert [letter["From"] for letter in read_inbox(stack, ewa)] == [f"Jan Kowalski <{anna}>"]
 
 
+def test_a_letter_that_comes_without_date_and_name_gets_them_from_a_mail_program_alone(
+    stack: Stack, hosting: Hosting, sender: str
+) -> None:
+    anna, since = hosting.mailbox("anna", password=PASSWORD), stack.log_length()
+    bare = f"From: {anna}\r\nTo: {anna}\r\nSubject: bare\r\n\r\nx\r\n"
+    with submission(stack, anna) as smtp:
+        smtp.sendmail(anna, [anna], bare)
+    stack.send(sender, anna, bare.replace(anna, sender, 1).encode())
+    until(lambda: len(read_inbox(stack, anna)) == 2, "both letters")
+    dated = {letter["From"]: bool(letter["Date"] and letter["Message-ID"]) for letter in read_inbox(stack, anna)}
+    assert dated == {anna: True, sender: False}
+    assert "ignored: no SASL" not in stack.log(since)
+
+
 def test_mail_programs_may_speak_tls_from_the_first_octet(stack: Stack, hosting: Hosting) -> None:
     anna, ewa = hosting.mailbox("anna", password=PASSWORD), hosting.mailbox("ewa")
     context = ssl.create_default_context(cafile=str(stack.folder / "certificate.pem"))

@@ -75,6 +75,26 @@ def test_again_is_with_the_options_and_the_password_of_last_time(
     assert after[main] == before[main].replace("recipient_delimiter = +", "recipient_delimiter = -")
 
 
+def test_an_option_given_beside_again_counts_and_is_kept(tmp_path: Path) -> None:
+    before = render("postfix", tmp_path, "--hostname=mail.firma.example", "--hook=10.0.0.5:8024")["main.cf"]
+    after = render("postfix", tmp_path, "--again", "--log=/var/log/webmail-panel/mail.log", "--hook=10.0.0.6:8024")
+    assert "maillog_file = /var/log/webmail-panel/mail.log\n" in after["main.cf"]
+    assert "10.0.0.6:8024" in after["main.cf"]
+    assert "10.0.0.5" not in after["main.cf"]
+    assert "myhostname = mail.firma.example\n" in before
+    assert "myhostname = mail.firma.example\n" in after["main.cf"]
+    assert render("postfix", tmp_path, "--again") == after
+
+
+def test_imap_is_on_every_address_of_both_protocols_unless_one_is_named(tmp_path: Path) -> None:
+    def imap(text: str) -> str:
+        return text.partition("inet_listener imap {")[2].partition("}")[0]
+
+    assert "address" not in imap(render("dovecot", tmp_path)["dovecot.conf"]).replace("every address", "")
+    named = imap(render("dovecot", tmp_path, "--imap-listen=[::1]:1143")["dovecot.conf"])
+    assert named.split() == ["address", "=", "::1", "port", "=", "1143"]
+
+
 def test_again_knows_switches_as_they_were_written_once(tmp_path: Path) -> None:
     before = render("postfix", tmp_path, "--postscreen")
     assert "--postscreen\n" in before["main.cf"]

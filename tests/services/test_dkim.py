@@ -18,6 +18,8 @@ from mailboxes import sealing, tasks
 from mailboxes.models import DkimKey, Domain
 from mailboxes.services import MailboxesError
 from mailboxes.signing import dkim, dkim_signer
+from webmail_panel.doctor import panel
+from webmail_panel.doctor.finding import Status
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
@@ -140,8 +142,11 @@ def test_a_redis_that_is_away_stops_nobody_and_the_task_mends_it(
     with django_capture_on_commit_callbacks(execute=True):
         key = signing(domain)
     assert "did not reach Redis" in caplog.text
+    assert panel.check_signing_keys().status is Status.FAIL
     settings.DKIM_REDIS_URL = there
+    assert panel.check_signing_keys().seen == "1 are not in Redis: mail leaves unsigned"
     assert tasks.write_dkim_keys() == 1
+    assert panel.check_signing_keys().status is Status.OK
     assert signer.hgetall("DKIM_SELECTORS") == {"firma.example": key.selector}
 
 

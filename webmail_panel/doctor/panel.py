@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from mailboxes import log_owner, mail_roles, sign_in_cache
 from mailboxes.hashers import ForeignPasswordHasher
 from mailboxes.models import User
+from mailboxes.signing import dkim_signer
 from webmail_panel import health
 from webmail_panel.celery import app
 from webmail_panel.doctor.finding import Finding, fail, ok, unknown, warn
@@ -324,3 +325,14 @@ def _migrations() -> tuple[list[str], list[str]]:
 
 def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def check_signing_keys() -> Finding:
+    """Whether rspamd finds every key that signs."""
+    try:
+        missing = dkim_signer.missing()
+    except (RedisError, OSError) as error:
+        return fail("signing keys", f"Redis does not show them: {error}", "Look at DKIM_REDIS_URL, and at Redis.")
+    if missing:
+        return fail("signing keys", f"{missing} are not in Redis: mail leaves unsigned", "manage.py dkim write")
+    return ok("signing keys", "all that sign are in Redis")

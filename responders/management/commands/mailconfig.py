@@ -49,9 +49,10 @@ class Command(BaseCommand):
 
 
 def _given_anew(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What counts beside the options of last time: another role comes with its password."""
-    names = ["force", "password_stdin", "database_user"] if options.get("password_stdin") else ["force"]
-    return {name: options[name] for name in names}
+    """What counts beside the options of last time: what is not as ever, and another role, with its password."""
+    ever = _as_ever(_parser(), options)
+    given = {name: options[name] for name, value in ever.items() if options[name] != value}
+    return given | ({"database_user": options["database_user"]} if options.get("password_stdin") else {})
 
 
 def values_of(server: str, options: Mapping[str, Any]) -> dict[str, str]:
@@ -100,10 +101,14 @@ def _parser() -> CommandParser:
     return Command().create_parser("manage.py", "mailconfig")
 
 
+def _as_ever(parser: CommandParser, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of somebody who names none."""
+    return vars(parser.parse_args([options["server"], f"--output={options['output']}"]))
+
+
 def _in_words(parser: CommandParser, options: Mapping[str, Any]) -> str:
     """The options as a command line that gives them again; what is as ever (and no secret) is left out."""
-    server, output = options["server"], options["output"]
-    ever = vars(parser.parse_args([server, f"--output={output}"]))
+    ever = _as_ever(parser, options)
     not_kept = NOT_KEPT | set(vars(BaseCommand().create_parser("manage.py", "any").parse_args([])))
     chosen = {name: value for name, value in options.items() if name in ever and name not in not_kept}
     words = [

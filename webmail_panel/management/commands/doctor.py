@@ -68,7 +68,7 @@ def findings(options: dict[str, Any]) -> Iterator[Finding]:
     yield mail_servers.check_relay(something)
     yield from _postfix(options, something, has_database=has_database)
     yield from _dovecot(options, something, has_database=has_database)
-    yield from _rspamd(options)
+    yield from _rspamd(options, has_database=has_database)
     yield from _host(options)
 
 
@@ -128,12 +128,14 @@ def _role(server: str, folder: Path) -> Iterator[Finding]:
         yield panel.check_mail_role(server, name)
 
 
-def _rspamd(options: dict[str, Any]) -> Iterator[Finding]:
+def _rspamd(options: dict[str, Any], *, has_database: bool) -> Iterator[Finding]:
     if RSPAMD in options["without"]:
         return
     yield configuration.check_files(RSPAMD, Path(options["rspamd"]))
     if postfix := configuration.options(POSTFIX, Path(options["postfix"])):
         yield mail_servers.check_signer(postfix["milter"])
+    if has_database:
+        yield panel.check_signing_keys()
 
 
 def _host(options: dict[str, Any]) -> Iterator[Finding]:
