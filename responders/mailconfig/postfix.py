@@ -23,12 +23,14 @@ DOMAIN_OF_KEY = KEY.replace("%s", "%d")
 RESULT = "convert_from(convert_to(result, 'UTF8'), current_setting('client_encoding'))"
 SMTPD = """{listen} inet n    -       n       -       -       smtpd
     -o smtpd_client_restrictions=
+    -o count_sending=
     -o max_idle=5s
     -o {filter}"""
 # In front of smtpd: who talks before being spoken to, or is on a block list, gets no further (postscreen(8)).
 POSTSCREEN = """{listen} inet n    -       n       -       1       postscreen
 smtpd     pass  -       -       n       -       -       smtpd
     -o smtpd_client_restrictions=
+    -o count_sending=
     -o max_idle=5s
     -o {filter}
 dnsblog   unix  -       -       n       -       0       dnsblog
@@ -56,7 +58,6 @@ SUBMISSION = """
     -o strict_smtputf8=yes
     -o smtpd_delay_reject=no
     -o local_header_rewrite_clients=static:all
-    -o {{ count_sending = check_sasl_access proxy:pgsql:$config_directory/pgsql-sending.cf }}
     -o {{ smtpd_relay_restrictions = $refuse_copies, reject_sender_login_mismatch,
         permit_sasl_authenticated, reject }}"""
 
