@@ -43,7 +43,7 @@ def write(*, anew: bool = False) -> int:
     client = _client()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        signing = DkimKey.objects.filter(signs_since__isnull=False, retired_at=None, domain__deleted_at=None)
+        signing = _signing()
         names = _write_keys(client, signing, set() if anew else _fields(client, KEYS))
         for algorithm, table in SELECTORS.items():
             _write_selectors(client, table, signing.filter(algorithm=algorithm), names)
@@ -52,10 +52,14 @@ def write(*, anew: bool = False) -> int:
 
 
 def missing() -> int:
-    """How many keys that sign are not in Redis, so that mail leaves without their signature. Raises redis.RedisError."""
-    signing = DkimKey.objects.filter(signs_since__isnull=False, retired_at=None)
+    """How many keys that sign are not in Redis: mail leaves without their signature. Raises redis.RedisError."""
     there = _fields(_client(), KEYS)
-    return sum(f"{selector}.{domain}" not in there for selector, domain in signing.values_list("selector", "domain_id"))
+    named = _signing().values_list("selector", "domain_id")
+    return sum(f"{selector}.{domain}" not in there for selector, domain in named)
+
+
+def _signing() -> QuerySet[DkimKey]:
+    return DkimKey.objects.filter(signs_since__isnull=False, retired_at=None, domain__deleted_at=None)
 
 
 def _client() -> Any:
