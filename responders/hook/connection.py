@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
-from psycopg import pq
+from psycopg import abc, pq
 from psycopg.adapt import Transformer
 from psycopg.rows import tuple_row
 
@@ -185,6 +185,7 @@ class _Dialogue:
         self._connection = connection
         self._pgconn = connection.pgconn
         self._prepared: set[bytes] = set()
+        self._readers: dict[bytes, abc.Transformer] = {}  # of each statement's answers: they know the types of its columns
         self._loop = asyncio.get_running_loop()
         self._watched: int | None = None  # the socket
         self._results: list[pq.abc.PGresult] = []
@@ -197,10 +198,18 @@ class _Dialogue:
             _checked(await self._answered())
             self._prepared.add(statement.name)
         self._pgconn.send_query_prepared(statement.name, statement.values(parameters), result_format=pq.Format.BINARY)
-        result = _checked(await self._answered())
-        reading = Transformer(self._connection)
-        reading.set_pgresult(result)
-        return reading.load_rows(0, result.ntuples, tuple)
+        return self._rows(statement, _checked(await self._answered()))
+
+    def _rows(self, statement: Statement, result: "pq.abc.PGresult") -> list[Row]:
+        reader = self._readers.get(statement.name)
+        if reader is None:
+            reader = self._readers[statement.name] = Transformer(self._connection)
+            reader.set_pgresult(result)
+        else:
+            reader.set_pgresult(result, set_loaders=False)
+        rows = reader.load_rows(0, result.ntuples, tuple)
+        reader.set_pgresult(None, set_loaders=False)  # whose answer may be large
+        return rows
 
     def pause(self) -> None:
         """Leave the socket to somebody else."""

@@ -6,10 +6,11 @@ somebody asks. Its own counters take a lock each time.
 
 import time
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -45,6 +46,21 @@ class _Observed:
         return found, self._sum
 
 
+class _Timing:
+    """Times what is done within it, also where that fails."""
+
+    __slots__ = ("_begun", "_observed")
+
+    def __init__(self, observed: _Observed) -> None:
+        self._observed = observed
+
+    def __enter__(self) -> None:
+        self._begun = time.perf_counter()
+
+    def __exit__(self, *_raised: object) -> None:
+        self._observed.observe(time.perf_counter() - self._begun)
+
+
 class Metrics(Collector):
     """Names and meanings stand in docs/operate.md."""
 
@@ -54,8 +70,8 @@ class Metrics(Collector):
         self._decisions, self._deferred = Counter[str](), Counter[str]()
         self._quarantined = self._refusals = 0
         self._deliveries, self._age = _Observed(_DELIVERY), _Observed(_AGE)
-        self._steps: dict[str, _Observed] = {}
-        self._batches: dict[str, _Observed] = {}
+        self._steps = defaultdict[str, _Observed](partial(_Observed, _STEP))
+        self._batches = defaultdict[str, _Observed](partial(_Observed, _BATCH))
         self._oldest = 0.0
         self.connections = 0  # open now
         self.deciding = 0  # messages that wait for their decision
@@ -87,16 +103,11 @@ class Metrics(Collector):
         return oldest
 
     def batch(self, step: str, size: int) -> None:
-        self._batches.setdefault(step, _Observed(_BATCH)).observe(size)
+        self._batches[step].observe(size)
 
-    @contextmanager
-    def timed(self, step: str) -> Iterator[None]:
-        """Times a part of a delivery, also one that fails."""
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._steps.setdefault(step, _Observed(_STEP)).observe(time.perf_counter() - begun)
+    def timed(self, step: str) -> _Timing:
+        """Times a part of a delivery."""
+        return _Timing(self._steps[step])
 
     @contextmanager
     def delivery(self) -> Iterator[None]:

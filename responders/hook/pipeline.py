@@ -13,6 +13,7 @@ import socket
 import traceback
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from mailboxes import addresses
 from responders.core import cases
@@ -103,6 +104,13 @@ class Copy:
     def query(self) -> Query:
         """What to ask of it."""
         return _query(self.address, self.base, self.message.reverse_path, self.queue_id)
+
+
+class Outgoing(NamedTuple):
+    """A reply, and what the relay shall call it in its reports."""
+
+    reply: Reply
+    name: str
 
 
 class Pipeline:
@@ -314,23 +322,27 @@ class Pipeline:
         await self._ledger.draw_brake(one.mailbox.id, is_of_domain=is_of_domain, per_hour=per_hour)
         self._drawn[one.mailbox.id, is_of_domain] = now
 
-    def _composed(self, copy: Copy, decided: Decision, one: Behind) -> Reply | Exception:
+    def _composed(self, copy: Copy, decided: Decision, one: Behind) -> Outgoing | Exception:
         """The reply, or the bug that there was."""
         try:
-            return self._compose(copy, decided, one)
+            reply = self._compose(copy, decided, one)
+            return Outgoing(reply, envelope_id(self._configuration.keys[0], _recipient(reply)))
         except Exception as bug:  # noqa: BLE001 (raised again when the claim has been given back)
             return bug
 
-    async def _answer(self, copy: Copy, decided: Decision, one: Behind, claim: Claim, reply: Reply | Exception) -> None:
-        if isinstance(reply, Exception):
+    async def _answer(
+        self, copy: Copy, decided: Decision, one: Behind, claim: Claim, composed: Outgoing | Exception
+    ) -> None:
+        if isinstance(composed, Exception):
             await self._ledger.forget(claim)  # nothing was tried: the sender's next message may fare better
-            raise reply
+            raise composed
+        reply, name = composed
         if decided.responder and decided.responder.gives_case_numbers:
             await self._ledger.add_to_case(one.mailbox.id, one.case_number, reply.message_id)
         refusal: Refused | None = None
         try:
             with self._journal.metrics.timed("submit"):
-                await self._relay.submit(reply, envelope_id(self._configuration.keys[0], _recipient(reply)))
+                await self._relay.submit(reply, name)
         except RelayUnavailable:
             await self._ledger.release(claim)
             raise
