@@ -18,6 +18,7 @@ from aiosmtpd.controller import Controller
 
 from responders.hook.journal import Journal
 from responders.hook.ledger import Ledger
+from responders.hook.metrics import Metrics
 from responders.hook.pipeline import Pipeline
 from responders.hook.relay import Relay as RelayClient
 from responders.hook.server import Limits, Server
@@ -94,10 +95,11 @@ class Hook:
 
     async def _start(self, relay_url: str, database: dict[str, Any], limits: Limits) -> None:
         configured = configuration()
-        self.ledger = Ledger(database, configured.policy)
+        metrics = Metrics()
+        self.ledger = Ledger(database, configured.policy, metrics)
         self.relay = RelayClient(relay_url, hostname="panel.example")
-        self.pipeline = Pipeline(self.ledger, self.relay, Journal(b"key"), configured)
-        self.server = Server(self.pipeline.expect, self.pipeline.receive, "panel.example", limits)
+        self.pipeline = Pipeline(self.ledger, self.relay, Journal(b"key", metrics), configured)
+        self.server = Server(self.pipeline.expect, self.pipeline.receive, "panel.example", limits, metrics)
         await self.server.listen("127.0.0.1:0")
         self.port = self.server.ports[0]
 
