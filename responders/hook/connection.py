@@ -185,7 +185,7 @@ class _Dialogue:
         self._connection = connection
         self._pgconn = connection.pgconn
         self._prepared: set[bytes] = set()
-        self._readers: dict[bytes, abc.Transformer] = {}  # of each statement's answers: they know the types of its columns
+        self._readers: dict[bytes, abc.Transformer] = {}  # of answers: they know the columns' types
         self._loop = asyncio.get_running_loop()
         self._watched: int | None = None  # the socket
         self._results: list[pq.abc.PGresult] = []

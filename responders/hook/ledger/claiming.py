@@ -19,6 +19,7 @@ _BUCKET = "date_bin('10 minutes', panel_now(), 'epoch')"
 _COUNTED = """(SELECT coalesce(sum(t.replies), 0)::int FROM responders_replycount t
         WHERE t.key = {key} AND t.bucket > panel_now() - interval '70 minutes' AND t.bucket < {until})"""
 
+
 # A stale cache or a switch thrown meanwhile never replies: the join looks once more. What is wanted is counted for its
 # mailbox and its domain, which other processes wait for, and passes as far as the brakes allow. Of the rows that exist,
 # a claim passes its own copy again once the lease has run out, and another copy once the interval is over.
