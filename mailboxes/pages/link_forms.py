@@ -54,16 +54,23 @@ class LinkForm(forms.Form):
             brake.count_linking(self._request, self._person.pk)
             counted = brake.consume(self._request, addresses.normal_form_or_none(typed) or typed)
         except brake.TooManyWrongPasswords as error:
-            raise get_adapter().validation_error("too_many_login_attempts") from error
+            raise forms.ValidationError(
+                {"password": get_adapter().validation_error("too_many_login_attempts")}
+            ) from error
         self.mailbox = links.prove(addresses.normal_form_or_none(typed) or "", values["password"])
         if self.mailbox is None or self.mailbox.owner is None:
-            raise get_adapter().validation_error("email_password_mismatch")
+            raise _of_the_password("email_password_mismatch")
         counted.rollback()
         try:
             links.check(self._person, self.mailbox.owner, self.mailbox)
         except links.LinkError as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError({"email": str(error)}) from error
         return values
+
+
+def _of_the_password(code: str) -> forms.ValidationError:
+    """The sign-in's own words."""
+    return forms.ValidationError({"password": get_adapter().validation_error(code)})
 
 
 class OwnPasswordForm(forms.Form):

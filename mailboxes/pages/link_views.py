@@ -49,7 +49,7 @@ def account_links(request: HttpRequest) -> HttpResponse:
             answer: HttpResponse = stopped.response
             return answer
         except links.LinkError as error:
-            form.add_error(None, str(error))
+            form.add_error("email", str(error))
     return render(
         request, "mailboxes/links.html", _lists(person) | {"form": form}, status=422 if form and form.errors else 200
     )
