@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -293,6 +293,17 @@ def end_secrets(owner: User, *, now: datetime, actor: Actor) -> None:
     links.end_of_person(owner, actor=actor)
     for row in owner.app_passwords.select_related("mailbox"):
         end_app_password(row, actor=actor)
+
+
+def disconnect_programs(owner: User) -> None:
+    """The owner changed the password: mail programs that are signed in with the old one sign in again.
+
+    Of what somebody else changes the database's triggers tell.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_notify('mail_sign_outs', address) FROM mailboxes_mailbox WHERE owner_id = %s", [owner.pk]
+        )
 
 
 def end_app_password(row: AppPassword, *, actor: Actor) -> None:

@@ -1,7 +1,10 @@
-"""`python -m mailboxes.sign_in_cache FILE`: beside Dovecot, lets it forget who signed in as soon as that changed.
+"""`python -m mailboxes.sign_in_cache FILE`: beside Dovecot, lets it forget who signed in as soon as that changed, and
+disconnects who may be signed in no more.
 
 Dovecot keeps what the database said of somebody who signed in, for outages. The database tells with each commit
-whom it concerns (migration 0031: NOTIFY), and Dovecot is told to forget them. FILE comes from `mailconfig dovecot`.
+whom it concerns (migration 0031: NOTIFY), and Dovecot is told to forget them. Whose password somebody else changed, who
+was barred, suspended, deleted (migration 0040) is disconnected besides: a mail program stays signed in otherwise, as
+long as it likes. Mail programs come again by themselves. FILE comes from `mailconfig dovecot`.
 
 Without Django, whose settings hold more than this program may know: it signs in as Dovecot's role, which need
 not be able to read anything for it. It asks the primary alone, for a replica takes no LISTEN, and whatever it may have
@@ -23,7 +26,7 @@ from typing import NoReturn, Self
 import psycopg
 from psycopg import pq
 
-CHANNEL = "mail_sign_ins"
+CHANNEL, SIGN_OUTS = "mail_sign_ins", "mail_sign_outs"
 EVERYBODY = ""  # in place of an address
 # How the session is called in pg_stat_activity, where everybody may see that somebody listens.
 SESSION = "webmail-panel-sign-ins"
@@ -50,10 +53,13 @@ class NotFollowedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the database is, in libpq's words, and the socket on which Dovecot takes commands."""
+    """Where the database is, in libpq's words, and the sockets on which Dovecot takes commands. A file that an earlier
+    version wrote has no `kick`: then nobody is disconnected.
+    """
 
     database: str
     socket: str
+    kick: str = ""
 
 
 def read_place(path: Path) -> Place:
@@ -61,7 +67,8 @@ def read_place(path: Path) -> Place:
     file = configparser.ConfigParser(interpolation=None)
     try:
         file.read_string(path.read_text())
-        return Place(file["sign-ins"]["database"], file["sign-ins"]["socket"])
+        said = file["sign-ins"]
+        return Place(said["database"], said["socket"], said.get("kick", ""))
     except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as error:
         raise ValueError(f"{path} cannot be used: {' '.join(str(error).split())}") from error
 
@@ -90,6 +97,45 @@ def forget(path: str, names: Iterable[str]) -> None:
     raise OSError(f"Dovecot hung up on {path}")
 
 
+def mask(name: str) -> str:
+    """Whom `doveadm kick` shall disconnect: an address, or `@domain` for everybody there. Nobody: empty.
+
+    A notice may come from whoever may connect to the database, so it disconnects no more than a domain: `*` stands for
+    any names, and becomes `?`, for one character.
+    """
+    if not name.isprintable() or name.count("@") != 1 or name.endswith("@"):
+        return ""
+    plain = name.replace("*", "?")
+    return f"*{plain}" if plain.startswith("@") else plain
+
+
+def kick(path: str, names: Iterable[str]) -> None:
+    """Let Dovecot end the connections of these, one after the other; who has none is no trouble. Raises OSError.
+
+    The protocol of its doveadm-server: flags, user, command and arguments; each is answered by a line that begins with
+    + or -. It refuses every command but this one (`doveadm_allowed_commands`).
+    """
+    masks = sorted({mask(name) for name in names} - {""})
+    if not masks:
+        return
+    with socket.socket(socket.AF_UNIX) as dovecot:
+        dovecot.settimeout(PATIENCE)
+        dovecot.connect(path)
+        dovecot.sendall(b"VERSION\tdoveadm-server\t1\t2\n")
+        with dovecot.makefile("rb") as answers:
+            _await_answer(answers, path)  # that it is us
+            for one in masks:
+                dovecot.sendall(f"\t\tkick\t{one}\n".encode())
+                _await_answer(answers, path)
+
+
+def _await_answer(answers: Iterable[bytes], path: str) -> None:
+    for line in answers:
+        if line.startswith((b"+", b"-")):
+            return
+    raise OSError(f"Dovecot hung up on {path}")
+
+
 class Changes:
     """A connection to the database over which it tells who changed; never waited for without end.
 
@@ -101,7 +147,9 @@ class Changes:
         self._connection = psycopg.connect(database, autocommit=True, application_name=SESSION)
         self._pgconn = self._connection.pgconn
         self._told: set[str] = set()
+        self._signed_out: set[str] = set()
         self._ask(f"LISTEN {CHANNEL}")
+        self._ask(f"LISTEN {SIGN_OUTS}")
 
     def __enter__(self) -> Self:
         return self
@@ -117,6 +165,11 @@ class Changes:
             self._ask("SELECT")
         told, self._told = self._told, set()
         return told
+
+    def signed_out(self) -> set[str]:
+        """Who is to be disconnected, of those that were told; each is said once."""
+        said, self._signed_out = self._signed_out, set()
+        return said
 
     def _ask(self, question: str) -> None:
         self._pgconn.send_query(question.encode())
@@ -135,8 +188,29 @@ class Changes:
         if readable:
             self._pgconn.consume_input()
             while (notice := self._pgconn.notifies()) is not None:
-                self._told.add(notice.extra.decode(errors="replace"))
+                name = notice.extra.decode(errors="replace")
+                if notice.relname == SIGN_OUTS.encode():
+                    self._signed_out.add(name)
+                    name = EVERYBODY if name.startswith("@") else name
+                self._told.add(name)
         return bool(readable)
+
+
+class SignOuts:
+    """Ends connections, at once and once more a moment later, for a sign-in that was on its way."""
+
+    def __init__(self, path: str, now: Callable[[], float]) -> None:
+        self._path, self._now = path, now
+        self._again: dict[str, float] = {}
+
+    def end(self, names: set[str]) -> None:
+        """These, and those whose second time has come. Raises OSError."""
+        moment = self._now()
+        due = {name for name, at in self._again.items() if at <= moment}
+        self._again = {name: at for name, at in self._again.items() if name not in due}
+        self._again |= dict.fromkeys(names, moment + AGAIN_AFTER)
+        if self._path:
+            kick(self._path, names | due)
 
 
 def follow(
@@ -156,14 +230,16 @@ def follow(
 def run(place: Place) -> NoReturn:
     """Follow, whatever goes away and comes back; each trouble is told once."""
 
-    def forget_them(names: set[str]) -> None:
-        forget(place.socket, names)
-        time.sleep(GATHER)
-
-    trouble = ""
+    trouble, sign_outs = "", SignOuts(place.kick, time.monotonic)
     while True:
         try:
             with Changes(place.database) as changes:
+
+                def forget_them(names: set[str], changes: Changes = changes) -> None:
+                    forget(place.socket, names)
+                    sign_outs.end(changes.signed_out())
+                    time.sleep(GATHER)
+
                 forget(place.socket, [EVERYBODY])
                 log.info("Dovecot forgets who signed in as soon as the database says that it changed")
                 trouble = ""

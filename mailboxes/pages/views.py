@@ -111,6 +111,7 @@ class ChangePassword(account.PasswordChangeView):
         response: HttpResponse = super().form_valid(form)
         if not form.cleaned_data.get("keep_links"):
             links.end_of_owner(_person(self.request), actor=by(self.request))
+        services.disconnect_programs(_person(self.request))
         devices.end_others(_person(self.request), this=self.request.session.session_key, actor=by(self.request))
         return response
 

@@ -34,8 +34,9 @@ def values(options: Mapping[str, Any]) -> dict[str, str]:
         "AUTH_LISTENER": _listener("--auth-listen", options["auth_listen"]),
         "QUOTA_LISTENER": _listener("--quota-listen", options["quota_listen"]),
         "FLUSH_SOCKET": str(flush_socket := _flush_socket(options)),
-        # Dovecot wants to find what is in its own folder by the name alone.
-        "FLUSH_LISTENER": flush_socket.name if flush_socket.parent == run_dir else str(flush_socket),
+        "FLUSH_LISTENER": _as_dovecot_names(flush_socket, run_dir),
+        "KICK_SOCKET": str(kick_socket := flush_socket.with_name("kick")),
+        "KICK_LISTENER": _as_dovecot_names(kick_socket, run_dir),
         "FLUSH_USER": _flush_user(options["flush_user"]),
         "REHASH_SOCKET": str(checked.folder("--rehash-socket", options["rehash_socket"])),
         "OUR_HASHES": hashers.as_dovecot_sees_ours(),
@@ -50,6 +51,11 @@ def _flush_socket(options: Mapping[str, Any]) -> Path:
     if not path.name.endswith("-master"):
         raise CommandError(f"--flush-listen {path}: the name must end in -master")
     return path
+
+
+def _as_dovecot_names(listener: Path, run_dir: Path) -> str:
+    """It wants to find what is in its own folder by the name alone."""
+    return listener.name if listener.parent == run_dir else str(listener)
 
 
 def _flush_user(wanted: str) -> str:

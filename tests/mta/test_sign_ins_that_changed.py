@@ -3,19 +3,22 @@
 Here Dovecot remembers for an hour, so that whoever is refused is so because Dovecot was told.
 """
 
+import contextlib
+import imaplib
 import itertools
 import os
+import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.db import connection, transaction
 from django.utils import timezone
 
-from mailboxes import hosting
+from mailboxes import hosting as services
 from mailboxes.models import Domain, Mailbox, User
-from mailboxes.services import give_password
+from mailboxes.services import add_mailbox, disconnect_programs, give_password, set_sign_in
 from responders.services import database_now
 from tests.mta.conftest import PASSWORD, REMEMBERS, Hosting, OwnPostgres
 from tests.mta.stack import Stack, run_check, until
@@ -99,6 +102,63 @@ def test_ten_thousand_changes_at_once_are_one_word_to_dovecot(stack: Stack, host
     until(lambda: is_refused(stack, anna, PASSWORD), "refused")
 
 
+DISCONNECTED: dict[str, Callable[[Mailbox], object]] = {
+    "another password": lambda box: give_password(box, now=timezone.now(), actor=None),
+    "barred": lambda box: set_sign_in(box, allowed=False, actor=None),
+    "suspended": lambda box: services.suspend(box, now=database_now(), actor=None),
+    "its domain suspended": lambda box: services.suspend(box.domain, now=database_now(), actor=None),
+    "their own new password": lambda box: disconnect_programs(owner_of(box)),
+}
+
+
+def owner_of(box: Mailbox) -> User:
+    assert box.owner is not None
+    return box.owner
+
+
+@pytest.mark.parametrize("change", DISCONNECTED.values(), ids=DISCONNECTED.keys())
+def test_a_program_that_is_signed_in_is_disconnected_and_others_are_not(
+    stack: Stack, hosting: Hosting, change: Callable[[Mailbox], object]
+) -> None:
+    anna = hosting.mailbox("anna", password=PASSWORD)
+    Domain.objects.create(name=f"inna-{hosting.domain}")
+    ewa = add_mailbox(f"ewa@inna-{hosting.domain}", password=PASSWORD).address
+    until(lambda: signs_in(stack, anna) and signs_in(stack, ewa), "both sign in")
+    with stack.imap(ewa, PASSWORD) as hers, contextlib.suppress(imaplib.IMAP4.abort, OSError):
+        with stack.imap(anna, PASSWORD) as imap:
+            assert is_there(imap)
+            change(mailbox_of(anna))
+            until(lambda: not is_there(imap), "the program is disconnected")
+        assert is_there(hers)
+    assert signs_in(stack, ewa)
+
+
+def is_there(imap: imaplib.IMAP4) -> bool:
+    """Whether the connection is still open."""
+    try:
+        return imap.noop()[0] == "OK"
+    except (imaplib.IMAP4.abort, OSError):
+        return False
+
+
+def test_where_dovecot_is_asked_to_disconnect_it_does_nothing_else(stack: Stack, hosting: Hosting) -> None:
+    """The process behind that socket is root."""
+    anna = hosting.mailbox("anna", password=PASSWORD)
+    path = stack.folder / "run" / "kick"
+    found = path.stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_uid) == (0o600, os.geteuid())
+    for command in ("who", f"user\t{anna}", f"fetch\ttext\tall\t{anna}", "stop", f"auth cache flush\t{anna}"):
+        with socket.socket(socket.AF_UNIX) as dovecot:
+            dovecot.settimeout(60)
+            dovecot.connect(str(path))
+            dovecot.sendall(f"VERSION\tdoveadm-server\t1\t2\n\t{anna}\t{command}\n".encode())
+            answer = b""
+            while b"isn't allowed to use command" not in answer:
+                more = dovecot.recv(4096)
+                assert more, (command, answer)
+                answer += more
+
+
 @pytest.fixture
 def remembering(own_stack: Stack) -> Iterator[Stack]:
     """The servers whose database may be stopped, with a Dovecot that remembers as long."""
@@ -143,7 +203,7 @@ def test_who_was_suspended_does_not_get_in_during_an_outage_either(
     anna, ewa = (own_hosting.mailbox(f"{name}{next(_numbers)}", password=PASSWORD) for name in ("anna", "ewa"))
     for address in (anna, ewa):
         until(lambda address=address: signs_in(stack, address), "signs in")
-    hosting.suspend(mailbox_of(anna), now=database_now(), actor=None)
+    services.suspend(mailbox_of(anna), now=database_now(), actor=None)
     until(lambda: is_refused(stack, anna, PASSWORD), "refused")
     with stack.nobody_tells_dovecot():  # a second time: what is remembered of ewa stays
         until(lambda: signs_in(stack, ewa), "signs in")

@@ -11,8 +11,19 @@ from allauth.mfa.models import Authenticator
 from django.db import connection
 from django.utils import timezone
 
+from mailboxes import services
 from mailboxes.models import AppPassword, Domain, Mailbox, User
-from mailboxes.sign_in_cache import AGAIN_AFTER, EVERYBODY, MANY, Changes, command, follow, read_place
+from mailboxes.sign_in_cache import (
+    AGAIN_AFTER,
+    EVERYBODY,
+    MANY,
+    Changes,
+    SignOuts,
+    command,
+    follow,
+    mask,
+    read_place,
+)
 from tests.committed import emptied_afterwards
 
 ANNA = "anna@firma.example"
@@ -26,22 +37,38 @@ def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
 
 
 @pytest.fixture
-def told(mailbox: Mailbox) -> Iterator[Callable[[], set[str]]]:
-    """Whom the database told of since the last time."""
+def changes(mailbox: Mailbox) -> Iterator[Changes]:
     parameters = connection.get_connection_params()
     not_libpqs = {"context", "cursor_factory", "prepare_threshold"}
     words = {name: value for name, value in parameters.items() if name not in not_libpqs}
     with Changes(psycopg.conninfo.make_conninfo(**words)) as changes:
+        yield changes
 
-        def since() -> set[str]:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_notify('mail_sign_ins', %s)", [END])
-            names: set[str] = set()
-            while END not in names:
-                names |= changes.within(60)
-            return names - {END}
 
-        yield since
+@pytest.fixture
+def told(changes: Changes) -> Callable[[], set[str]]:
+    """Whom the database told of since the last time."""
+
+    def since() -> set[str]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify('mail_sign_ins', %s)", [END])
+        names: set[str] = set()
+        while END not in names:
+            names |= changes.within(60)
+        return names - {END}
+
+    return since
+
+
+@pytest.fixture
+def signed_out(changes: Changes, told: Callable[[], set[str]]) -> Callable[[], set[str]]:
+    """Who is to be disconnected since the last time."""
+
+    def since() -> set[str]:
+        told()
+        return changes.signed_out()
+
+    return since
 
 
 CHANGES: dict[str, Callable[[Mailbox], object]] = {
@@ -105,6 +132,54 @@ def test_what_does_not_concern_a_sign_in_is_not_told(mailbox: Mailbox, told: Cal
     assert told() == set()
 
 
+def give_password(box: Mailbox) -> object:
+    return User.objects.filter(pk=box.owner_id).update(password="x", password_given_at=timezone.now())
+
+
+def change_ones_own_password(box: Mailbox) -> object:
+    return services.disconnect_programs(box.owner) if box.owner else None
+
+
+DISCONNECT: dict[str, tuple[Callable[[Mailbox], object], str]] = {
+    **{name: (CHANGES[name], ANNA) for name in ("barred", "second factor", "suspended", "another owner", "deleted")},
+    "given password": (give_password, ANNA), "own password": (change_ones_own_password, ANNA),
+    "renamed": (lambda box: Mailbox.objects.filter(pk=box.pk).update(local_part="ania"), ANNA),
+    "domain": (lambda box: Domain.objects.filter(pk=box.domain.pk).update(is_active=False), "@firma.example"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "who"), DISCONNECT.values(), ids=DISCONNECT.keys())
+def test_who_may_be_signed_in_no_more_is_to_be_disconnected(
+    mailbox: Mailbox, signed_out: Callable[[], set[str]], change: Any, who: str
+) -> None:
+    change(mailbox)
+    assert signed_out() == {who}
+    assert signed_out() == set()
+
+
+def test_nobody_is_disconnected_for_less(mailbox: Mailbox, signed_out: Callable[[], set[str]]) -> None:
+    """A hash that is renewed at a sign-in, another space, a second key, a sign-in that is open again."""
+    CHANGES["second factor"](mailbox)
+    signed_out()
+    CHANGES["password"](mailbox)
+    CHANGES["space"](mailbox)
+    Authenticator.objects.create(user=mailbox.owner, type="webauthn", data={})
+    Authenticator.objects.create(user=mailbox.owner, type="recovery_codes", data={})
+    Domain.objects.filter(pk=mailbox.domain.pk).update(quota_mb=3)
+    assert signed_out() == set()
+    User.objects.filter(pk=mailbox.owner_id).update(is_active=False)
+    assert signed_out() == {ANNA}
+    User.objects.filter(pk=mailbox.owner_id).update(is_active=True)
+    assert signed_out() == set()
+
+
+def test_a_program_whose_password_ended_is_disconnected(mailbox: Mailbox, signed_out: Callable[[], set[str]]) -> None:
+    made = AppPassword.objects.create(mailbox=mailbox, owner=mailbox.owner, name="phone", digest="0" * 64)
+    assert signed_out() == set()
+    made.delete()
+    assert signed_out() == {ANNA}
+
+
 @pytest.mark.usefixtures("db")
 def test_everything_that_the_look_up_reads_is_known_to_a_trigger() -> None:
     """A view that reads one more table needs a trigger there."""
@@ -128,6 +203,39 @@ def test_few_are_named_and_of_many_everybody_is_forgotten() -> None:
     assert command(["b@x", EVERYBODY]) == beginning + b"\n"
     assert command(f"{number}@x" for number in range(MANY + 1)) == beginning + b"\n"
     assert command(["a@x\nPASS\t2\tb@x"]) == beginning + b"\n"
+
+
+def test_a_notice_disconnects_nobody_but_whom_it_names() -> None:
+    """Whoever may connect to the database may send one."""
+    assert [mask(name) for name in (ANNA, "@firma.example")] == [ANNA, "*@firma.example"]
+    assert [mask(name) for name in ("*@firma.example", "a*b@firma.example", "@*")] == [
+        "?@firma.example", "a?b@firma.example", "*@?",
+    ]  # fmt: skip
+    assert {mask(name) for name in ("", "*", "anna", "a@b\tkick\tc@d", "a@b\n", "a@b@c", "@")} == {""}
+
+
+def test_whoever_is_disconnected_is_so_once_more_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign-in with the old password that was on its way came to its end in between."""
+    kicked: list[tuple[float, set[str]]] = []
+    clock = [0.0]
+    monkeypatch.setattr("mailboxes.sign_in_cache.kick", lambda _path, names: kicked.append((clock[0], set(names))))
+    sign_outs = SignOuts("/run/kick", lambda: clock[0])
+    sign_outs.end({"a@x"})
+    clock[0] = AGAIN_AFTER - 1
+    sign_outs.end({"b@x"})
+    clock[0] = AGAIN_AFTER
+    sign_outs.end(set())
+    assert kicked == [(0.0, {"a@x"}), (AGAIN_AFTER - 1, {"b@x"}), (AGAIN_AFTER, {"a@x"})]
+
+
+def test_with_the_file_of_an_earlier_version_nobody_is_disconnected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "conf"
+    path.write_text("[sign-ins]\ndatabase = host=x\nsocket = /run/x-master\n")
+    place = read_place(path)
+    monkeypatch.setattr("mailboxes.sign_in_cache.kick", lambda _path, _names: pytest.fail("asked"))
+    SignOuts(place.kick, lambda: 0.0).end({"a@x"})
 
 
 class Ended(Exception):
