@@ -180,8 +180,9 @@ class UserAdmin(RightsInWords, DjangoUserAdmin, PanelAdmin):  # type: ignore[mis
             _("%(person)s stands in the log: take the right to sign in away instead.") % {"person": name}
             for name in sorted(named)
         ]
-        lines = str(LogLine._meta.verbose_name)  # noqa: SLF001 (Django's documented way); nobody may delete those
-        return rows, counts, {str(name) for name in needed} - {lines}, words
+        # Nobody may delete lines of the log; links go with whom they are of.
+        nobodys = {str(model._meta.verbose_name) for model in (LogLine, MailboxLink)}  # noqa: SLF001 (Django's documented way)
+        return rows, counts, {str(name) for name in needed} - nobodys, words
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Whose sign-in is taken away here gets it back from staff alone."""

@@ -3,7 +3,7 @@ disconnects who may be signed in no more.
 
 Dovecot keeps what the database said of somebody who signed in, for outages. The database tells with each commit
 whom it concerns (migration 0031: NOTIFY), and Dovecot is told to forget them. Whose password somebody else changed, who
-was barred, suspended, deleted (migration 0040) is disconnected besides: a mail program stays signed in otherwise, as
+was barred, suspended, deleted (migration 0042) is disconnected besides: a mail program stays signed in otherwise, as
 long as it likes. Mail programs come again by themselves. FILE comes from `mailconfig dovecot`.
 
 Without Django, whose settings hold more than this program may know: it signs in as Dovecot's role, which need
@@ -36,6 +36,8 @@ LISTENERS = (
 )
 # Dovecot looks at all it remembers for each name. More at once cost more than asking for everybody anew.
 MANY = 100
+# Octets of a line that Dovecot takes; at a longer one it hangs up.
+LONGEST = 1000
 # Seconds. A look-up that read the old row may come to its end after we were told; it takes as long as the patience of
 # sign-in.lua and a hash on a busy machine. A replica may be a moment late.
 AGAIN_AFTER = 10.0
@@ -81,7 +83,8 @@ def command(names: Iterable[str]) -> bytes:
     named = sorted(set(names))
     if len(named) > MANY or not all(name.isprintable() and name for name in named):
         named = []
-    return "\t".join(["VERSION\t1\t0\nCACHE-FLUSH\t1", *named]).encode() + b"\n"
+    line = "\t".join(["CACHE-FLUSH\t1", *named]).encode()
+    return b"VERSION\t1\t0\n" + (line if len(line) <= LONGEST else b"CACHE-FLUSH\t1") + b"\n"
 
 
 def forget(path: str, names: Iterable[str]) -> None:

@@ -203,6 +203,7 @@ def test_few_are_named_and_of_many_everybody_is_forgotten() -> None:
     assert command(["b@x", EVERYBODY]) == beginning + b"\n"
     assert command(f"{number}@x" for number in range(MANY + 1)) == beginning + b"\n"
     assert command(["a@x\nPASS\t2\tb@x"]) == beginning + b"\n"
+    assert command(f"{'x' * 60}{number}@firma.example" for number in range(20)) == beginning + b"\n"  # no longer line
 
 
 def test_a_notice_disconnects_nobody_but_whom_it_names() -> None:

@@ -486,3 +486,13 @@ def test_another_site_cannot_have_a_mailbox_added(anna: User, shop: Mailbox) -> 
     client.force_login(anna)
     assert add(client).status_code == 403
     assert not MailboxLink.objects.exists()
+
+
+def test_a_person_with_links_is_deleted_in_the_administration(as_anna: Client, anna: User, shop: Mailbox) -> None:
+    add(as_anna)
+    chief = User.objects.create_superuser("szef@hosting.example", PASSWORD)
+    page = reverse("admin:mailboxes_user_delete", args=[shop.owner_id])
+    assert "post" in signed_in(chief).get(page).text
+    signed_in(chief).post(page, {"post": "yes"})
+    assert not User.objects.filter(pk=shop.owner_id).exists()
+    assert not opens(anna, shop)

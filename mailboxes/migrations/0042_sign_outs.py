@@ -67,7 +67,7 @@ DROP FUNCTION mailboxes_signed_out(), mailboxes_domain_signed_out(), mailboxes_o
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailboxes", "0039_total_space"),
+        ("mailboxes", "0041_index_of_space"),
         ("mfa", "0003_authenticator_type_uniq"),
     ]
 
