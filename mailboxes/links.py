@@ -45,7 +45,9 @@ def prove(address: str, password: str) -> Mailbox | None:
 
 
 def _lets_in(mailbox: Mailbox, owner: User) -> bool:
-    return owner.is_active and mailbox.suspended_at is None and mailbox.domain.suspended_at is None
+    domain = mailbox.domain
+    is_open = mailbox.suspended_at is None and domain.suspended_at is None and domain.deleted_at is None
+    return owner.is_active and is_open
 
 
 def check(user: User, owner: User, mailbox: Mailbox) -> None:
