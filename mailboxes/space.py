@@ -8,7 +8,7 @@ mailbox of such a domain may be without a limit.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -91,6 +91,16 @@ def _without_limit(space: Space) -> str:
 def space_of(name: str) -> Space:
     """As it is now. Reads every mailbox of the domain."""
     return _read(Domain.objects.filter(name=name))[name]
+
+
+def counted(domain: Domain) -> tuple[int, Space]:
+    """How many mailboxes are there, without the deleted ones, and the space with them. One query."""
+    found = Mailbox.objects.filter(domain=domain).aggregate(
+        there=Count("pk", filter=Q(deleted_at=None)), count=Count("pk"), count_own=Count("quota_mb"),
+        own=Sum("quota_mb", default=0),
+    )  # fmt: skip
+    without = found["count"] - found["count_own"]
+    return found["there"], Space(domain.name, domain.total_quota_mb, domain.quota_mb, found["own"], without)
 
 
 def limited_in(names: Iterable[str]) -> dict[str, Space]:

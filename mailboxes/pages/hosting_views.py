@@ -7,7 +7,7 @@ from typing import Any
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, Q
+from django.db.models import Count, Prefetch, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from mailboxes import access, deleted_aliases, hosting, services, space
 from mailboxes.log import by
-from mailboxes.models import Alias, Domain, Mailbox
+from mailboxes.models import Alias, AliasTarget, Domain, Mailbox
 from mailboxes.pages.hosting_forms import AliasForm, AppPasswordForm, DomainForm, RenameForm
 from mailboxes.services import AddressTaken, MailboxesError, NoSpace
 
@@ -93,11 +93,11 @@ def domain_page(request: HttpRequest, domain: Domain) -> HttpResponse:
         else:
             messages.success(request, _("Saved."))
             return redirect("domain", domain.name)
+    mailbox_count, allotted = space.counted(domain)
     context = {
         "domain": domain, "form": form, "is_support": is_support,
         "may_delete": access.may_delete_domains(request.user), **_addresses_of(request, domain),
-        "space": space.limited_in([domain.name]).get(domain.name),
-        "mailbox_count": Mailbox.objects.filter(domain=domain, deleted_at=None).count(),
+        "space": allotted, "mailbox_count": mailbox_count,
         "deleted": access.deleted_mailboxes(request.user).filter(domain=domain).order_by("-deleted_at")[:SHOWN],
         "aliases_deleted": access.deleted_aliases(request.user).filter(domain=domain)[:SHOWN],
     }  # fmt: skip
@@ -108,7 +108,8 @@ def _addresses_of(request: HttpRequest, domain: Domain) -> dict[str, Any]:
     """A page of the aliases by address; `after` is where it goes on."""
     after = request.GET.get("after", "")[:320].replace("\0", "")
     rows = Alias.objects.filter(domain=domain, address__gt=after).order_by("address")
-    shown = list(rows.prefetch_related("targets__mailbox")[: SHOWN + 1])
+    targets = Prefetch("targets", AliasTarget.objects.select_related("mailbox"))
+    shown = list(rows.prefetch_related(targets)[: SHOWN + 1])
     return {"aliases": shown[:SHOWN], "after": shown[SHOWN - 1].address if len(shown) > SHOWN else ""}
 
 
