@@ -112,6 +112,19 @@ def test_every_duration_is_one() -> None:
         assert [value for value in given if value and not DURATION.fullmatch(value)] == [], name
 
 
+@pytest.mark.parametrize("name", ["web", "hook", "worker"])
+def test_who_is_stopped_has_as_long_to_finish_as_under_systemd(name: str) -> None:
+    """An engine kills after ten seconds what was told no time of its own: in the midst of a page, or of a task."""
+    unit = (ROOT / "deploy" / "systemd" / f"webmail-panel-{name}.service").read_text()
+    [seconds] = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
+    assert SERVICES[name]["stop_grace_period"] == f"{seconds}s"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_log_grows_for_ever(name: str) -> None:
+    assert {"max-size", "max-file"} <= set(SERVICES[name]["logging"]["options"])
+
+
 def test_ports_are_numbers_and_reached_in_the_image() -> None:
     """What is published is a port that the service's Dockerfile says somebody listens on."""
     for name, service in SERVICES.items():
@@ -500,10 +513,12 @@ def test_the_mail_servers_health_check_wants_a_greeting(greeting: bytes, code: i
         check = subprocess.Popen([ROOT / "deploy" / "bin" / "greets", "127.0.0.1", port, "220 "])
         client, _address = server.accept()
         client.sendall(greeting)
-        if greeting:
-            client.close()
-        assert check.wait(60) == code
+        if not greeting:
+            assert check.wait(60) == code
+        elif code == 0:  # it takes its leave: a connection that is lost would be a line in the log each time
+            assert client.recv(100) == b"QUIT\r\n"
         client.close()
+        assert check.wait(60) == code
 
 
 def test_the_mail_servers_health_check_notices_that_nobody_listens() -> None:
