@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from mailboxes import links, time_zones
+from mailboxes import access, links, time_zones
 from mailboxes.models import MailboxLink
 from mailboxes.notice_mail import others_go_on, send
 
@@ -33,7 +33,7 @@ def tell(now: datetime) -> int:
 def _locked(pk: int, **still: None) -> MailboxLink | None:
     """Another worker may have it, or the person may be ending it at this moment."""
     rows = MailboxLink.objects.select_for_update(skip_locked=True, of=("self",))
-    return rows.select_related("mailbox", "user", "owner").filter(pk=pk, **still).first()
+    return rows.select_related("mailbox__domain__customer", "user", "owner").filter(pk=pk, **still).first()
 
 
 def _tell_of_start(pk: int, now: datetime) -> int:
@@ -46,8 +46,36 @@ def _tell_of_start(pk: int, now: datetime) -> int:
         MailboxLink.objects.filter(pk=pk).update(told_at=now)
         with override(row.mailbox.language):
             send(_("Another sign-in opens your mailbox"), start_text(row), [row.mailbox.address])
+        _tell_company(row)
         return 1
     return _give_up(pk, now, "told_at")
+
+
+def _tell_company(row: MailboxLink) -> None:
+    """To its administrators, each in their language, where who linked the mailbox has none of the company."""
+    company = row.mailbox.domain.customer
+    if company is None or access.colleagues_of(row.mailbox).filter(owner=row.user).exists():
+        return
+    for person in company.administrators.filter(is_active=True).exclude(pk__in=[row.user_id, row.owner_id]):
+        with others_go_on(), override(person.language or settings.LANGUAGE_CODE):
+            send(_("A sign-in from outside opens a mailbox of your company"), company_text(row), [person.email])
+
+
+def company_text(row: MailboxLink) -> str:
+    """In the active language; times in the mailbox's zone."""
+    happened = _(
+        "On %(when)s (%(zone)s) somebody who signs in as %(who)s and has no mailbox of your company added %(mailbox)s: "
+        "they showed its password."
+    ) % {
+        "who": row.user.email, "mailbox": row.mailbox, "when": _moment(row, row.made_at),
+        "zone": time_zones.city(row.mailbox.time_zone),
+    }  # fmt: skip
+    means = _(
+        "A person may open several mailboxes with one sign-in. If this should not be, end it on the page “Settings of "
+        "the mailbox”; a new password, which is given there, ends it, too."
+    )
+    page = f"{settings.PANEL_URL}{reverse('mailbox_settings', args=[row.mailbox_id])}"
+    return f"{happened}\n\n{means}\n\n{page}\n"
 
 
 def _tell_of_end(pk: int, now: datetime) -> int:

@@ -9,12 +9,14 @@ from allauth.mfa.models import Authenticator
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from mailboxes import access, hosting, link_notices, links, second_factor, services
 from mailboxes.models import Customer, Domain, LogLine, Mailbox, MailboxLink, User
 from responders import calendars
 from responders.models import Responder
 from responders.services import database_now
+from tests import refusing_mail
 from tests import second_factor as app
 from tests.conftest import PASSWORD
 
@@ -496,3 +498,37 @@ def test_a_person_with_links_is_deleted_in_the_administration(as_anna: Client, a
     signed_in(chief).post(page, {"post": "yes"})
     assert not User.objects.filter(pk=shop.owner_id).exists()
     assert not opens(anna, shop)
+
+
+def test_the_company_is_told_of_a_sign_in_from_outside_and_of_no_other(
+    as_anna: Client, anna: User, shop: Mailbox, mailoutbox: list[Any]
+) -> None:
+    boss = User.objects.create_user("szef@biuro.example", PASSWORD, language="en")
+    Customer.objects.get().administrators.add(boss)
+    add(as_anna)
+    link_notices.tell(timezone.now())
+    assert [one.to for one in mailoutbox] == [["sklep@sklep.example"], [boss.email]]
+    assert anna.email in mailoutbox[1].body
+    assert reverse("mailbox_settings", args=[shop.pk]) in mailoutbox[1].body
+    colleague = User.objects.create_user("kasia@sklep.example", PASSWORD)
+    Mailbox.objects.create(domain=shop.domain, local_part="kasia", owner=colleague)
+    add(signed_in(colleague))
+    link_notices.tell(timezone.now())
+    assert [one.to for one in mailoutbox[2:]] == [["sklep@sklep.example"]]
+
+
+def test_a_full_mailbox_keeps_nobody_elses_notice_back(
+    as_anna: Client, anna: User, shop: Mailbox, settings: Settings, mailoutbox: list[Any]
+) -> None:
+    settings.EMAIL_BACKEND = refusing_mail.BACKEND
+    refusing_mail.full.add("sklep@sklep.example")
+    try:
+        add(as_anna)
+        other = User.objects.create_user("inny@sklep.example", OTHER)
+        Mailbox.objects.create(domain=shop.domain, local_part="inny", owner=other)
+        add(as_anna, "inny@sklep.example")
+        assert link_notices.tell(timezone.now()) == 1
+        assert [one.to for one in mailoutbox] == [["inny@sklep.example"]]
+        assert link_notices.tell(timezone.now()) == 0
+    finally:
+        refusing_mail.full.clear()
