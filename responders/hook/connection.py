@@ -95,9 +95,13 @@ class Connection:
     async def run(self, statement: Statement | str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[Row]:
         """Run a statement and return its rows. Raises Outage; DataError and IntegrityError for its values."""
         async with self._lock:
+            until = asyncio.get_running_loop().time() + STATEMENT_SECONDS
             try:
-                async with asyncio.timeout(STATEMENT_SECONDS):
-                    return await self._run(statement, parameters)
+                dialogue = await self._ready(until)
+                if isinstance(statement, Statement) and isinstance(parameters, Mapping):
+                    return await dialogue.run(statement, parameters, until)
+                async with asyncio.timeout_at(until):
+                    return await dialogue.run_text(str(statement), parameters)
             except (psycopg.DataError, psycopg.IntegrityError):
                 raise
             except (psycopg.Error, TimeoutError, OSError) as error:
@@ -111,18 +115,15 @@ class Connection:
         async with self._lock:
             await self._drop()
 
-    async def _run(self, statement: Statement | str, parameters: Mapping[str, Any] | Sequence[Any]) -> list[Row]:
+    async def _ready(self, until: float) -> "_Dialogue":
+        """Over a connection that stands."""
         if self._connection is not None and self._is_stale(self._connection):
             await self._drop()
-        if self._connection is None:
-            self._connection = await self._connect()
+        if self._connection is None or self._dialogue is None:
+            async with asyncio.timeout_at(until):
+                self._connection = await self._connect()
             self._dialogue = _Dialogue(self._connection)
-        if isinstance(statement, Statement) and isinstance(parameters, Mapping) and self._dialogue is not None:
-            return await self._dialogue.run(statement, parameters)
-        if self._dialogue is not None:
-            self._dialogue.pause()
-        cursor = await self._connection.execute(str(statement), parameters, prepare=True)
-        return await cursor.fetchall() if cursor.description else []
+        return self._dialogue
 
     async def _connect(self) -> psycopg.AsyncConnection[Row]:
         now = asyncio.get_running_loop().time
@@ -191,14 +192,20 @@ class _Dialogue:
         self._results: list[pq.abc.PGresult] = []
         self._answer: asyncio.Future[list[pq.abc.PGresult]] | None = None
 
-    async def run(self, statement: Statement, parameters: Mapping[str, Any]) -> list[Row]:
-        """Raises psycopg's errors."""
+    async def run_text(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any]) -> list[Row]:
+        """The usual way. Raises psycopg's errors."""
+        self.pause()
+        cursor = await self._connection.execute(sql, parameters, prepare=True)
+        return await cursor.fetchall() if cursor.description else []
+
+    async def run(self, statement: Statement, parameters: Mapping[str, Any], until: float) -> list[Row]:
+        """Raises psycopg's errors, TimeoutError at the loop's time `until`."""
         if statement.name not in self._prepared:
             self._pgconn.send_prepare(statement.name, statement.text)
-            _checked(await self._answered())
+            _checked(await self._answered(until))
             self._prepared.add(statement.name)
         self._pgconn.send_query_prepared(statement.name, statement.values(parameters), result_format=pq.Format.BINARY)
-        return self._rows(statement, _checked(await self._answered()))
+        return self._rows(statement, _checked(await self._answered(until)))
 
     def _rows(self, statement: Statement, result: "pq.abc.PGresult") -> list[Row]:
         reader = self._readers.get(statement.name)
@@ -218,16 +225,18 @@ class _Dialogue:
             self._loop.remove_writer(self._watched)
             self._watched = None
 
-    async def _answered(self) -> "list[pq.abc.PGresult]":
+    async def _answered(self, until: float) -> "list[pq.abc.PGresult]":
         self._results, self._answer = [], self._loop.create_future()
         if self._watched is None:
             self._watched = self._pgconn.socket
             self._loop.add_reader(self._watched, self._read)
         if self._pgconn.flush():
             self._loop.add_writer(self._watched, self._write)
+        timer = self._loop.call_at(until, self._fail, TimeoutError())
         try:
             return await self._answer
         finally:
+            timer.cancel()
             self._answer = None
 
     def _write(self) -> None:
@@ -254,7 +263,7 @@ class _Dialogue:
             self._answer.set_result(self._results)
         self._answer = None
 
-    def _fail(self, error: psycopg.Error) -> None:
+    def _fail(self, error: Exception) -> None:
         """The server hung up; where nobody waits for it, the next one to ask will see."""
         self.pause()
         if self._answer is not None and not self._answer.done():
