@@ -45,6 +45,7 @@ NO_PAGE = {
     "batch_result", "batch_passwords", "mailbox_file", "support_message_file", "support_note",
     "mfa_deactivate_totp", "mfa_edit_webauthn", "mfa_remove_webauthn", "mfa_view_recovery_codes",
     "mfa_generate_recovery_codes", "mfa_download_recovery_codes", "mailbox_restore", "alias_restore", "mailbox_suspend",
+    "domain_restore", "customer_restore",
     "mailbox_profile", "program_link_profile", "autoconfig", "autoconfig_well_known", "autoconfig_mail_v1",
     "autodiscover",
     "autodiscover_json", "autodiscover_json_v1", "link_end", "link_second_step",
@@ -64,7 +65,7 @@ OF_STAFF = {
     "limits", "refusals", "acting", "help_feedback", "support", "support_attention", "support_customer",
     "support_domain", "support_messages", "support_message",
 }  # fmt: skip
-OF_ADMINISTRATOR = {"customer_import", "domain_import"}
+OF_ADMINISTRATOR = {"customer_import", "domain_import", "customer_delete", "domain_delete"}
 OF_NOBODY = {"account_login", "account_inactive", "change_undo", "responder_end", "program_link", "link_end_by_mail"}
 MAX_OCTETS = 100 * 1024
 NO_QUESTIONS = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "SELECT set_config")
@@ -159,9 +160,10 @@ def _of_the_company(mailbox: Mailbox, company: Customer, now: datetime) -> dict[
     claim = DomainClaim.objects.create(
         customer=company, name="nowa.example", token="x" * 32, created_at=now, next_check_at=now
     )
-    of_domain = ("domain", "alias_new", "domain_signing", "domain_dns", "support_domain")
+    of_domain = ("domain", "domain_delete", "alias_new", "domain_signing", "domain_dns", "support_domain")
     return {name: {"name": mailbox.domain_id} for name in of_domain} | {
         "alias_edit": {"pk": alias.pk}, "domain_claim": {"pk": claim.pk}, "support_customer": {"pk": company.pk},
+        "customer_delete": {"pk": company.pk},
     }  # fmt: skip
 
 

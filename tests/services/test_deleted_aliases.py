@@ -1,6 +1,5 @@
 """An alias that was deleted: what becomes of its address, and how it comes back."""
 
-import threading
 from datetime import timedelta
 
 import pytest
@@ -134,38 +133,6 @@ def test_only_whoever_manages_the_domain_takes_it_back(mailbox: Mailbox) -> None
     assert list(access.deleted_aliases(boss)) == [row]
     assert list(access.deleted_aliases(rival)) == []
     assert list(access.deleted_aliases(mailbox.owner)) == []
-
-
-@pytest.mark.django_db(transaction=True)
-def test_deleted_and_taken_back_by_several_at_once(mailbox: Mailbox) -> None:
-    """Whoever comes second finds it done: there is always one, never two or none."""
-    alias = group(mailbox)
-    unexpected: list[BaseException] = []
-
-    def toggle() -> None:
-        try:
-            for _turn in range(10):
-                for there in Alias.objects.filter(pk=alias.pk):
-                    deleted_aliases.delete_alias(there, now=NOW(), actor=None)
-                for gone in DeletedAlias.objects.filter(pk=alias.pk):
-                    deleted_aliases.restore_alias(gone, actor=None)
-        except AddressTaken:
-            return  # somebody took it back meanwhile
-        except BaseException as error:  # noqa: BLE001 (told by the test's own thread)
-            unexpected.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=toggle) for _number in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert unexpected == []
-    assert Alias.objects.count() + DeletedAlias.objects.count() == 1
-    for gone in DeletedAlias.objects.all():
-        deleted_aliases.restore_alias(gone, actor=None)
-    assert services.targets_of(Alias.objects.get()) == ["anna@firma.example", "jan@elsewhere.example"]
 
 
 def test_killed_half_way_nothing_has_happened(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:

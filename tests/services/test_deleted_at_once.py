@@ -1,4 +1,4 @@
-"""Domains and customers deleted and taken back by several at the same moment, while others write in them."""
+"""Aliases, domains and customers deleted and taken back by several at the same moment, while others write in them."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from mailboxes import customers, deleted_domains, services
-from mailboxes.models import Customer, Domain, LogLine, Mailbox
+from mailboxes import customers, deleted_aliases, deleted_domains, services
+from mailboxes.models import Alias, Customer, DeletedAlias, Domain, LogLine, Mailbox
 from mailboxes.services import MailboxesError
 from responders.services import database_now
 from tests.committed import emptied_afterwards
@@ -80,3 +80,20 @@ def test_two_workers_share_the_removal(firma: Domain, monkeypatch: pytest.Monkey
     deleted_domains.purge_domains(database_now())
     assert left(Domain, Mailbox) == []
     assert LogLine.objects.filter(model="mailboxes.domain", words="deleted for good").count() == 1
+
+
+def test_an_alias_deleted_and_taken_back_by_several_at_once(mailbox: Mailbox) -> None:
+    """Whoever comes second finds it done: there is always one, never two or none."""
+    alias = services.add_alias("biuro@firma.example", [mailbox.address, "jan@elsewhere.example"])
+
+    def toggle() -> None:
+        for there in Alias.objects.filter(pk=alias.pk):
+            deleted_aliases.delete_alias(there, now=database_now(), actor=None)
+        for gone in DeletedAlias.objects.filter(pk=alias.pk):
+            deleted_aliases.restore_alias(gone, actor=None)
+
+    assert in_threads(*[toggle] * 3) == []
+    assert len(left(Alias, DeletedAlias)) == 1
+    for gone in DeletedAlias.objects.all():
+        deleted_aliases.restore_alias(gone, actor=None)
+    assert services.targets_of(Alias.objects.get()) == ["anna@firma.example", "jan@elsewhere.example"]
