@@ -11,6 +11,7 @@ from mailboxes.models import Mailbox, User
 from responders import tasks
 from responders.many import batches
 from responders.models import Batch, Responder
+from tests.browser.axe import violations
 
 
 @pytest.mark.parametrize(("width", "language"), [(390, "pl-PL"), (1280, "en-GB")])
@@ -54,3 +55,43 @@ def test_an_office_closes_in_a_minute(
 def fill(page: Page, **values: Any) -> None:
     for name, value in values.items():
         page.fill(f"[name={name}]", value)
+
+
+FILE = """address,name,targets
+nowa@firma.example,Nowa Osoba,
+biuro@firma.example,,nowa@firma.example
+x@nie.example,,
+"""
+
+
+@pytest.mark.parametrize(("width", "language"), [(360, "pl-PL"), (1280, "en-GB")])
+def test_new_mailboxes_come_from_a_file_and_their_passwords_are_fetched_once(
+    open_panel: Callable[..., Page], mailbox: Mailbox, support: User, screenshots: Path, width: int, language: str,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    handed: list[int] = []
+    monkeypatch.setattr(tasks.run_batch, "delay", handed.append)
+    file = tmp_path / "nowi.csv"
+    file.write_text(FILE)
+    page = open_panel(width, language, address=support.email)
+    page.goto("/domains/import/")
+    page.locator("a[href='/many/new/make/']").click()
+    page.set_input_files("[name=file]", file)
+    page.screenshot(path=screenshots / f"many-make-form-{width}.png", full_page=True)
+    assert violations(page) == []
+    page.locator("input[name=save]").click()
+    expect(page.locator("#batch .found li")).to_have_count(3)
+    page.screenshot(path=screenshots / f"many-make-preview-{width}.png", full_page=True)
+    assert violations(page) == []
+    page.locator("button[value=start]").click()
+    expect(page.locator("progress")).to_have_attribute("value", "1")  # what cannot be made is ready
+    [pk] = handed
+    tasks.run_batch(pk)
+    expect(page.locator("progress")).to_have_count(0)
+    page.screenshot(path=screenshots / f"many-make-done-{width}.png", full_page=True)
+    assert violations(page) == []
+    with page.expect_download() as fetched:
+        page.locator("a[href$='passwords.csv']").click()
+    assert "nowa@firma.example" in Path(fetched.value.path()).read_text(encoding="utf-8-sig")
+    page.locator("button[value=forget]").click()
+    expect(page.locator("a[href$='passwords.csv']")).to_have_count(0)
