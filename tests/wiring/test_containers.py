@@ -301,6 +301,13 @@ def test_dovecot_knows_by_name_the_panels_user_which_tells_it_whom_to_forget() -
     assert "--flush-user" not in str(SERVICES["setup"]["command"])
 
 
+def test_nothing_leaves_before_a_new_redis_has_the_keys_that_sign() -> None:
+    """Redis keeps nothing over a new container; the worker would write them within a minute."""
+    assert ["python", "manage.py", "dkim", "write"] in commands(SERVICES["setup"])
+    assert SERVICES["setup"]["depends_on"]["redis"] == {"condition": "service_healthy"}
+    assert "setup" in SERVICES["postfix"]["depends_on"]
+
+
 def test_every_volume_is_mounted() -> None:
     mounts = {mount.partition(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])}
     assert set(COMPOSE["volumes"]) <= mounts

@@ -43,9 +43,12 @@ def environment(service: dict[str, Any], server: Postgres) -> dict[str, str]:
 
 
 def set_up(server: Postgres) -> str:
-    """Run the lines that make the database; those that render the mail servers' files have a test of their own."""
+    """Run the lines that make the database; those that render the mail servers' files have a test of their own.
+
+    What they end with needs Redis, which the services that they are for wait for, too.
+    """
     shell, option, script = SERVICES["setup"]["command"]
-    lines = [line.replace("$$", "$") for line in filled_in(script).splitlines() if "mailconfig" not in line]
+    lines = [line.replace("$$", "$") for line in filled_in(script).splitlines() if "mailconfig" not in line and "dkim" not in line]
     finished = subprocess.run(
         [shell, option, "\n".join(lines)],
         cwd=ROOT, env=environment(SERVICES["setup"], server), capture_output=True, text=True, timeout=300, check=False,
