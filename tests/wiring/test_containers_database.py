@@ -48,7 +48,11 @@ def set_up(server: Postgres) -> str:
     What they end with needs Redis, which the services that they are for wait for, too.
     """
     shell, option, script = SERVICES["setup"]["command"]
-    lines = [line.replace("$$", "$") for line in filled_in(script).splitlines() if "mailconfig" not in line and "dkim" not in line]
+    lines = [
+        line.replace("$$", "$")
+        for line in filled_in(script).splitlines()
+        if "mailconfig" not in line and "dkim" not in line
+    ]
     finished = subprocess.run(
         [shell, option, "\n".join(lines)],
         cwd=ROOT, env=environment(SERVICES["setup"], server), capture_output=True, text=True, timeout=300, check=False,
