@@ -100,8 +100,9 @@ def _delete(item: BatchItem, mine: Q, by: By, now: datetime) -> str:
 
 
 def begin(batch: Batch) -> None:
-    """A seed for the passwords, where there is none. In the transaction that starts the job."""
-    if _SEED not in batch.values:
+    """A seed for the passwords, where there is none that opens. In the transaction that starts the job."""
+    if not _opens(batch):
+        forget(batch)
         _set(batch, batch.values | {_SEED: sealing.seal(secrets.token_hex(32), _USE)})
 
 
@@ -109,9 +110,17 @@ def _seed(batch: Batch) -> bytes:
     return sealing.unseal(batch.values[_SEED], _USE).encode()
 
 
+def _opens(batch: Batch) -> bool:
+    """Whether there is a seed, and SECRET_KEY is still the one that sealed it."""
+    try:
+        return _SEED in batch.values and bool(_seed(batch))
+    except sealing.SealedForGoodError:
+        return False
+
+
 def has_passwords(batch: Batch) -> bool:
     """Whether its mailboxes' passwords can still be had."""
-    return _SEED in batch.values and _new(batch).exists()
+    return _opens(batch) and _new(batch).exists()
 
 
 def _new(batch: Batch) -> Any:

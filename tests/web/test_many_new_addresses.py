@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from mailboxes import passwords, services
 from mailboxes.models import Alias, DeletedAlias, Mailbox, User
@@ -150,6 +151,23 @@ def test_what_is_made_after_they_were_forgotten_gets_others(as_boss: Client, mon
     assert first.keys() | rest.keys() == {"jan@firma.example", "ewa@firma.example"}
     for address, password in (first | rest).items():
         assert User.objects.get(email=address).check_password(password)
+
+
+def test_with_another_secret_key_the_rest_gets_passwords_of_its_own(
+    as_boss: Client, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setattr(new_addresses, "AT_ONCE", 1)
+    batch = begun(as_boss)
+    assert batches._a_few(batch.pk, NOW)
+    batches.stop(batch)
+    settings.SECRET_KEY = "another-" * 8
+    batch.refresh_from_db()
+    assert not new_addresses.has_passwords(batch)
+    batches.start(batch)
+    tasks.run_batch(batch.pk)
+    batch.refresh_from_db()
+    assert [row[0] for row in new_addresses.passwords_of(batch)][1:] == ["jan@firma.example"]
+    assert "waiting" not in told(batch).values()
 
 
 def test_all_of_it_is_taken_back_but_for_what_somebody_uses(as_boss: Client) -> None:
