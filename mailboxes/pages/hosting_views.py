@@ -115,7 +115,11 @@ def _addresses_of(request: HttpRequest, domain: Domain) -> dict[str, Any]:
 
 def _suspend_or_resume(request: HttpRequest, row: Domain | Mailbox) -> None:
     if "suspend" in request.POST:
-        hosting.suspend(row, now=timezone.now(), actor=by(request))
+        try:
+            hosting.suspend(row, now=timezone.now(), actor=by(request))
+        except MailboxesError as error:  # somebody deleted it a moment ago
+            messages.error(request, str(error))
+            return
         messages.success(request, _("Suspended: nobody signs in, and senders are asked to come again later."))
     else:
         hosting.resume(row, actor=by(request))
@@ -220,7 +224,11 @@ def mailbox_restore(request: HttpRequest, pk: int) -> HttpResponse:
     mailbox = get_object_or_404(access.deleted_mailboxes(request.user), pk=pk)
     if request.method != "POST":
         return redirect("domain", mailbox.domain_id)
-    hosting.restore_mailbox(mailbox, actor=by(request))
+    try:
+        hosting.restore_mailbox(mailbox, actor=by(request))
+    except MailboxesError as error:  # somebody deleted its domain a moment ago
+        messages.error(request, str(error))
+        return redirect("domains")
     messages.success(request, _("%(mailbox)s is back, with its mail.") % {"mailbox": mailbox})
     return redirect("mailbox_settings", mailbox.pk)
 

@@ -10,9 +10,18 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.utils import timezone
 
+from mailboxes import deleted_aliases, deleted_domains
 from mailboxes import hosting as services
-from mailboxes.models import Domain, Mailbox
-from mailboxes.services import end_app_password, give_password, set_sending_limits, set_sign_in, set_successor
+from mailboxes.models import Alias, Domain, Mailbox
+from mailboxes.services import (
+    add_alias,
+    add_mailbox,
+    end_app_password,
+    give_password,
+    set_sending_limits,
+    set_sign_in,
+    set_successor,
+)
 from responders.services import database_now
 from tests.mta.conftest import PASSWORD, Hosting
 from tests.mta.stack import Stack, message, until
@@ -219,6 +228,58 @@ def test_a_deleted_mailbox_is_gone_until_it_is_taken_back(stack: Stack, hosting:
     services.restore_mailbox(mailbox_of(anna), actor=None)
     assert refusal(stack, sender, anna) == (250, b"")
     assert read_inbox(stack, anna)
+
+
+def test_a_deleted_domain_is_unknown_until_it_is_taken_back(stack: Stack, hosting: Hosting, sender: str) -> None:
+    """Refused at once and for good, as any domain that is not here; an alias elsewhere leads to the others alone."""
+    anna = hosting.away("anna", password=PASSWORD)
+    team = hosting.alias("team", anna)
+    ewa = add_mailbox(f"ewa@druga.{hosting.domain}", create_domain=True).address
+    both = add_alias(f"wszyscy@druga.{hosting.domain}", [anna, ewa]).address
+    assert refusal(stack, sender, team) == (250, b"")
+    stack.wait_until_stored(anna)
+    domain = Domain.objects.get(name=hosting.domain)
+    deleted_domains.delete_domain(domain, now=database_now(), actor=None)
+    for address in (anna, team, anna.replace("@", "+x@"), f"nikt@{hosting.domain}"):
+        # A process of Postfix that knew the domain a moment ago refuses the address (5.1.1), others the domain (5.7.1).
+        code, words = refusal(stack, sender, address)
+        assert 550 <= code < 560, (address, code, words)
+    assert b"Relay access denied" in until(lambda: relay_denied(stack, sender, anna), "the domain is not here any more")
+    until(lambda: is_refused(stack, anna, PASSWORD), "the password refused")
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        submission(stack, anna)
+    assert refusal(stack, f"b{sender}", both) == (250, b"")
+    stack.wait_until_stored(ewa)
+    stack.wait_for_empty_queue()
+    assert stack.sink.mail_for(f"b{sender}") == []  # neither a reply of Anna's nor a report about her
+    assert len(stack.stored(anna)) == 1
+    deleted_domains.restore_domain(domain, actor=None)
+    until(lambda: refusal(stack, f"c{sender}", team) == (250, b""), "the domain is here again")
+    stack.wait_until_stored(anna, 2)
+    assert len(read_inbox(stack, anna)) == 2
+    stack.sink.wait_for(f"c{sender}")
+    with submission(stack, anna) as smtp:
+        smtp.send_message(message(anna, ewa), anna, [ewa])
+    stack.wait_until_stored(ewa, 2)
+
+
+def relay_denied(stack: Stack, sender: str, address: str) -> bytes:
+    """What Postfix says; empty while it says something else."""
+    words = refusal(stack, sender, address)[1]
+    return words if b"Relay access denied" in words else b""
+
+
+def test_a_deleted_alias_is_gone_until_it_is_taken_back(stack: Stack, hosting: Hosting, sender: str) -> None:
+    anna = hosting.mailbox("anna")
+    team = hosting.alias("team", anna)
+    assert refusal(stack, sender, team) == (250, b"")
+    stack.wait_until_stored(anna)
+    row = deleted_aliases.delete_alias(Alias.objects.get(address=team), now=database_now(), actor=None)
+    assert row is not None
+    assert refusal(stack, sender, team)[0] == 550
+    deleted_aliases.restore_alias(row, actor=None)
+    assert refusal(stack, sender, team) == (250, b"")
+    stack.wait_until_stored(anna, 2)
 
 
 def test_a_changed_password_counts_at_once_and_the_old_one_no_more(stack: Stack, hosting: Hosting) -> None:

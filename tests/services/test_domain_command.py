@@ -210,7 +210,7 @@ def test_a_domain_is_deleted_taken_back_and_removed_for_good(mailbox: Mailbox) -
     assert (
         run("domain", "delete", "firma.example", "--yes") == "firma.example deleted, with 1 mailboxes and 1 aliases\n"
     )
-    assert run("domain", "list") == ""
+    assert run("domain", "list") == run("mailbox", "list") == run("alias", "list") == ""
     assert run("domain", "list", "--deleted").startswith("firma.example\t\tdeleted 20")
     assert json.loads(run("domain", "list", "--deleted", "--json"))["deleted_at"]
     for arguments in (

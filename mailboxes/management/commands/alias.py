@@ -75,7 +75,7 @@ class Command(BaseCommand):
         if options["deleted"]:
             self._list_deleted(options)
             return
-        aliases = Alias.objects.order_by("address").prefetch_related("targets__mailbox")
+        aliases = Alias.objects.filter(domain__deleted_at=None).order_by("address").prefetch_related("targets__mailbox")
         if options["domain"]:
             aliases = aliases.filter(domain__name=command_line.domain(options["domain"]).name)
         for alias in aliases.iterator(chunk_size=1000):
@@ -90,7 +90,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{alias.address}\t{' '.join(targets)}\t{state}".rstrip())
 
     def _list_deleted(self, options: dict[str, Any]) -> None:
-        rows = DeletedAlias.objects.order_by("domain", "local_part", "deleted_at")
+        rows = DeletedAlias.objects.filter(domain__deleted_at=None).order_by("domain", "local_part", "deleted_at")
         if options["domain"]:
             rows = rows.filter(domain__name=command_line.domain(options["domain"]).name)
         for row in rows.iterator(chunk_size=1000):

@@ -151,7 +151,8 @@ class Command(BaseCommand):
         self.stdout.write(f"{mailbox.address} added")
 
     def _list(self, options: dict[str, Any]) -> None:
-        rows = Mailbox.objects.filter(deleted_at__isnull=not options["deleted"]).order_by("address").values(*COLUMNS)
+        shown = Mailbox.objects.exclude(deleted_at=None) if options["deleted"] else access.mailboxes_there()
+        rows = shown.order_by("address").values(*COLUMNS)
         if options["domain"]:
             rows = rows.filter(domain=command_line.domain(options["domain"]).name)
         for row in rows.iterator():
