@@ -18,6 +18,7 @@ WORDS = (
     _("second factor set up: security key"), _("second factor removed: security key"), _("recovery codes made"),
     _("signed out on another device"), _("calendar feed: a new address"), _("calendar feed: off"),
     _("a note of staff removed"), _("a note of staff added"), _("given to the hook again"), _("password"),
+    _("passwords fetched"), _("passwords forgotten"),
 )  # fmt: skip
 WITH_MORE = (
     _("signed out on all other devices: %(what)s"), _("made; targets: %(what)s"), _("new password for %(what)s"),
