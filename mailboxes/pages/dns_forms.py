@@ -1,5 +1,6 @@
 """What is typed about a new domain."""
 
+import re
 from typing import Any
 
 from crispy_forms.helper import FormHelper
@@ -41,6 +42,15 @@ class NewDomainForm(forms.Form):
         self.helper.layout = Layout(
             Div(*self.fields, Div(Submit("save", _("Add the domain")), css_class="actions mt-3"), css_class="sheet")
         )
+
+    def clean_name(self) -> str:
+        """What stands in a browser's address line is taken, too, without what is not the domain."""
+        name = re.sub(r"^[a-z]+://|[/?#:].*", "", self.cleaned_data["name"].strip(), flags=re.IGNORECASE)
+        if name.lower().startswith("www.") and name.count(".") > 1:
+            raise forms.ValidationError(
+                gettext("Mail is not addressed to www.: write %(domain)s") % {"domain": name[4:]}
+            )
+        return name
 
     def clean_number(self) -> Customer | None:
         typed = self.cleaned_data["number"].strip()

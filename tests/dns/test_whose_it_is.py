@@ -155,6 +155,7 @@ def test_a_domain_that_another_has_is_not_taken_but_staff_are_told(
         ("mail.example", "own"), ("x." * 140 + "pl", "not a domain name"), ("autoreply.invalid", "not a domain name"),
         ("firma.example", "yours already"), ("FIRMA.example", "yours already"), ("a..pl", "not a domain name"),
         ("<script>.pl", "not a domain name"), ("firma.pl\x00", "Null"),
+        ("www.firma.pl", "write firma.pl"), ("https://www.firma.pl/", "write firma.pl"), ("https://", "not a domain name"),
     ],
 )  # fmt: skip
 def test_a_mistake_stands_beside_the_field(
@@ -165,6 +166,12 @@ def test_a_mistake_stands_beside_the_field(
     assert answer.status_code == 422
     assert words in str(answer.context["form"].errors["name"])
     assert not DomainClaim.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["https://firma.pl/oferta?x=1", "HTTP://Firma.PL:8080", " firma.pl# ", "firma.pl."])
+def test_the_line_of_a_browser_is_taken_for_its_domain(ours: tuple[Customer, User, Client], name: str) -> None:
+    assert ours[2].post(reverse("domain_new"), {"name": name}).status_code == 302
+    assert DomainClaim.objects.get().name == "firma.pl"
 
 
 def test_polish_letters_are_welcome(ours: tuple[Customer, User, Client]) -> None:

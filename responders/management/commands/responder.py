@@ -16,6 +16,7 @@ from mailboxes.log import COMMAND
 from mailboxes.models import Mailbox
 from responders import sentences, services, validation
 from responders.core import schedule
+from responders.core.rendering import PLACEHOLDERS
 from responders.models import AudienceChoices, Responder, ResponderType
 
 
@@ -36,7 +37,12 @@ class Command(BaseCommand):
         put.add_argument("address")
         put.add_argument("--type", required=True, choices=ResponderType.values)
         put.add_argument("--subject", required=True)
-        put.add_argument("--text-file", required=True, help="the text of the reply; - is standard input")
+        put.add_argument(
+            "--text-file",
+            required=True,
+            help="the text of the reply; - is standard input. Placeholders: "
+            + ", ".join(f"{{{{ {name} }}}}" for name in PLACEHOLDERS),
+        )
         put.add_argument(
             "--from", dest="from_date", type=iso_time, help="ISO time; without offset in the mailbox's zone"
         )
