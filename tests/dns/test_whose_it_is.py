@@ -155,7 +155,8 @@ def test_a_domain_that_another_has_is_not_taken_but_staff_are_told(
         ("mail.example", "own"), ("x." * 140 + "pl", "not a domain name"), ("autoreply.invalid", "not a domain name"),
         ("firma.example", "yours already"), ("FIRMA.example", "yours already"), ("a..pl", "not a domain name"),
         ("<script>.pl", "not a domain name"), ("firma.pl\x00", "Null"),
-        ("www.firma.pl", "write firma.pl"), ("https://www.firma.pl/", "write firma.pl"), ("https://", "not a domain name"),
+        ("www.firma.pl", "write firma.pl"), ("https://www.firma.pl/", "write firma.pl"),
+        ("https://", "not a domain name"),
     ],
 )  # fmt: skip
 def test_a_mistake_stands_beside_the_field(
