@@ -470,6 +470,21 @@ def test_postfix_understands_what_is_rendered_for_its_container(rendered: Path) 
     }
 
 
+def test_without_a_certificate_postfix_does_not_start_and_says_why(rendered: Path) -> None:
+    """As where TLS_DIR is a folder of links: it would offer STARTTLS and break off each time."""
+    (rendered / "fullchain.pem").unlink()
+    (rendered / "fullchain.pem").symlink_to("../../archive/fullchain.pem")
+    (programs := rendered / "programs").mkdir()
+    for program in ("/usr/sbin/postconf", "/usr/bin/tr"):  # and none that would change this machine
+        (programs / Path(program).name).symlink_to(program)
+    ended = subprocess.run(
+        [ROOT / "deploy" / "postfix" / "start.sh", rendered / "postfix"],
+        env={"PATH": str(programs)}, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith(f"{rendered}/fullchain.pem cannot be read: TLS_DIR")
+
+
 def test_dovecot_understands_what_is_rendered_for_its_container(rendered: Path) -> None:
     asked = subprocess.run(
         ["/usr/bin/doveconf", "-n", "-c", rendered / "dovecot" / "dovecot.conf"],
