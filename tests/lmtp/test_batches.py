@@ -18,9 +18,7 @@ def sizes_of(*waves: int) -> list[int]:
         return items
 
     async def run() -> None:
-        metrics = Metrics()
-        metrics.deciding = 1_000
-        batcher = batching.Batcher[int, int](commit, "claim", metrics)
+        batcher = batching.Batcher[int, int](commit, "claim", Metrics())
         for count in waves:
             waiting = []
             for number in range(count):
@@ -49,36 +47,3 @@ def test_nobody_waits_where_enough_wait_already(monkeypatch) -> None:  # type: i
     monkeypatch.setattr(batching, "ENOUGH", 2)
     assert sum(sizes_of(6, 6)) == 12
     assert max(sizes_of(6, 6)) <= 6
-
-
-def test_nobody_waits_for_more_than_are_being_decided(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(batching, "LINGER", 3_600)
-    sizes: list[int] = []
-
-    async def run() -> None:
-        has_begun, is_free = asyncio.Event(), asyncio.Event()
-
-        async def commit(items: Sequence[int]) -> Sequence[int]:
-            sizes.append(len(items))
-            has_begun.set()
-            await is_free.wait()
-            return items
-
-        metrics = Metrics()
-        metrics.deciding = 3
-        batcher = batching.Batcher[int, int](commit, "claim", metrics)
-        waiting = [batcher.submit(0)]
-        await has_begun.wait()
-        waiting += [batcher.submit(1), batcher.submit(2)]
-        is_free.set()
-        await asyncio.gather(*waiting)
-        for count in (3, 1):
-            metrics.deciding, waiting = count, []
-            for number in range(count):
-                waiting.append(batcher.submit(number))
-                await asyncio.sleep(0)
-            await asyncio.gather(*waiting)
-
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(run())).result()
-    assert sizes == [1, 2, 3, 1]

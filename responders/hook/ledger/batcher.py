@@ -9,8 +9,8 @@ from responders.hook.metrics import Metrics
 
 MAX_BATCH = 500
 # Under load, what comes within this time shares a commit; a message that comes alone waits for nobody. Seconds.
-LINGER = 0.002
-ENOUGH = 8  # wait for no more, nor for more than there are in the house
+LINGER = 0.001
+ENOUGH = 8  # wait for no more
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,7 +41,7 @@ class Batcher(Generic[Item, Result]):
         self._waiting.append((item, future))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
-        elif self._has_enough():
+        elif len(self._waiting) >= ENOUGH:
             _go_on(self._enough)
         return future
 
@@ -52,15 +52,11 @@ class Batcher(Generic[Item, Result]):
 
     async def _work(self) -> None:
         while self._waiting:
-            if self._latest > 1 and not self._has_enough():
+            if self._latest > 1 and len(self._waiting) < ENOUGH:
                 await self._linger()
             self._latest = len(self._waiting)
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             await self._settle(batch)
-
-    def _has_enough(self) -> bool:
-        """Whether nobody is worth waiting for: many wait already, or all messages that are being decided do."""
-        return len(self._waiting) >= min(ENOUGH, self._metrics.deciding)
 
     async def _linger(self) -> None:
         loop = asyncio.get_running_loop()
