@@ -9,6 +9,7 @@ import pytest
 from django.core import mail, signing
 from pytest_django import Settings
 
+from mailboxes import deleted_domains, hosting
 from mailboxes.models import Mailbox, SendingStop, User
 from responders import notices, services
 from responders.models import Decision, DrawnBrake, Responder, ResponderEvent
@@ -43,6 +44,21 @@ def test_an_absence_tells_its_start_its_last_evening_and_its_end(absence: Respon
         END: ["Autoresponder się zakończył"],
     }
     assert told(END + MINUTE) == []
+
+
+@pytest.mark.parametrize("what", ["mailbox", "domain"])
+def test_nobody_is_told_of_what_was_deleted_and_of_what_came_back_they_are(absence: Responder, what: str) -> None:
+    mailbox = absence.mailbox
+    if what == "mailbox":
+        hosting.delete_mailbox(mailbox, now=NOW, actor=None)
+    else:
+        deleted_domains.delete_domain(mailbox.domain, now=NOW, actor=None)
+    assert told(START) == []
+    if what == "mailbox":
+        hosting.restore_mailbox(mailbox, actor=None)
+    else:
+        deleted_domains.restore_domain(mailbox.domain, actor=None)
+    assert told(START + MINUTE) == ["Autoresponder jest włączony"]
 
 
 def test_a_notice_is_for_the_owner_and_answered_by_nobody(absence: Responder) -> None:

@@ -17,7 +17,7 @@ from importing.facts import Mailbox as SourceMailbox
 from importing.facts import Responder as SourceResponder
 from importing.items import State
 from importing.settling import settle
-from mailboxes import hosting, services
+from mailboxes import deleted_domains, hosting, services
 from mailboxes.models import Alias, Domain, Mailbox, User
 from mailboxes.services import targets_of
 from responders.models import Responder
@@ -73,6 +73,24 @@ def test_a_mailbox_that_was_deleted_here_stays_deleted(mailbox: Mailbox) -> None
     lines = carry(Source(mailboxes=[box("anna")], responders=[answer("anna")]), overwrites=True)
     assert (State.LEFT_OUT, "mailbox", "anna@firma.example", "was-deleted-here") in lines
     assert Mailbox.objects.get().deleted_at is not None
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_nothing_is_brought_into_a_domain_that_was_deleted_here(mailbox: Mailbox, is_named: bool) -> None:
+    deleted_domains.delete_domain(mailbox.domain, now=database_now(), actor=None)
+    before = (
+        list(Mailbox.objects.values_list()),
+        list(Alias.objects.values_list()),
+        list(Domain.objects.values_list()),
+    )
+    source = Source(
+        domains=[SourceDomain("firma.example")] if is_named else [], mailboxes=[box("anna"), box("nowa")],
+        aliases=[SourceAlias("biuro@firma.example", ("x@elsewhere.example",))], responders=[answer("anna")],
+    )  # fmt: skip
+    lines = carry(source, overwrites=True)
+    assert (State.LEFT_OUT, "domain", "firma.example", "was-deleted-here") in lines
+    after = (list(Mailbox.objects.values_list()), list(Alias.objects.values_list()), list(Domain.objects.values_list()))
+    assert after == before
 
 
 def test_what_was_switched_off_here_receives_mail_where_the_source_is_to_win(mailbox: Mailbox) -> None:
