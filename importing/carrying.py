@@ -184,7 +184,9 @@ class Carrier:
             yield note("mailbox", mailbox.address, "broken-letters", mailbox.name)
 
     def _new_mailbox(self, mailbox: facts.Mailbox, there: dict[str, Mailbox]) -> Iterator[Item]:
-        trouble = _trouble_with_address(mailbox.address) or ("the domain is full" if self._room == 0 else "")
+        trouble = _trouble_with_address(mailbox.address, services.deliverable_mailbox) or (
+            "the domain is full" if self._room == 0 else ""
+        )
         after = self._space.with_mailbox(mailbox.quota_mb) if self._space else None
         if self._space and after:
             trouble = trouble or space.refusal(self._space, after)
@@ -418,11 +420,11 @@ def _trouble_with_domain(name: str) -> str:
     return ""
 
 
-def _trouble_with_address(address: str) -> str:
+def _trouble_with_address(address: str, check: Callable[[str, Domain], str] = services.deliverable) -> str:
     """Why mail servers would not deliver to it; empty where they do."""
     local_part, domain = addresses.split(address)
     try:
-        services.deliverable(local_part, Domain(name=domain))
+        check(local_part, Domain(name=domain))
     except services.MailboxesError as error:
         return str(error)
     return ""

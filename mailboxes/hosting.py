@@ -19,7 +19,7 @@ from mailboxes.services import (
     MailboxesError,
     NoSpace,
     change_mailbox,
-    deliverable,
+    deliverable_mailbox,
     hold,
     hold_customer,
     refuse_deleted,
@@ -209,7 +209,7 @@ def rename(mailbox: Mailbox, local_part: str, *, actor: Actor) -> None:
     """
     _locked(mailbox)
     old, domain = mailbox.address, mailbox.domain
-    new_local = deliverable(local_part, domain)
+    new_local = deliverable_mailbox(local_part, domain)
     new = f"{new_local}@{domain.name}"
     if new == old:
         return

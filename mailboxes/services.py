@@ -16,7 +16,17 @@ from django.utils.translation import gettext_noop
 
 from mailboxes import addresses, foreign_hashes, hashers, links, passwords, rooms, space
 from mailboxes.log import Actor, difference, record
-from mailboxes.models import Alias, AliasTarget, AppPassword, Customer, Domain, Mailbox, User, validate_local_part
+from mailboxes.models import (
+    Alias,
+    AliasTarget,
+    AppPassword,
+    Customer,
+    Domain,
+    Mailbox,
+    User,
+    validate_local_part,
+    validate_no_subaddress,
+)
 
 
 class MailboxesError(ValueError):
@@ -175,6 +185,16 @@ def deliverable(typed: str, domain: Domain) -> str:
         validate_local_part(local_part)
     except ValidationError as error:
         raise MailboxesError(_("Use letters without accents, digits and . _ + -")) from error
+    return local_part
+
+
+def deliverable_mailbox(typed: str, domain: Domain) -> str:
+    """The same for a mailbox. Raises MailboxesError, also where mail to it would go to another one."""
+    local_part = deliverable(typed, domain)
+    try:
+        validate_no_subaddress(local_part)
+    except ValidationError as error:
+        raise MailboxesError(" ".join(error.messages)) from error
     return local_part
 
 

@@ -158,7 +158,8 @@ def _problem_with(line: Line, known: Known, seen: set[str]) -> str:
     if line.address in known.taken:
         return known.taken[line.address]
     try:
-        services.deliverable(local_part, Domain(name=name))
+        check = services.deliverable if line.targets else services.deliverable_mailbox
+        check(local_part, Domain(name=name))
         for target in line.targets:
             normal = addresses.normal_form_or_none(target)
             if normal not in known.coming and normal not in known.fine:

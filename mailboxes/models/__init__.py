@@ -24,6 +24,7 @@ from mailboxes.models.hosting import (
     Mailbox,
     validate_domain_name,
     validate_local_part,
+    validate_no_subaddress,
 )
 from mailboxes.models.links import (
     MailboxLink,
@@ -77,5 +78,6 @@ __all__ = [
     "default_time_zone",
     "validate_domain_name",
     "validate_local_part",
+    "validate_no_subaddress",
     "validate_time_zone",
 ]

@@ -54,6 +54,17 @@ def validate_local_part(local_part: str) -> None:
         )
 
 
+def validate_no_subaddress(local_part: str) -> None:
+    """Of a mailbox: mail servers take what follows the delimiter for a sub-address and deliver to what is before it."""
+    sign = settings.RECIPIENT_DELIMITER
+    if sign and sign in local_part:
+        raise ValidationError(
+            _("What follows “%(sign)s” is a sub-address: such mail goes to “%(base)s”. An alias may be called so."),
+            params={"sign": sign, "base": local_part.partition(sign)[0]},
+            code="subaddress",
+        )
+
+
 class Customer(models.Model):
     """A company or person that domains belong to."""
 
@@ -316,6 +327,14 @@ class Mailbox(_Address):
             models.Index(fields=["address"], name="mailbox_closed", condition=models.Q(is_active=False)),
             models.Index(fields=["address"], name="mailbox_suspended", condition=models.Q(suspended_at__isnull=False)),
         ]
+
+    def clean(self) -> None:
+        super().clean()
+        if self._state.adding:  # one that is there may be changed
+            try:
+                validate_no_subaddress(self.local_part)
+            except ValidationError as error:
+                raise ValidationError({"local_part": error}) from error
 
     @property
     def zone_city(self) -> str:

@@ -45,7 +45,7 @@ class NewMailboxForm(forms.Form):
 
     def _check_address(self, typed: str, domain: Domain) -> None:
         try:
-            local_part = services.deliverable(typed, domain)
+            local_part = services.deliverable_mailbox(typed, domain)
         except services.MailboxesError as error:
             self.add_error("local_part", str(error))
             return
