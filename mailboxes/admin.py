@@ -338,6 +338,11 @@ class DomainSpaceForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
+        if values.get("customer") is not None:
+            try:
+                services.hold_customer(values["customer"])
+            except services.MailboxesError as error:
+                self.add_error("customer", str(error))
         changed = {"quota_mb", "total_quota_mb"} & set(self.changed_data) & values.keys()
         if self.instance.pk and changed:
             problem = hosting.space_problem(self.instance, {name: values[name] for name in changed})

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from mailboxes.log import BY_ITSELF, Actor, record, record_each
 from mailboxes.models import Alias, Domain, Mailbox
-from mailboxes.services import MailboxesError
+from mailboxes.services import MailboxesError, hold
 
 # Of mailboxes or aliases, in a transaction: what goes with them (responders, decisions, counts) is many times as much.
 BATCH = 200
@@ -64,7 +64,8 @@ def restore_domain(domain: Domain, *, actor: Actor) -> bool:
 
     Raises MailboxesError: its customer is deleted; or the days are over, and it is being removed.
     """
-    there = Domain.objects.select_for_update(no_key=True, of=("self",)).select_related("customer").get(pk=domain.pk)
+    hold([domain.name])  # and its customer, which nobody deletes meanwhile
+    there = Domain.objects.select_related("customer").get(pk=domain.pk)
     if there.deleted_at is None:
         domain.refresh_from_db()
         return False

@@ -64,6 +64,8 @@ def test_deleted_taken_back_and_written_in_by_several_at_once(firma: Domain) -> 
         lambda: customers.restore_customer(Customer.objects.get(pk=customer.pk), actor=None),
     )
     assert unexpected == []
+    # No domain is there whose customer is not.
+    assert not Domain.objects.filter(deleted_at=None, customer__deleted_at__isnull=False).exists()
     customers.restore_customer(Customer.objects.get(pk=customer.pk), actor=None)
     deleted_domains.restore_domain(fresh(), actor=None)
     domain = fresh()

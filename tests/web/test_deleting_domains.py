@@ -139,6 +139,14 @@ def test_in_the_administration_too(as_admin: Client, company: Customer, mailbox:
     assert customers.purge_customers(database_now()) == 1
 
 
+def test_no_domain_is_given_to_a_deleted_customer_in_the_administration(as_admin: Client, mailbox: Mailbox) -> None:
+    gone = Customer.objects.create(name="Dawny", number="D", deleted_at=database_now())
+    page = reverse("admin:mailboxes_domain_change", args=[mailbox.domain.pk])
+    answer = as_admin.post(page, {"name": "firma.example", "customer": gone.pk, "is_active": "on"})
+    assert "Dawny (D) was deleted." in answer.text
+    assert domain().customer is None
+
+
 def test_a_mailbox_is_not_made_in_a_deleted_domain_in_the_administration(as_admin: Client, mailbox: Mailbox) -> None:
     deleted_domains.delete_domain(mailbox.domain, now=database_now() - timedelta(days=1), actor=None)
     typed = {"domain": "firma.example", "local_part": "nowa", "language": "pl", "time_zone": "Europe/Warsaw"}
