@@ -28,6 +28,10 @@ from mailboxes.models import (
     validate_no_subaddress,
 )
 
+# Targets of an alias: as many as a page or a file of a person may bring, and as many as commands and imports may.
+# Postfix leads mail to so many (virtual_alias_expansion_limit, 1,000 unless changed) and keeps it back at more.
+MAX_TARGETS, MAX_TARGETS_AT_ALL = 200, 1_000
+
 
 class MailboxesError(ValueError):
     """What was asked cannot be done; the text says why in one line."""
@@ -82,18 +86,17 @@ def add_mailbox(
 def add_alias(address: str, targets: Iterable[str], *, create_domain: bool = False, actor: Actor = None) -> Alias:
     """Make an alias of mailboxes of ours or outside addresses.
 
-    Raises MailboxesError: address taken, a target that is no address, that is an alias itself, or
+    Raises MailboxesError: address taken, too many targets, one that is no address, that is an alias itself, or
     that lies in a domain of ours without being a mailbox.
     """
+    wanted = _wanted(targets)
     domain, local_part = _domain_and_local_part(address, create_domain=create_domain, actor=actor)
     refuse_taken(local_part, domain)
     alias = Alias(domain=domain, local_part=local_part)
     _clean(alias)
     alias.save()
-    for target in dict.fromkeys(_normalise(target) for target in targets):
+    for target in wanted:
         _add_target(alias, target)
-    if not alias.targets.exists():
-        raise MailboxesError(_("an alias needs at least one target"))
     record(alias, f"made; targets: {', '.join(targets_of(alias))}", actor)
     return alias
 
@@ -402,9 +405,7 @@ def set_targets(alias: Alias, targets: Iterable[str], *, actor: Actor) -> None:
 
     Raises MailboxesError as add_alias does.
     """
-    wanted = set(dict.fromkeys(_normalise(target) for target in targets))
-    if not wanted:
-        raise MailboxesError(_("an alias needs at least one target"))
+    wanted = set(_wanted(targets))
     rows = {_address_of(target): target for target in alias.targets.select_related("mailbox")}
     if rows.keys() == wanted:
         return
@@ -431,6 +432,20 @@ def change_alias(alias: Alias, *, is_active: bool, actor: Actor) -> None:
 
 def _address_of(target: AliasTarget) -> str:
     return str(target.mailbox.address) if target.mailbox else target.outside_address
+
+
+def _wanted(targets: Iterable[str]) -> list[str]:
+    wanted = list(dict.fromkeys(_normalise(target) for target in targets))
+    if not wanted:
+        raise MailboxesError(_("an alias needs at least one target"))
+    if words := too_many_targets(len(wanted), MAX_TARGETS_AT_ALL):
+        raise MailboxesError(words)
+    return wanted
+
+
+def too_many_targets(count: int, most: int) -> str:
+    """Why an alias cannot have so many; empty: it can."""
+    return _("There are more than %(most)s targets.") % {"most": most} if count > most else ""
 
 
 def _add_target(alias: Alias, target: str) -> None:

@@ -70,13 +70,15 @@ class Known:
     fine: frozenset[str]  # targets that need no further look: mailboxes that are there, addresses outside
 
 
-def plan(rows: Iterable[Row], domains: QuerySet[Domain], *, sets_limits: bool) -> list[Line]:
+def plan(
+    rows: Iterable[Row], domains: QuerySet[Domain], *, sets_limits: bool, most_targets: int = services.MAX_TARGETS
+) -> list[Line]:
     """What each row would make in these domains, or why it cannot. Makes nothing.
 
     An alias may lead to a mailbox that the same file makes. More space than the domain gives is for those who set
     limits; they see every domain, too.
     """
-    read = [_read(row) for row in rows]
+    read = [_read(row, most_targets) for row in rows]
     known = _known(read, domains, sets_limits=sets_limits)
     room, spaces = rooms.rooms_in(known.domains), space.limited_in(known.domains)
     seen: set[str] = set()
@@ -127,10 +129,10 @@ def _fine(read: list[Line]) -> frozenset[str]:
     return frozenset(there) | {target for target in targets if addresses.split(target)[1] not in ours}
 
 
-def _read(line: Row) -> Line:
+def _read(line: Row, most_targets: int) -> Line:
     typed = line.get("address", "")
     address = addresses.normal_form_or_none(typed) or ""
-    targets = tuple(words_of(line.get("targets", "")))
+    targets = tuple(words_of(line.get("targets", ""))[: most_targets + 1])  # of more nothing else is looked at
     typed_mb, foreign = line.get("quota_mb", ""), line.get(HASH, "")
     problem = ""
     if not address or not addresses.split(address)[0].isascii():
@@ -139,6 +141,7 @@ def _read(line: Row) -> Line:
         problem = _("The space must be a number of megabytes.")
     elif foreign and (targets or _taken_hash(foreign) is None):
         problem = _("This is no hash of a password that is taken over.")
+    problem = problem or services.too_many_targets(len(targets), most_targets)
     quota = int(typed_mb) if typed_mb and not problem else None
     return Line(address or typed[:320], line.get("name", "")[:200], quota, targets, problem, foreign)
 
@@ -209,6 +212,8 @@ def _alias(line: Line, actor: Actor) -> Made:
 
 
 def kind_for(domains: QuerySet[Domain], *, sets_limits: bool, takes_hashes: bool = False) -> Kind:
-    """For whoever manages these domains."""
+    """For whoever manages these domains; `takes_hashes`: for the command, which takes larger groups, too."""
+    most = services.MAX_TARGETS_AT_ALL if takes_hashes else services.MAX_TARGETS
+    planned = partial(plan, domains=domains, sets_limits=sets_limits, most_targets=most)
     columns = COLUMNS | ({HASH: HASH} if takes_hashes else {})
-    return Kind(columns, ORDER, MAX_ROWS, partial(plan, domains=domains, sets_limits=sets_limits), make, in_turn)
+    return Kind(columns, ORDER, MAX_ROWS, planned, make, in_turn)

@@ -12,8 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from mailboxes import addresses, services
 from mailboxes.models import MAX_MAILBOXES, MAX_QUOTA_MB, MAX_TOTAL_QUOTA_MB, Alias, Domain, Mailbox
 
-MAX_TARGETS = 200
-
 
 def _sheet(*fields: Any, words: Any) -> FormHelper:
     helper = FormHelper()
@@ -87,13 +85,15 @@ class AliasForm(forms.Form):
 
     local_part = forms.CharField(label=_("Before the @"), max_length=64)
     targets = forms.CharField(
-        label=_("Leads to"), max_length=20_000, widget=forms.Textarea(attrs={"rows": 4}),
+        label=_("Leads to"), max_length=100_000, widget=forms.Textarea(attrs={"rows": 4}),
         help_text=_("Mailboxes, or addresses elsewhere; one on each line. Several make a group."),
     )  # fmt: skip
     is_active = forms.BooleanField(label=_("Receives mail"), required=False, initial=True)
 
     def __init__(self, *args: Any, domain: Domain, sees_all: bool, alias: Alias | None = None, **kwargs: Any) -> None:
         self._domain, self._asks_within = domain, None if sees_all else domain
+        # A larger group, which a command or an import made, is not made smaller by saving it.
+        self._most_targets = max(services.MAX_TARGETS, alias.targets.count() if alias else 0)
         super().__init__(*args, **kwargs)
         if alias is not None:
             del self.fields["local_part"]
@@ -114,8 +114,8 @@ class AliasForm(forms.Form):
         typed = [word for word in re.split(r"[\s,;]+", self.cleaned_data["targets"]) if word]
         if not typed:
             raise forms.ValidationError(gettext("Write at least one address."))
-        if len(typed) > MAX_TARGETS:
-            raise forms.ValidationError(gettext("There are more than %(most)s targets.") % {"most": MAX_TARGETS})
+        if words := services.too_many_targets(len(typed), self._most_targets):
+            raise forms.ValidationError(words)
         for word in typed:
             try:
                 services.check_target(word, self._asks_within)

@@ -133,6 +133,8 @@ def _a_few(pk: int, now: datetime) -> bool:
     if batch is None or batch.state not in _AT_WORK:
         return False
     wanted, act = _AT_WORK[Batch.State(batch.state)]
+    if batch.kind == Batch.Kind.MAKE and batch.state == Batch.State.RUNNING:
+        new_addresses.begin(batch)  # somebody may have let the passwords be forgotten meanwhile
     at_once = new_addresses.AT_ONCE if batch.kind == Batch.Kind.MAKE else AT_ONCE
     waiting = batch.items.filter(state=wanted).order_by("number").select_for_update(skip_locked=True)[:at_once]
     items = list(waiting)
@@ -150,11 +152,15 @@ def _a_few(pk: int, now: datetime) -> bool:
 
 
 def _at_hand(pk: int) -> Batch | None:
-    """New mailboxes and aliases are made by one worker at a time: an alias leads to mailboxes that are there."""
-    rows = Batch.objects.filter(pk=pk)
-    if rows.filter(kind=Batch.Kind.MAKE).select_for_update(no_key=True).first() is not None:
-        return rows.select_related("created_by").get()
-    return rows.select_related("created_by").first()
+    """New mailboxes and aliases are made by one worker at a time: an alias leads to mailboxes that are there.
+
+    None: another one is at it. Nobody waits for that one: a step may be long, and there are few workers.
+    """
+    rows = Batch.objects.filter(pk=pk).select_related("created_by")
+    batch = rows.first()
+    if batch is None or batch.kind != Batch.Kind.MAKE:
+        return batch
+    return rows.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
 
 
 def _finish(batch: Batch, wanted: BatchItem.State, now: datetime) -> None:

@@ -100,7 +100,11 @@ def _delete(item: BatchItem, mine: Q, by: By, now: datetime) -> str:
 
 
 def begin(batch: Batch) -> None:
-    """A seed for the passwords, where there is none that opens. In the transaction that starts the job."""
+    """A seed for the passwords, where there is none that opens. In the transaction that starts the job or goes on.
+
+    As the batch is now: whoever holds it may have read it before somebody let the passwords be forgotten.
+    """
+    batch.values = Batch.objects.select_for_update(no_key=True).get(pk=batch.pk).values
     if not _opens(batch):
         forget(batch)
         _set(batch, batch.values | {_SEED: sealing.seal(secrets.token_hex(32), _USE)})

@@ -68,6 +68,24 @@ def test_a_page_takes_no_hashes(mailbox: Mailbox) -> None:
     assert kind.read(b"address,password_hash\njan@firma.example,{PLAIN}x\n") == [{"address": "jan@firma.example"}]
 
 
+def test_a_large_group_goes_by_the_command_and_one_that_postfix_would_not_lead_on_does_not(
+    tmp_path: Path, mailbox: Mailbox
+) -> None:
+    people = [f"x{number}@elsewhere.example" for number in range(services.MAX_TARGETS_AT_ALL + 1)]
+    path = tmp_path / "groups.csv"
+    path.write_text(f"address,targets\nwielu@firma.example,{' '.join(people[:500])}\n")
+    run("fromfile", "addresses", path)
+    assert Alias.objects.get().targets.count() == 500
+    path.write_text(f"address,targets\nwszyscy@firma.example,{' '.join(people)}\n")
+    with pytest.raises(CommandError):
+        run("fromfile", "addresses", path)
+    with pytest.raises(services.MailboxesError, match="1000 targets"):
+        services.add_alias("wszyscy@firma.example", people)
+    with pytest.raises(services.MailboxesError, match="1000 targets"):
+        services.set_targets(Alias.objects.get(), people, actor=None)
+    assert Alias.objects.get().targets.count() == 500
+
+
 def test_a_dry_run_says_what_would_be_made(tmp_path: Path, mailbox: Mailbox) -> None:
     file = written(tmp_path, "address,name\njan@firma.example,Jan\n")
     assert run("fromfile", "addresses", file, "--dry-run") == (

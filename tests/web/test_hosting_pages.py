@@ -90,6 +90,15 @@ def test_a_mistake_stands_beside_its_field(as_boss: Client, domain: str, typed: 
     assert not Alias.objects.exists()
 
 
+def test_a_larger_group_that_a_command_made_is_edited_and_grows_no_more(as_boss: Client, domain: str) -> None:
+    people = [f"x{number}@elsewhere.example" for number in range(services.MAX_TARGETS + 2)]
+    page = reverse("alias_edit", args=[services.add_alias("grupa@firma.example", people[:-1]).pk])
+    assert as_boss.post(page, {"targets": "\n".join(people), "is_active": "on"}).status_code == 422
+    assert as_boss.post(page, {"targets": "\n".join(people[:-1])}).status_code == 302
+    assert not Alias.objects.get().is_active
+    assert Alias.objects.get().targets.count() == services.MAX_TARGETS + 1
+
+
 def test_an_alias_does_not_lead_to_an_alias(as_boss: Client, domain: str) -> None:
     services.add_alias("biuro@firma.example", ["anna@firma.example"])
     typed = {"local_part": "info", "targets": "biuro@firma.example", "is_active": "on"}

@@ -4,11 +4,12 @@ import csv
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import connection, connections, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -151,6 +152,63 @@ def test_what_is_made_after_they_were_forgotten_gets_others(as_boss: Client, mon
     assert first.keys() | rest.keys() == {"jan@firma.example", "ewa@firma.example"}
     for address, password in (first | rest).items():
         assert User.objects.get(email=address).check_password(password)
+
+
+def test_what_is_forgotten_while_it_is_made_stops_nothing(as_boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(new_addresses, "AT_ONCE", 1)
+    batch = begun(as_boss)
+    assert batches._a_few(batch.pk, NOW)
+    first = fetched(as_boss, batch)
+    as_boss.post(reverse("batch", args=[batch.pk]), {"do": "forget"})
+    tasks.run_batch(batch.pk)
+    rest = fetched(as_boss, batch)
+    assert first.keys() | rest.keys() == {"jan@firma.example", "ewa@firma.example"}
+    assert len(first) == len(rest) == 1
+    for address, password in (first | rest).items():
+        assert User.objects.get(email=address).check_password(password)
+
+
+def test_whoever_starts_it_by_what_they_read_before_keeps_the_seed_that_is_there(as_boss: Client) -> None:
+    stale = Batch.objects.get(pk=int(send(as_boss, FILE)["Location"].rstrip("/").rpartition("/")[2]))
+    batches.start(Batch.objects.get(pk=stale.pk))
+    batches.stop(Batch.objects.get(pk=stale.pk))
+    seed = Batch.objects.get(pk=stale.pk).values["seed"]
+    batches.start(stale)
+    assert Batch.objects.get(pk=stale.pk).values["seed"] == seed
+
+
+def test_an_alias_of_too_many_targets_is_a_problem_of_its_line(as_boss: Client) -> None:
+    many = " ".join(f"x{number}@elsewhere.example" for number in range(services.MAX_TARGETS + 1))
+    few = many.rpartition(" ")[0]
+    batch = done(as_boss, f"address,targets\nwielu@firma.example,{many}\nmniej@firma.example,{few}\n")
+    assert told(batch) == {"wielu@firma.example": "failed", "mniej@firma.example": "done"}
+    assert "more than 200 targets" in batch.items.get(address="wielu@firma.example").note
+    assert len(targets_of(Alias.objects.get())) == services.MAX_TARGETS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_does_not_wait_for_another_one_at_the_same_job(as_boss: Client) -> None:
+    batch = begun(as_boss)
+    is_held, is_over = Event(), Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Batch.objects.select_for_update(no_key=True).get(pk=batch.pk)
+            is_held.set()
+            is_over.wait(60)
+        connections.close_all()
+
+    other = Thread(target=hold)
+    other.start()
+    try:
+        assert is_held.wait(60)
+        assert batches.run(batch.pk, seconds=60)
+        assert not Mailbox.objects.filter(address="jan@firma.example").exists()
+    finally:
+        is_over.set()
+        other.join()
+    assert batches.run(batch.pk, seconds=60)
+    assert told(batch)["jan@firma.example"] == "done"
 
 
 def test_with_another_secret_key_the_rest_gets_passwords_of_its_own(
