@@ -79,7 +79,7 @@ def domain_import(request: HttpRequest) -> HttpResponse:
 @sensitive_variables("made")
 def _shown(request: HttpRequest, kind: Kind, page: Page) -> HttpResponse:
     form = FileForm(request.POST or None, request.FILES or None, kind=kind, words=page.words)
-    context: dict[str, Any] = {"form": form, "page": page}
+    context: dict[str, Any] = {"form": form, "page": page, "most": kind.max_rows}
     if request.method == "POST" and form.is_valid():
         planned = kind.plan(form.cleaned_data["lines"])
         if "make" in request.POST and not any(line.problem for line in planned):

@@ -91,7 +91,7 @@ def _delete(item: BatchItem, mine: Q, by: By, now: datetime) -> str:
     if mailbox is None or mailbox.address != item.address:
         return _("It was changed since.")
     if mailbox.owner is None or mailbox.owner.last_login is not None:
-        return _("Somebody signed in to it already.")
+        return _("Its owner signed in to the panel already.")
     hosting.delete_mailbox(mailbox, now=now, actor=by)
     return ""
 
