@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from mailboxes import customers
 from mailboxes.domain_dns import claims
-from mailboxes.files import customer_files, domain_files
+from mailboxes.files import address_files, customer_files, domain_files
 from mailboxes.models import Customer, Domain, LogLine, Mailbox, User
 from tests.conftest import PASSWORD
 from tests.web.test_company import as_boss, boss, company
@@ -261,6 +261,12 @@ def test_a_file_of_mailboxes_says_for_which_lines_there_is_no_room(
     assert re.search("may have 3 mailboxes at most, in all domains together", told)
     Customer.objects.filter(pk=company.pk).update(max_mailboxes=4)
     assert made(as_boss, "address_import", text).context["made"]
+
+
+def test_the_page_says_from_how_many_lines_on_a_worker_makes_them(as_boss: Client) -> None:
+    page = as_boss.get(reverse("address_import")).text
+    assert f"Up to {address_files.MAX_ROWS} lines are made at once" in page
+    assert reverse("batch_new", args=["make"]) in page
 
 
 def test_who_looks_after_a_customer_sees_how_many_mailboxes_it_may_have(
