@@ -123,11 +123,14 @@ def own_mailboxes(user: AnyUser) -> QuerySet[Mailbox]:
 
 
 def mailboxes_to_set_up(user: AnyUser) -> QuerySet[Mailbox]:
-    """Those for which a person sets up mail programs: their own, and those they look after.
+    """Those for which a person sets up mail programs: their own, those they added to their sign-in, whose password they
+    know, and those they look after.
 
     Not a delegate: looking after somebody's autoresponders is no way into the mail.
     """
-    return mailboxes_to_delegate(user)
+    if is_support(user):
+        return mailboxes_there()
+    return _among(user, _owned_there(user), _linked_to(user), _keys(mailboxes_managed_by(user)))
 
 
 def colleagues_of(mailbox: Mailbox) -> QuerySet[Mailbox]:
@@ -154,13 +157,15 @@ def links_that_count() -> QuerySet[MailboxLink]:
 
     The mailbox is the one's who proved it, who may sign in; and where that account has a second factor by now, it was
     shown, and whoever has the link signs in with one, too: a link is no way around it. Staff have none: they open
-    mailboxes by their role, and leave a trace there.
+    mailboxes by their role, and leave a trace there; and none leads to theirs.
     """
     of_owner, of_user = (Exists(_factors().filter(user_id=OuterRef(name))) for name in ("owner_id", "user_id"))
     rests = MailboxLink.objects.filter(
         ended_at=None, mailbox__owner_id=F("owner_id"), owner__is_active=True, mailbox__domain__deleted_at=None
     )
-    no_staff = rests.filter(user__is_staff=False, user__is_superuser=False)
+    no_staff = rests.filter(
+        user__is_staff=False, user__is_superuser=False, owner__is_staff=False, owner__is_superuser=False
+    ).exclude(owner__groups__name__in=STAFF_GROUPS)
     return no_staff.filter(~of_owner | (Q(with_second_factor=True) & of_user))
 
 
@@ -190,7 +195,7 @@ def may_link(user: AnyUser) -> bool:
 
 
 def is_linked(user: AnyUser, mailbox: Mailbox) -> bool:
-    """Whether the person opens the mailbox, which is another sign-in's, as its owner does."""
+    """Whether the person added the mailbox of another sign-in, and sets its autoresponders as its owner does."""
     return may_link(user) and links_that_count().filter(user_id=user.pk or 0, mailbox=mailbox).exists()
 
 
@@ -236,10 +241,12 @@ def mailboxes_in_lists(user: AnyUser) -> InLists:
 
 
 def mailboxes_to_delegate(user: AnyUser) -> QuerySet[Mailbox]:
-    """Those whose care a person may hand on and take back: a delegate hands nothing on."""
+    """Those whose care a person may hand on and take back. Neither a delegate does, nor who added the mailbox to their
+    sign-in: what they handed on would outlive the link.
+    """
     if is_support(user):
         return mailboxes_there()
-    return _among(user, _owned_there(user), _linked_to(user), _keys(mailboxes_managed_by(user)))
+    return _among(user, _owned_there(user), _keys(mailboxes_managed_by(user)))
 
 
 def _among(user: AnyUser, first: Keys, *others: Keys) -> QuerySet[Mailbox]:
@@ -283,11 +290,13 @@ def _keys(rows: QuerySet[Mailbox]) -> Keys:
 
 def may_delegate(user: AnyUser, mailbox: Mailbox) -> bool:
     """The same for one mailbox that the person may open."""
-    return mailbox.owner_id == user.pk or may_manage(user, mailbox) or is_linked(user, mailbox)
+    return mailbox.owner_id == user.pk or may_manage(user, mailbox)
 
 
 def may_send_copies(user: AnyUser, mailbox: Mailbox) -> bool:
-    """Whether the person says who gets copies of the mail. Not a delegate, who would get them that way."""
+    """Whether the person says who gets copies of the mail. Not a delegate, who would get them that way, and nobody by a
+    link, which opens no mail.
+    """
     return may_delegate(user, mailbox)
 
 
@@ -306,13 +315,18 @@ def may_change_many(user: AnyUser) -> bool:
     return is_support(user) or may_add_mailboxes(user)
 
 
+def has_staff_role(user: User) -> bool:
+    """Whether the sign-in is one of the staff's, blocked or not: what is blocked comes back."""
+    return user.is_staff or user.is_superuser or not STAFF_GROUPS.isdisjoint(user.group_names)
+
+
 def may_give_password(user: AnyUser, owner: User) -> bool:
     """Whether the person may set the sign-in of an owner: only where it opens nothing that is not theirs already.
 
     What is blocked or deleted counts, too: it comes back, and the password with it. What the owner added to the sign-in
     does not: it ends with the old password (services.end_secrets).
     """
-    if owner.pk == user.pk or owner.is_staff or owner.is_superuser or not STAFF_GROUPS.isdisjoint(owner.group_names):
+    if owner.pk == user.pk or has_staff_role(owner):
         return False
     if is_support(user):
         return True
@@ -339,12 +353,13 @@ def may_make_sign_in(user: AnyUser, mailbox: Mailbox) -> bool:
 
 def may_part(user: AnyUser, mailbox: Mailbox) -> bool:
     """Whether the person, who manages the mailbox, may give it a sign-in of its own where it shares its owner's: the
-    new one opens this mailbox alone. Not what belongs to somebody of the staff, but by staff.
+    new one opens this mailbox alone, with a password that is not the owner's. So only staff may where more than the
+    owner's password guards it: a second factor, a sign-in that is blocked, a role of the staff's own.
     """
     owner = mailbox.owner
     if owner is None or owner.email == mailbox.address:
         return False
-    return is_support(user) or not (owner.is_staff or is_support(owner))
+    return is_support(user) or (owner.is_active and not has_staff_role(owner) and not has_second_factor(owner))
 
 
 def may_rename(user: AnyUser, mailbox: Mailbox) -> bool:

@@ -37,18 +37,43 @@ def _locked(pk: int, **still: None) -> MailboxLink | None:
 
 
 def _tell_of_start(pk: int, now: datetime) -> int:
-    """To the mailbox, in its language: who has it, since when, and how to end that."""
+    """To the mailbox, in its language: who has it, since when, and how to end that. Of a mailbox that got a sign-in of
+    its own: to whose it was.
+    """
     row = None
     with others_go_on(), transaction.atomic():
         row = _locked(pk, told_at=None, ended_at=None)
         if row is None:
             return 0
         MailboxLink.objects.filter(pk=pk).update(told_at=now)
+        if row.is_of_parting:
+            with override(row.user.language or settings.LANGUAGE_CODE):
+                send(_("A mailbox of yours has a password of its own"), parting_text(row), [row.user.email])
+            return 1
         with override(row.mailbox.language):
             send(_("Another sign-in opens your mailbox"), start_text(row), [row.mailbox.address])
         _tell_company(row)
         return 1
     return _give_up(pk, now, "told_at")
+
+
+def parting_text(row: MailboxLink) -> str:
+    """In the active language; times in the mailbox's zone."""
+    words = {
+        "who": row.user.email, "mailbox": row.mailbox, "when": _moment(row, row.made_at),
+        "zone": time_zones.city(row.mailbox.time_zone),
+    }  # fmt: skip
+    happened = _(
+        "On %(when)s (%(zone)s) somebody who looks after the mailbox %(mailbox)s gave it a password of its own. Until "
+        "then it had the password of your sign-in, %(who)s, which is as it was."
+    )
+    means = _(
+        "You go on seeing it in the panel beside your own mailboxes, and set its autoresponders. Mail programs that "
+        "sign in to it with your password stop: they need the new one. Whoever looks after your mailboxes knows it."
+    )
+    unknown = _("If you do not know why, ask them. Linked mailboxes in the panel: %(page)s")
+    page = f"{settings.PANEL_URL}{reverse('account_links')}"
+    return "\n\n".join([happened % words, means, unknown % {"page": page}]) + "\n"
 
 
 def _tell_company(row: MailboxLink) -> None:

@@ -44,6 +44,14 @@ def prove(address: str, password: str) -> Mailbox | None:
     return mailbox if owner.check_password(password) and _lets_in(mailbox, owner) else None
 
 
+def sign_in_of(address: str) -> str:
+    """Whose password is tried with this address (in normal form): several mailboxes of an owner have one. The address
+    itself where there is no such mailbox.
+    """
+    found = Mailbox.objects.filter(address=address, deleted_at=None).values_list("owner__email", flat=True).first()
+    return found or address
+
+
 def _lets_in(mailbox: Mailbox, owner: User) -> bool:
     domain = mailbox.domain
     is_open = mailbox.suspended_at is None and domain.suspended_at is None and domain.deleted_at is None
@@ -54,7 +62,7 @@ def check(user: User, owner: User, mailbox: Mailbox) -> None:
     """Whether the mailbox, whose owner's password was shown, may be added. Raises LinkError."""
     if owner.pk == user.pk:
         raise LinkError(_("This mailbox is yours already."))
-    if owner.is_staff or access.is_support(owner):
+    if access.has_staff_role(owner):
         raise LinkError(_("Whoever signs in with this mailbox works here: it is not linked to another sign-in."))
     if access.has_second_factor(owner) and not access.has_second_factor(user):
         raise LinkError(
@@ -73,15 +81,20 @@ def link(
     """Add the mailbox to the person's sign-in. Raises LinkError.
 
     `shown`: the owner's `get_session_auth_hash()` when the password was checked. A password that was changed since was
-    not the one that was shown; whoever changes it now waits for the lock, then sees the link and ends it.
+    not the one that was shown; whoever changes it now waits for the lock, then sees the link and ends it. So does
+    whoever sets the person's own, or makes them one of the staff.
     """
-    owner = User.objects.select_for_update(no_key=True).filter(pk=mailbox.owner_id or 0).first()
+    both = User.objects.select_for_update(no_key=True).filter(pk__in=[user.pk, mailbox.owner_id or 0])
+    locked = {one.pk: one for one in both.order_by("pk")}  # in order: of two at once none waits for the other for ever
+    owner, person = locked.get(mailbox.owner_id or 0), locked.get(user.pk)
     fresh = Mailbox.objects.select_related("domain").filter(pk=mailbox.pk, deleted_at=None, owner=owner).first()
     if owner is None or fresh is None or not _lets_in(fresh, owner) or owner.get_session_auth_hash() != shown:
         raise LinkError(_("The mailbox or its password was changed meanwhile: begin again."))
+    if person is None or not access.may_link(person) or person.password_given_at != user.password_given_at:
+        raise LinkError(_("Your sign-in was changed meanwhile: sign in again."))
     if access.has_second_factor(owner) and not with_second_factor:
         raise LinkError(_("The mailbox or its password was changed meanwhile: begin again."))
-    check(user, owner, fresh)
+    check(person, owner, fresh)
     _end(MailboxLink.objects.filter(user=user, mailbox=fresh), End.ANEW, told=True)
     made = MailboxLink.objects.create(
         user=user, mailbox=fresh, owner=owner, with_second_factor=with_second_factor, made_at=now,

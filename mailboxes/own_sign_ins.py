@@ -23,7 +23,9 @@ def shares_its_sign_in(mailbox: Mailbox) -> bool:
 @transaction.atomic
 def part(mailbox: Mailbox, password: str, *, now: datetime, actor: Actor) -> None:
     """Let the mailbox have a sign-in of its own, of its address, with this password; the former owner opens it by a
-    link. Passwords of its mail programs go on. Raises MailboxesError: weak password, the address signs in elsewhere.
+    link, and is told where somebody else did it. Passwords of its mail programs go on.
+
+    Raises MailboxesError: weak password, the address signs in elsewhere.
     """
     row = Mailbox.objects.select_for_update(no_key=True, of=("self",)).select_related("owner").get(pk=mailbox.pk)
     former = row.owner
@@ -33,10 +35,11 @@ def part(mailbox: Mailbox, password: str, *, now: datetime, actor: Actor) -> Non
     _set_password(owner, password, now=now, actor=actor)
     change_mailbox(row, actor=actor, owner=owner)
     row.app_passwords.filter(owner=former).update(owner=owner)
-    if not (former.is_staff or access.is_support(former)):
+    if not access.has_staff_role(former):
+        by = as_by(actor)
         MailboxLink.objects.create(
             user=former, mailbox=row, owner=owner, with_second_factor=access.has_second_factor(former), made_at=now,
-            place=as_by(actor).place, told_at=now,
+            place=by.place, is_of_parting=True, told_at=now if by.user == former else None,
         )  # fmt: skip
     record(row, f"a sign-in of its own, no longer that of {former.email}", actor)
     mailbox.refresh_from_db()

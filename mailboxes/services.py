@@ -25,7 +25,7 @@ from mailboxes.models import (
     Mailbox,
     User,
     validate_local_part,
-    validate_no_subaddress,
+    validate_new_mailbox,
 )
 
 # Targets of an alias: as many as a page or a file of a person may bring, and as many as commands and imports may.
@@ -192,10 +192,10 @@ def deliverable(typed: str, domain: Domain) -> str:
 
 
 def deliverable_mailbox(typed: str, domain: Domain) -> str:
-    """The same for a mailbox. Raises MailboxesError, also where mail to it would go to another one."""
+    """The same for a mailbox. Raises MailboxesError, also where mail to it would go to another one, or to none."""
     local_part = deliverable(typed, domain)
     try:
-        validate_no_subaddress(local_part)
+        validate_new_mailbox(local_part)
     except ValidationError as error:
         raise MailboxesError(" ".join(error.messages)) from error
     return local_part

@@ -104,11 +104,13 @@ def mask(name: str) -> str:
     """Whom `doveadm kick` shall disconnect: an address, or `@domain` for everybody there. Nobody: empty.
 
     A notice may come from whoever may connect to the database, so it disconnects no more than a domain: `*` stands for
-    any names, and becomes `?`, for one character.
+    any names, and becomes `?`, for one character. So does `-` at the beginning, which doveadm would take for an option.
+    It knows no other sign (wildcard_match), nor how to write one plainly; who is disconnected by mistake comes again.
     """
     if not name.isprintable() or name.count("@") != 1 or name.endswith("@"):
         return ""
     plain = name.replace("*", "?")
+    plain = f"?{plain[1:]}" if plain.startswith("-") else plain
     return f"*{plain}" if plain.startswith("@") else plain
 
 
@@ -200,20 +202,63 @@ class Changes:
 
 
 class SignOuts:
-    """Ends connections, at once and once more a moment later, for a sign-in that was on its way."""
+    """Ends connections, at once and once more a moment later, for a sign-in that was on its way.
+
+    Who was to be disconnected stays so until Dovecot has done it, whatever goes away meanwhile; what is in the way is
+    told once, and keeps nobody from being forgotten.
+    """
 
     def __init__(self, path: str, now: Callable[[], float]) -> None:
         self._path, self._now = path, now
+        self._first: set[str] = set()
         self._again: dict[str, float] = {}
+        self._trouble = ""
 
-    def end(self, names: set[str]) -> None:
-        """These, and those whose second time has come. Raises OSError."""
+    def expect(self, names: set[str]) -> None:
+        """These, at the next `end`; nobody where Dovecot has no socket for it."""
+        if self._path:
+            self._first |= names
+
+    def patience(self, seconds: float) -> float:
+        """How long to wait for news, of so many seconds: not long while somebody is still to be disconnected."""
+        return min(seconds, PATIENCE) if self._trouble else seconds
+
+    def end(self) -> None:
+        """Those expected, and those whose second time has come: all of them later where it fails."""
         moment = self._now()
         due = {name for name, at in self._again.items() if at <= moment}
+        try:
+            if names := self._first | due:
+                kick(self._path, names)
+        except OSError as error:
+            if str(error) != self._trouble:
+                log.warning("nobody can be disconnected: %s", error)
+            self._trouble = str(error) or type(error).__name__
+            return
         self._again = {name: at for name, at in self._again.items() if name not in due}
-        self._again |= dict.fromkeys(names, moment + AGAIN_AFTER)
-        if self._path:
-            kick(self._path, names | due)
+        self._again |= dict.fromkeys(self._first, moment + AGAIN_AFTER)
+        self._first, self._trouble = set(), ""
+
+
+class Following:
+    """What the database tells is passed on: forgotten first, so that whoever is disconnected is refused, then ended."""
+
+    def __init__(self, place: Place, changes: Changes, sign_outs: SignOuts) -> None:
+        self._place, self._changes, self._sign_outs = place, changes, sign_outs
+
+    def within(self, seconds: float) -> set[str]:
+        """Whom the database told of. Raises like Changes.within."""
+        told = self._changes.within(self._sign_outs.patience(seconds))
+        if not told:
+            self._sign_outs.end()  # who could not be
+        return told
+
+    def pass_on(self, names: set[str]) -> None:
+        """To Dovecot. Raises OSError; who was to be disconnected is so later."""
+        self._sign_outs.expect(self._changes.signed_out())
+        forget(self._place.socket, names)
+        self._sign_outs.end()
+        time.sleep(GATHER)
 
 
 def follow(
@@ -237,16 +282,14 @@ def run(place: Place) -> NoReturn:
     while True:
         try:
             with Changes(place.database) as changes:
-
-                def forget_them(names: set[str], changes: Changes = changes) -> None:
-                    forget(place.socket, names)
-                    sign_outs.end(changes.signed_out())
-                    time.sleep(GATHER)
-
-                forget(place.socket, [EVERYBODY])
-                log.info("Dovecot forgets who signed in as soon as the database says that it changed")
-                trouble = ""
-                follow(changes.within, forget_them, time.monotonic)
+                following = Following(place, changes, sign_outs)
+                try:
+                    forget(place.socket, [EVERYBODY])
+                    log.info("Dovecot forgets who signed in as soon as the database says that it changed")
+                    trouble = ""
+                    follow(following.within, following.pass_on, time.monotonic)
+                finally:  # whoever it was told of before it was lost
+                    sign_outs.expect(changes.signed_out())
         except (psycopg.Error, OSError) as error:
             said = " ".join(str(error).split()) or type(error).__name__
             if said != trouble:

@@ -24,7 +24,7 @@ from mailboxes.models.hosting import (
     Mailbox,
     validate_domain_name,
     validate_local_part,
-    validate_no_subaddress,
+    validate_new_mailbox,
 )
 from mailboxes.models.links import (
     MailboxLink,
@@ -78,6 +78,6 @@ __all__ = [
     "default_time_zone",
     "validate_domain_name",
     "validate_local_part",
-    "validate_no_subaddress",
+    "validate_new_mailbox",
     "validate_time_zone",
 ]

@@ -65,6 +65,20 @@ def validate_no_subaddress(local_part: str) -> None:
         )
 
 
+def validate_new_mailbox(local_part: str) -> None:
+    """What a new mailbox is not called, though an alias may be, and one of old is."""
+    validate_no_subaddress(local_part)
+    if local_part.startswith("-") or set(local_part) & set("*?"):
+        # Postfix delivers to no “-x” (allow_min_user); in a mask for Dovecot * and ? stand for the names of others.
+        raise ValidationError(
+            _(
+                "A mailbox's name neither begins with - nor has * or ? in it: mail servers take these for something "
+                "else."
+            ),
+            code="mask",
+        )
+
+
 class Customer(models.Model):
     """A company or person that domains belong to."""
 
@@ -332,7 +346,7 @@ class Mailbox(_Address):
         super().clean()
         if self._state.adding:  # one that is there may be changed
             try:
-                validate_no_subaddress(self.local_part)
+                validate_new_mailbox(self.local_part)
             except ValidationError as error:
                 raise ValidationError({"local_part": error}) from error
 

@@ -35,6 +35,8 @@ class MailboxLink(models.Model):
     # Whose password it was. It counts while the mailbox is theirs.
     owner = models.ForeignKey(User, models.CASCADE, related_name="links_to_theirs", verbose_name=_("owner"))
     with_second_factor = models.BooleanField(_("the owner's second factor was shown"), default=False)
+    # The mailbox was the person's, and got a sign-in of its own: nobody showed anything.
+    is_of_parting = models.BooleanField(default=False, db_default=False, editable=False)
     made_at = models.DateTimeField(_("created"))
     place = models.GenericIPAddressField(_("from"), null=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)

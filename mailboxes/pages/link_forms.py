@@ -52,7 +52,7 @@ class LinkForm(forms.Form):
         typed = values["email"].strip()
         try:
             brake.count_linking(self._request, self._person.pk)
-            counted = brake.consume(self._request, addresses.normal_form_or_none(typed) or typed)
+            counted = brake.consume(self._request, links.sign_in_of(addresses.normal_form_or_none(typed) or typed))
         except brake.TooManyWrongPasswords as error:
             raise forms.ValidationError(
                 {"password": get_adapter().validation_error("too_many_login_attempts")}

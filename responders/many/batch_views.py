@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
+from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
@@ -174,9 +175,15 @@ def batch_result(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @for_managers
 def batch_passwords(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The passwords of the mailboxes that a job made, for whoever began it; they are stored nowhere."""
-    batch = get_object_or_404(Batch, pk=pk, created_by=request.user.pk)
+    """The passwords of the mailboxes that a job made, for whoever began it and proves that it is them."""
+    batch = get_object_or_404(Batch.objects.select_related("created_by"), pk=pk, created_by=request.user.pk)
     if not new_addresses.has_passwords(batch):
         raise Http404
+    answer: HttpResponseBase = _passwords(request, batch)
+    return answer
+
+
+@reauthentication_required  # type: ignore[untyped-decorator]
+def _passwords(request: HttpRequest, batch: Batch) -> HttpResponseBase:
     log.record(batch, "passwords fetched", log.by(request))
     return csv_files.answer(f"passwords-{batch.pk}.csv", new_addresses.passwords_of(batch))

@@ -124,7 +124,7 @@ def _opens(batch: Batch) -> bool:
 
 def has_passwords(batch: Batch) -> bool:
     """Whether its mailboxes' passwords can still be had."""
-    return _opens(batch) and _new(batch).exists()
+    return _opens(batch) and _theirs(batch).exists()
 
 
 def _new(batch: Batch) -> Any:
@@ -132,11 +132,19 @@ def _new(batch: Batch) -> Any:
     return batch.items.filter(state=Outcome.DONE, mailbox__isnull=False, before={}).order_by("number")
 
 
+def _theirs(batch: Batch) -> Any:
+    """Of those, the mailboxes that whoever began the job still manages."""
+    if batch.created_by is None:
+        return _new(batch).none()
+    managed = access.mailboxes_managed_by(batch.created_by).order_by().values("pk")
+    return _new(batch).filter(mailbox__in=managed)
+
+
 def passwords_of(batch: Batch) -> Iterator[list[str]]:
     """The rows of the file: of each mailbox that is made by now."""
     yield [_("address"), _("password")]
     seed = _seed(batch)
-    for address in _new(batch).values_list("address", flat=True).iterator(chunk_size=2_000):
+    for address in _theirs(batch).values_list("address", flat=True).iterator(chunk_size=2_000):
         yield [address, passwords.of_seed(seed, address)]
 
 

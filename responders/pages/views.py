@@ -105,9 +105,11 @@ def mailbox_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _allowed(request: HttpRequest, mailbox: Mailbox) -> dict[str, bool]:
     """What the person may do beside changing responders."""
+    may_delegate = access.may_delegate(request.user, mailbox)
     return {
         "is_support": access.is_support(request.user),
-        "may_delegate": access.may_delegate(request.user, mailbox),
+        "may_delegate": may_delegate,
+        "is_linked": not may_delegate and access.is_linked(request.user, mailbox),
         "may_manage": access.may_manage(request.user, mailbox),
         "acts_for_owner": access.acts_for_owner(request.user, mailbox),
     }

@@ -18,11 +18,14 @@ from mailboxes.sign_in_cache import (
     EVERYBODY,
     MANY,
     Changes,
+    Following,
+    Place,
     SignOuts,
     command,
     follow,
     mask,
     read_place,
+    run,
 )
 from tests.committed import emptied_afterwards
 
@@ -212,6 +215,7 @@ def test_a_notice_disconnects_nobody_but_whom_it_names() -> None:
     assert [mask(name) for name in ("*@firma.example", "a*b@firma.example", "@*")] == [
         "?@firma.example", "a?b@firma.example", "*@?",
     ]  # fmt: skip
+    assert mask("-f@firma.example") == "?f@firma.example"  # no option
     assert {mask(name) for name in ("", "*", "anna", "a@b\tkick\tc@d", "a@b\n", "a@b@c", "@")} == {""}
 
 
@@ -221,11 +225,13 @@ def test_whoever_is_disconnected_is_so_once_more_a_moment_later(monkeypatch: pyt
     clock = [0.0]
     monkeypatch.setattr("mailboxes.sign_in_cache.kick", lambda _path, names: kicked.append((clock[0], set(names))))
     sign_outs = SignOuts("/run/kick", lambda: clock[0])
-    sign_outs.end({"a@x"})
+    sign_outs.expect({"a@x"})
+    sign_outs.end()
     clock[0] = AGAIN_AFTER - 1
-    sign_outs.end({"b@x"})
+    sign_outs.expect({"b@x"})
+    sign_outs.end()
     clock[0] = AGAIN_AFTER
-    sign_outs.end(set())
+    sign_outs.end()
     assert kicked == [(0.0, {"a@x"}), (AGAIN_AFTER - 1, {"b@x"}), (AGAIN_AFTER, {"a@x"})]
 
 
@@ -236,7 +242,85 @@ def test_with_the_file_of_an_earlier_version_nobody_is_disconnected(
     path.write_text("[sign-ins]\ndatabase = host=x\nsocket = /run/x-master\n")
     place = read_place(path)
     monkeypatch.setattr("mailboxes.sign_in_cache.kick", lambda _path, _names: pytest.fail("asked"))
-    SignOuts(place.kick, lambda: 0.0).end({"a@x"})
+    sign_outs = SignOuts(place.kick, lambda: 0.0)
+    sign_outs.expect({"a@x"})
+    sign_outs.end()
+
+
+def test_who_could_not_be_disconnected_is_so_as_soon_as_dovecot_is_back(
+    mailbox: Mailbox, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Away as it was to forget, then as it was to disconnect, then at the second time."""
+    away = {"forget", "kick"}
+    said: list[set[str]] = []
+    clock = [0.0]
+
+    def answer(what: str, names: set[str]) -> None:
+        if what in away:
+            raise ConnectionRefusedError
+        if what == "kick":
+            said.append(set(names))
+
+    monkeypatch.setattr("mailboxes.sign_in_cache.forget", lambda _path, names: answer("forget", set(names)))
+    monkeypatch.setattr("mailboxes.sign_in_cache.kick", lambda _path, names: answer("kick", set(names)))
+    sign_outs = SignOuts("/run/kick", lambda: clock[0])
+    following = Following(Place("", "/run/auth", "/run/kick"), changes, sign_outs)
+    CHANGES["barred"](mailbox)
+    told = following.within(60)
+    with pytest.raises(ConnectionRefusedError):
+        following.pass_on(told)
+    away.discard("forget")
+    following.pass_on({EVERYBODY})
+    assert said == []
+    away.discard("kick")
+    assert following.within(0) == set()
+    assert said == [{ANNA}]
+    away.add("kick")
+    clock[0] = AGAIN_AFTER
+    sign_outs.end()
+    away.clear()
+    following.pass_on({EVERYBODY})
+    following.pass_on({EVERYBODY})
+    assert said == [{ANNA}, {ANNA}]
+
+
+class Lost:
+    """A connection over which somebody was named before it broke; the second time there is no more to tell."""
+
+    connections = 0
+
+    def __init__(self, _database: str) -> None:
+        Lost.connections += 1
+        self._names: set[str] = set()
+
+    def __enter__(self) -> "Lost":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+    def within(self, _seconds: float) -> set[str]:
+        if Lost.connections > 1:
+            raise Ended
+        self._names = {ANNA}
+        raise TimeoutError
+
+    def signed_out(self) -> set[str]:
+        return self._names
+
+
+def test_who_was_told_before_the_database_went_away_is_disconnected_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[set[str]] = []
+    monkeypatch.setattr(Lost, "connections", 0)
+    monkeypatch.setattr("mailboxes.sign_in_cache.Changes", Lost)
+    monkeypatch.setattr("mailboxes.sign_in_cache.RETRY", 0)
+    monkeypatch.setattr("mailboxes.sign_in_cache.forget", lambda _path, _names: None)
+    monkeypatch.setattr("mailboxes.sign_in_cache.kick", lambda _path, names: ended.append(set(names)))
+    with pytest.raises(Ended):
+        run(Place("", "/run/auth", "/run/kick"))
+    assert ended == [{ANNA}]
 
 
 class Ended(Exception):

@@ -48,3 +48,19 @@ def test_a_file_says_so_of_the_line_of_a_mailbox_alone(mailbox: Mailbox) -> None
     ]  # fmt: skip
     bad, good = address_files.plan(rows, Domain.objects.all(), sets_limits=True)
     assert (WORDS in bad.problem, good.problem) == (True, "")
+
+
+@pytest.mark.parametrize("local_part", ["-f", "???", "a*b"])
+def test_nor_as_what_mail_servers_take_for_something_else(mailbox: Mailbox, local_part: str) -> None:
+    """An option of a command, or a mask of colleagues' names."""
+    with pytest.raises(MailboxesError, match="for something else"):
+        services.add_mailbox(f"{local_part}@firma.example")
+    with pytest.raises(MailboxesError, match="for something else"):
+        hosting.rename(mailbox, local_part, actor=None)
+    [line] = address_files.plan([{"address": f"{local_part}@firma.example"}], Domain.objects.all(), sets_limits=True)
+    assert "for something else" in line.problem
+    services.add_alias(f"{local_part}@firma.example", [mailbox.address])
+    Alias.objects.all().delete()
+    Mailbox.objects.update(local_part=local_part)  # one of old is changed as ever
+    mailbox.refresh_from_db()
+    mailbox.full_clean(exclude=["address"])

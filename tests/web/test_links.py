@@ -61,8 +61,23 @@ def test_one_sign_in_opens_both_with_the_rights_of_an_owner(as_anna: Client, ann
     listed = as_anna.get("/").text
     assert "anna@firma.example" in listed
     assert "sklep@sklep.example" in listed
-    for name in ("mailbox", "notices", "responder_new", "delegations", "mailbox_programs", "account_time_zone"):
+    for name in ("mailbox", "notices", "responder_new", "mailbox_programs", "account_time_zone"):
         assert as_anna.get(reverse(name, args=[shop.pk])).status_code == 200, name
+
+
+def test_a_link_does_nothing_that_outlives_it(as_anna: Client, anna: User, shop: Mailbox) -> None:
+    """It hands the care of the mailbox to nobody, and sends nobody copies of the mail; the page says who may."""
+    add(as_anna)
+    page = as_anna.get(reverse("mailbox", args=[shop.pk])).text
+    assert "You added this mailbox to your sign-in." in page
+    assert reverse("mailbox_programs", args=[shop.pk]) in page
+    assert reverse("delegations", args=[shop.pk]) not in page
+    assert as_anna.get(reverse("delegations", args=[shop.pk])).status_code == 404
+    assert as_anna.get(reverse("responder_new", args=[shop.pk])).context["form"].fields["deputy_gets_copy"].disabled
+    own = signed_in(owner_of(shop))
+    assert "You added this mailbox" not in own.get(reverse("mailbox", args=[shop.pk])).text
+    assert own.get(reverse("delegations", args=[shop.pk])).status_code == 200
+    assert not own.get(reverse("responder_new", args=[shop.pk])).context["form"].fields["deputy_gets_copy"].disabled
 
 
 def test_a_link_opens_neither_what_makes_passwords_nor_what_a_manager_does(
@@ -131,6 +146,16 @@ def test_wrong_passwords_have_the_brake_of_the_sign_in(as_anna: Client, shop: Ma
     at_sign_in = Client().post(reverse("account_login"), {"login": "sklep@sklep.example", "password": OTHER})
     assert "Too many wrong attempts" in at_sign_in.text  # it is one account of what was tried
     assert not MailboxLink.objects.exists()
+
+
+def test_several_mailboxes_with_one_password_are_not_several_tries(as_anna: Client, shop: Mailbox) -> None:
+    for name in ("info", "zakupy", "reklamacje"):
+        Mailbox.objects.create(domain=shop.domain, local_part=name, owner=shop.owner)
+    for name in ("info", "zakupy", "reklamacje", "sklep", "info"):
+        assert WRONG in add(as_anna, f"{name}@sklep.example", password="wrong").text
+    assert "Too many wrong attempts" in add(as_anna, "zakupy@sklep.example").text
+    at_sign_in = Client().post(reverse("account_login"), {"login": "sklep@sklep.example", "password": OTHER})
+    assert "Too many wrong attempts" in at_sign_in.text
 
 
 def test_one_person_does_not_try_without_end_from_everywhere(as_anna: Client) -> None:
@@ -385,6 +410,30 @@ def test_who_becomes_staff_acts_for_owners_as_staff_do(
     assert access.acts_for_owner(anna, shop)
     assert not access.is_linked(anna, shop)
     assert shop not in access.mailboxes_of(anna)
+
+
+@pytest.mark.parametrize("role", ["support group", "staff", "superuser"])
+def test_the_mailbox_of_who_becomes_staff_is_not_open_any_more(
+    as_anna: Client, anna: User, shop: Mailbox, support: User, role: str
+) -> None:
+    add(as_anna)
+    assert opens(anna, shop)
+    if role == "support group":
+        owner_of(shop).groups.set(support.groups.all())
+    else:
+        User.objects.filter(pk=shop.owner_id).update(**{"is_staff" if role == "staff" else "is_superuser": True})
+    assert not opens(anna, shop)
+
+
+@pytest.mark.parametrize("change", [{"is_staff": True}, {"is_active": False}, {"password_given_at": timezone.now()}])
+def test_a_linker_who_was_changed_meanwhile_links_nothing(
+    anna: User, mailbox: Mailbox, shop: Mailbox, change: dict[str, Any]
+) -> None:
+    """As a request read them, and as they are when it comes to it."""
+    User.objects.filter(pk=anna.pk).update(**change)
+    shown = owner_of(shop).get_session_auth_hash()
+    with pytest.raises(links.LinkError, match="sign in again"):
+        links.link(anna, shop, shown=shown, with_second_factor=False, now=timezone.now(), actor=anna)
 
 
 def test_ones_own_mailbox_is_not_added(as_anna: Client, mailbox: Mailbox) -> None:

@@ -16,15 +16,16 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from mailboxes import passwords, services
-from mailboxes.models import Alias, DeletedAlias, Mailbox, User
+from mailboxes.models import Alias, Customer, DeletedAlias, Domain, Mailbox, User
 from mailboxes.services import targets_of
 from responders import tasks
 from responders.many import batches, new_addresses
 from responders.models import Batch
-from tests.web.test_company import as_boss, boss, company
+from tests.conftest import PASSWORD
+from tests.web.test_company import boss, company
 from tests.web.test_many_at_once import handed_over, told
 
-__all__ = ["as_boss", "boss", "company", "handed_over"]  # fixtures
+__all__ = ["boss", "company", "handed_over"]  # fixtures
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 FILE = """address,name,quota_mb,targets
@@ -39,6 +40,14 @@ nie adres,,,
 @pytest.fixture(autouse=True)
 def _december(mailbox: Mailbox, database_clock: Callable[[datetime], None], handed_over: list[int]) -> None:
     database_clock(NOW)
+
+
+@pytest.fixture
+def as_boss(boss: User) -> Client:
+    """Who has typed her password a moment ago."""
+    client = Client()
+    client.post(reverse("account_login"), {"login": boss.email, "password": PASSWORD})
+    return client
 
 
 def send(client: Client, text: str) -> Any:
@@ -126,6 +135,29 @@ def test_a_day_after_the_end_they_are_forgotten_by_themselves(
     database_clock(NOW + timedelta(hours=25))
     tasks.go_on_with_batches()
     assert "seed" not in Batch.objects.get().values
+
+
+def test_who_fetches_them_proves_who_they_are(as_boss: Client, boss: User) -> None:
+    batch = done(as_boss)
+    path = reverse("batch_passwords", args=[batch.pk])
+    client = Client()
+    client.force_login(boss)  # a session of long ago
+    assert reverse("account_reauthenticate") in client.get(path)["Location"]
+    assert client.post(reverse("account_reauthenticate"), {"password": PASSWORD, "next": path})["Location"] == path
+    assert fetched(client, batch).keys() == {"jan@firma.example", "ewa@firma.example"}
+
+
+def test_of_what_they_manage_no_more_they_have_none(as_boss: Client, boss: User) -> None:
+    batch = done(as_boss)
+    other = Domain.objects.create(name="druga.example", customer=Customer.objects.create(number="9"))
+    other.customer.administrators.add(boss)  # type: ignore[union-attr]
+    Mailbox.objects.filter(address="jan@firma.example").update(domain=other, local_part="jan")
+    assert fetched(as_boss, batch).keys() == {"jan@firma.example", "ewa@firma.example"}
+    boss.administers.remove(Domain.objects.get(name="firma.example").customer)  # type: ignore[arg-type]
+    assert fetched(as_boss, batch).keys() == {"jan@firma.example"}
+    boss.administers.set([Customer.objects.create(number="10")])
+    Domain.objects.create(name="trzecia.example", customer=boss.administers.get())
+    assert as_boss.get(reverse("batch_passwords", args=[batch.pk])).status_code == 404
 
 
 def test_nobody_else_fetches_them(as_boss: Client, as_support: Client, client: Client, anna: User) -> None:

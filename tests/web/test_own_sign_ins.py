@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mailboxes import access, hosting, own_sign_ins
+from mailboxes import access, hosting, link_notices, own_sign_ins, services
 from mailboxes.models import Customer, Mailbox, MailboxLink, User
 from mailboxes.services import MailboxesError, give_password
 from tests.conftest import PASSWORD
@@ -116,13 +118,9 @@ def test_what_an_import_left_of_the_address_is_used_and_what_opens_something_is_
 
 
 def test_the_companys_administrator_gives_it_one_that_is_shown_once(
-    anna: User, mailbox: Mailbox, info: Mailbox, somebody_elses: Mailbox
+    boss: User, anna: User, mailbox: Mailbox, info: Mailbox, somebody_elses: Mailbox
 ) -> None:
     """Also where the owner opens another company's mailboxes, whose password is nothing for this company."""
-    boss, company = User.objects.create_user("szef@firma.example", PASSWORD), Customer.objects.create(number="1")
-    company.administrators.add(boss)
-    mailbox.domain.customer = company
-    mailbox.domain.save()
     Mailbox.objects.filter(pk=somebody_elses.pk).update(owner=anna)
     client = Client()
     client.force_login(boss)
@@ -139,8 +137,65 @@ def test_the_companys_administrator_gives_it_one_that_is_shown_once(
     assert anna.check_password(PASSWORD)
 
 
-def test_a_mailbox_of_staff_is_parted_by_staff_alone(support: User, mailbox: Mailbox, info: Mailbox) -> None:
-    boss = User.objects.create_user("szef@firma.example", PASSWORD)
+@pytest.fixture
+def boss(mailbox: Mailbox) -> User:
+    """The administrator of the company that the mailboxes are of."""
+    boss, company = User.objects.create_user("szef@firma.example", PASSWORD), Customer.objects.create(number="1")
+    company.administrators.add(boss)
+    mailbox.domain.customer = company
+    mailbox.domain.save()
+    return boss
+
+
+@pytest.mark.parametrize("guard", ["second factor", "blocked", "blocked staff"])
+def test_the_companys_administrator_does_not_get_around_what_guards_the_owner(
+    boss: User, anna: User, info: Mailbox, support: User, guard: str
+) -> None:
+    """A password alone would open a mailbox for which more was asked, or which was shut."""
+    if guard == "second factor":
+        Authenticator.objects.create(user=anna, type="totp", data={"secret": "x"})
+    elif guard == "blocked":
+        services.set_sign_in(info, allowed=False, actor=support)
+    else:
+        anna.groups.set(Group.objects.filter(name=access.SUPPORT_GROUP))
+        User.objects.filter(pk=anna.pk).update(is_active=False)
+    client = Client()
+    client.force_login(boss)
+    path = reverse("mailbox_settings", args=[info.pk])
+    assert "Give it its own password" not in client.get(path).text
+    assert client.post(path, {"own_sign_in": "1"}).status_code == 403
+    assert Mailbox.objects.get(pk=info.pk).owner == anna
+    assert access.may_part(support, Mailbox.objects.get(pk=info.pk))
+
+
+def test_a_blocked_one_of_the_staff_opens_nothing_by_a_link_later(anna: User, info: Mailbox) -> None:
+    anna.groups.set(Group.objects.filter(name=access.SUPPORT_GROUP))
+    User.objects.filter(pk=anna.pk).update(is_active=False)
+    own_sign_ins.part(info, NEW, now=timezone.now(), actor=None)
+    assert not MailboxLink.objects.exists()
+
+
+def test_the_owner_is_told_by_mail_where_somebody_else_did_it(
+    boss: User, anna: User, info: Mailbox, mailoutbox: list[Any]
+) -> None:
+    User.objects.filter(pk=anna.pk).update(language="en")
+    own_sign_ins.part(info, NEW, now=timezone.now(), actor=boss)
+    assert link_notices.tell(timezone.now()) == 1
+    assert link_notices.tell(timezone.now()) == 0
+    [notice] = mailoutbox
+    assert notice.to == [anna.email]
+    assert "gave it a password of its own" in notice.body
+    assert "info@firma.example" in notice.body
+    assert reverse("account_links") in notice.body
+
+
+def test_who_did_it_is_not_told(anna: User, info: Mailbox, mailoutbox: list[Any]) -> None:
+    own_sign_ins.part(info, NEW, now=timezone.now(), actor=anna)
+    assert link_notices.tell(timezone.now()) == 0
+    assert not mailoutbox
+
+
+def test_a_mailbox_of_staff_is_parted_by_staff_alone(support: User, boss: User, info: Mailbox) -> None:
     Mailbox.objects.filter(pk=info.pk).update(owner=support)
     info.refresh_from_db()
     assert not access.may_part(boss, info)
