@@ -132,6 +132,18 @@ def test_a_program_that_is_signed_in_is_disconnected_and_others_are_not(
     assert signs_in(stack, ewa)
 
 
+def test_a_mailbox_of_old_whose_name_looks_like_an_option_is_disconnected_too(stack: Stack, hosting: Hosting) -> None:
+    anna, ewa = (hosting.mailbox(name, password=PASSWORD) for name in ("anna", "ewa"))
+    Mailbox.objects.filter(address=anna).update(local_part="-f")
+    old = f"-f@{hosting.domain}"
+    until(lambda: signs_in(stack, old) and signs_in(stack, ewa), "both sign in")
+    with program(stack, ewa) as hers, program(stack, old) as imap:
+        assert is_there(imap)
+        give_password(mailbox_of(old), now=timezone.now(), actor=None)
+        until(lambda: not is_there(imap), "the program is disconnected")
+        assert is_there(hers)
+
+
 @contextlib.contextmanager
 def program(stack: Stack, address: str) -> Iterator[imaplib.IMAP4]:
     """As `stack.imap`, for one whose connection may be ended from the other side."""
