@@ -455,8 +455,9 @@ def test_every_address_opens_for_those_whom_it_is_for_and_for_nobody_else(world:
     assert found == WANTED | dict(of_models()) | ONLY_ADDED_TO
 
 
-# What the owner opens and whoever linked the mailbox does not: what opens the mail itself, and the owner's own account.
-NOT_BY_A_LINK = {"device_end"}
+# What the owner opens and whoever linked the mailbox does not: what opens the mail itself, the owner's own account, and
+# what would outlive the link.
+NOT_BY_A_LINK = {"device_end", "delegations", "delegation_end"}
 
 
 @pytest.mark.usefixtures("a_quiet_log", "no_savepoint_for_each")
