@@ -43,6 +43,8 @@ def set_domain(domain: Domain, *, actor: Actor, **values: Any) -> None:
     Raises MailboxesError: it is suspended, and receives mail when that ends; or it, or the new customer, is deleted;
     NoSpace: what its mailboxes may have does not fit into their total, or one of them would have no limit.
     """
+    hold([domain.name])  # nobody deletes it meanwhile
+    domain.refresh_from_db(fields=["deleted_at"])
     refuse_deleted(domain)
     if values.get("customer") is not None:
         hold_customer(values["customer"])
@@ -137,8 +139,10 @@ def delete_mailbox(mailbox: Mailbox, *, now: datetime, actor: Actor) -> None:
     mailbox.deleted_at = now
     mailbox.suspended_at = None  # for senders there is no such mailbox; `refuses_from` stays, for taking it back
     mailbox.save(update_fields=["deleted_at", "suspended_at", "is_active", "was_active"])
-    for domain in Domain.objects.filter(catch_all=mailbox).select_related("catch_all"):
-        set_domain(domain, actor=actor, catch_all=None)
+    for domain in Domain.objects.filter(catch_all=mailbox):
+        domain.catch_all = None  # of a domain that is deleted, too: `set_domain` refuses that one
+        domain.save(update_fields=["catch_all"])
+        record(domain, difference({"catch_all": mailbox}, {"catch_all": None}), actor)
     record(mailbox, "deleted", actor)
     _end_care_of_others(mailbox, actor)
 

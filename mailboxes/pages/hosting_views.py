@@ -88,8 +88,8 @@ def domain_page(request: HttpRequest, domain: Domain) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             hosting.set_domain(domain, actor=by(request), **form.cleaned_data)
-        except NoSpace as error:
-            form.add_error("total_quota_mb" if "total_quota_mb" in form.changed_data else "quota_mb", str(error))
+        except MailboxesError as error:  # of what changed since the form was checked: somebody may have deleted it
+            form.add_error(_limit_of(form) if isinstance(error, NoSpace) else None, str(error))
         else:
             messages.success(request, _("Saved."))
             return redirect("domain", domain.name)
@@ -102,6 +102,11 @@ def domain_page(request: HttpRequest, domain: Domain) -> HttpResponse:
         "aliases_deleted": access.deleted_aliases(request.user).filter(domain=domain)[:SHOWN],
     }  # fmt: skip
     return render(request, "mailboxes/domain.html", context, status=422 if form.errors else 200)
+
+
+def _limit_of(form: DomainForm) -> str:
+    """Which of the two does not go with what its mailboxes have."""
+    return "total_quota_mb" if "total_quota_mb" in form.changed_data else "quota_mb"
 
 
 def _addresses_of(request: HttpRequest, domain: Domain) -> dict[str, Any]:

@@ -241,6 +241,14 @@ def test_another_customer_does_not_get_it_unnoticed_and_gets_it_when_it_is_gone(
     assert not Mailbox.objects.exists()
 
 
+def test_who_is_deleted_after_the_domain_gets_none_of_its_mail_when_it_is_back(firma: Domain) -> None:
+    delete(firma)
+    hosting.delete_mailbox(Mailbox.objects.get(local_part="anna"), now=database_now(), actor=None)
+    restore(firma)
+    assert firma.catch_all is None
+    assert LogLine.objects.filter(model="mailboxes.domain", words="catch_all: anna@firma.example → –").exists()
+
+
 # --- For good ---
 
 

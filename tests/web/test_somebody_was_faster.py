@@ -15,7 +15,7 @@ from django.test import Client, RequestFactory
 from django.urls import ResolverMatch, reverse
 from psycopg.errors import DeadlockDetected
 
-from mailboxes import hosting, services
+from mailboxes import deleted_domains, hosting, services
 from mailboxes.models import Alias, AliasTarget, Customer, Delegation, Domain, Mailbox, User
 from responders.models import Responder
 from responders.services import database_now, save_responder
@@ -144,6 +144,15 @@ def test_a_file_with_an_address_that_went_says_which_line(as_boss: Client, mailb
 def test_two_of_support_add_one_domain(as_support: Client) -> None:
     with somebody(lambda: Domain.objects.create(name="nowa.example")):
         assert_told(as_support.post(reverse("domain_new"), {"name": "nowa.example", "number": ""}), "name")
+
+
+def test_a_domain_that_somebody_deletes_is_not_changed(as_boss: Client, mailbox: Mailbox) -> None:
+    domain = Domain.objects.get(name="firma.example")
+    with somebody(lambda: deleted_domains.delete_domain(domain, now=database_now(), actor=None)):
+        answer = as_boss.post(reverse("domain", args=["firma.example"]), {"catch_all": mailbox.address})
+    assert_told(answer, "__all__")
+    assert f'value="{mailbox.address}"' in answer.text
+    assert Domain.objects.get(name="firma.example").catch_all is None
 
 
 def test_a_colleague_is_added_twice_as_once(as_anna: Client, mailbox: Mailbox) -> None:
