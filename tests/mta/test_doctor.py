@@ -378,6 +378,14 @@ def test_a_signer_that_is_away(doctor: Doctor, tmp_path: Path) -> None:
         assert doctor(f"--postfix={tmp_path}/postfix")["signer"] == "ok"
 
 
+def test_keys_that_sign_are_looked_at_where_rspamd_is_on_another_host(doctor: Doctor) -> None:
+    report = doctor("--without=rspamd")
+    assert (report["signing keys"], report.code) == ("ok", 0)
+    report = doctor("--without=rspamd", DKIM_REDIS_URL=f"redis://127.0.0.1:{free_port()}")
+    assert report.failed == {"signing keys"}
+    assert "rspamd files" not in report.findings
+
+
 def test_a_certificate_that_is_gone(doctor: Doctor) -> None:
     path = doctor.stack.folder / "certificate.pem"
     path.rename(path.with_suffix(".away"))

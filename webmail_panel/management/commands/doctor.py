@@ -129,13 +129,13 @@ def _role(server: str, folder: Path) -> Iterator[Finding]:
 
 
 def _rspamd(options: dict[str, Any], *, has_database: bool) -> Iterator[Finding]:
+    if has_database:
+        yield panel.check_signing_keys()  # they lie in Redis, wherever rspamd itself is
     if RSPAMD in options["without"]:
         return
     yield configuration.check_files(RSPAMD, Path(options["rspamd"]))
     if postfix := configuration.options(POSTFIX, Path(options["postfix"])):
         yield mail_servers.check_signer(postfix["milter"])
-    if has_database:
-        yield panel.check_signing_keys()
 
 
 def _host(options: dict[str, Any]) -> Iterator[Finding]:
