@@ -148,6 +148,14 @@ def purge_customers(now: datetime) -> int:
     return sum(_purge(pk) for pk in list(found.order_by("pk").values_list("pk", flat=True)))
 
 
+def purge_customer(customer: Customer) -> bool:
+    """All of one that is being removed, however long it takes; False: another worker is at a part of it."""
+    for domain in customer.domains.order_by("pk"):
+        deleted_domains.purge_domain(domain)
+    _purge(customer.pk)
+    return not Customer.objects.filter(pk=customer.pk).exists()
+
+
 @transaction.atomic
 def _purge(pk: int) -> int:
     """Whoever gives it a domain meanwhile waits for the lock, and then finds it gone."""

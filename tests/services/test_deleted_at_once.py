@@ -1,18 +1,21 @@
 """Aliases, domains and customers deleted and taken back by several at the same moment, while others write in them."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.core.management import CommandError
+from django.db import connection, transaction
 
 from mailboxes import customers, deleted_aliases, deleted_domains, services
 from mailboxes.models import Alias, Customer, DeletedAlias, Domain, LogLine, Mailbox
 from mailboxes.services import MailboxesError
 from responders.services import database_now
 from tests.committed import emptied_afterwards
+from tests.services.test_commands import run
 from tests.services.test_deleted_domains import delete, firma, left
 
 __all__ = ["firma"]  # a fixture
@@ -82,6 +85,51 @@ def test_two_workers_share_the_removal(firma: Domain, monkeypatch: pytest.Monkey
     deleted_domains.purge_domains(database_now())
     assert left(Domain, Mailbox) == []
     assert LogLine.objects.filter(model="mailboxes.domain", words="deleted for good").count() == 1
+
+
+@contextlib.contextmanager
+def held_by_another_worker(mailbox: Mailbox) -> Iterator[None]:
+    holds, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic():
+                Mailbox.objects.select_for_update().get(pk=mailbox.pk)
+                holds.set()
+                over.wait()
+        finally:
+            holds.set()
+            connection.close()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    try:
+        holds.wait()
+        yield
+    finally:
+        over.set()
+        other.join()
+
+
+@pytest.mark.parametrize("what", [["domain", "purge", "firma.example"], ["customer", "purge", "K-1"]])
+def test_a_command_says_that_another_worker_is_still_at_it(firma: Domain, what: list[str]) -> None:
+    assert firma.customer is not None
+    customers.delete_customer(firma.customer, now=database_now(), actor=None)
+    with held_by_another_worker(Mailbox.objects.get(local_part="anna")):
+        with pytest.raises(CommandError, match="is being removed by another worker"):
+            run(*what)
+        assert [mailbox.local_part for mailbox in Mailbox.objects.all()] == ["anna"]
+    assert run(*what).endswith(" deleted for good\n")
+    assert left(Domain, Mailbox) == []
+
+
+def test_a_customer_that_is_purged_takes_no_other_one_along(firma: Domain) -> None:
+    assert firma.customer is not None
+    due = Customer.objects.create(name="Inna", number="K-2")
+    for one in (firma.customer, due):
+        customers.delete_customer(one, now=database_now() - timedelta(days=31), actor=None)
+    assert run("customer", "purge", "K-1") == "K-1 deleted for good\n"
+    assert list(Customer.objects.all()) == [due]
 
 
 def test_an_alias_deleted_and_taken_back_by_several_at_once(mailbox: Mailbox) -> None:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from mailboxes import command_line, customers, deleted_domains
+from mailboxes import command_line, customers
 from mailboxes.log import COMMAND
 from mailboxes.models import MAX_MAILBOXES, Customer, Mailbox, User
 
@@ -127,9 +127,8 @@ class Command(BaseCommand):
         if customer.deleted_at is None:
             raise CommandError(f"customer {customer.number} was not deleted")
         customers.end_customer(customer, actor=COMMAND)
-        for domain in customer.domains.all():
-            deleted_domains.purge_domain(domain)
-        customers.purge_customers(timezone.now())
+        if not customers.purge_customer(customer):
+            raise CommandError(f"{customer.number} is being removed by another worker: it goes on by itself")
         self.stdout.write(f"{customer.number} deleted for good")
 
 

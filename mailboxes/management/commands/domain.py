@@ -146,6 +146,8 @@ class Command(BaseCommand):
             raise CommandError(f"{domain.name} was not deleted")
         deleted_domains.end_domain(domain, actor=COMMAND)
         deleted_domains.purge_domain(domain)
+        if Domain.objects.filter(pk=domain.pk).exists():
+            raise CommandError(f"{domain.name} is being removed by another worker: it goes on by itself")
         self.stdout.write(f"{domain.name} deleted for good")
 
     def _claims(self, options: dict[str, Any]) -> None:
