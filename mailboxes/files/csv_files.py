@@ -5,12 +5,12 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.http import StreamingHttpResponse
 from django.utils.translation import gettext as _
 
 MEGABYTE = 1024 * 1024
 MAX_MB = 5
-MAX_OCTETS = MAX_MB * MEGABYTE
 # A spreadsheet takes what begins with one of these for a formula, and runs it (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SEPARATORS = ",;\t"
@@ -20,6 +20,17 @@ class FileProblem(ValueError):
     """The file cannot be read; the text says why, in the active language."""
 
 
+def content_of(file: UploadedFile, *, max_mb: int = MAX_MB) -> bytes:
+    """What somebody uploads; what is too large is not read at all. Raises FileProblem."""
+    _refuse_larger(file.size or 0, max_mb)
+    return bytes(file.read())
+
+
+def _refuse_larger(octets: int, max_mb: int) -> None:
+    if octets > max_mb * MEGABYTE:
+        raise FileProblem(_("This file is larger than %(most)d MB.") % {"most": max_mb})
+
+
 def read(
     content: bytes, names: Mapping[str, str], *, max_rows: int, key: str = "address", max_mb: int = MAX_MB
 ) -> list[dict[str, str]]:
@@ -27,8 +38,7 @@ def read(
 
     Raises FileProblem: not text, no column of the name `key`, too large.
     """
-    if len(content) > max_mb * MEGABYTE:
-        raise FileProblem(_("This file is larger than %(most)d MB.") % {"most": max_mb})
+    _refuse_larger(len(content), max_mb)
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise FileProblem(_("This is a spreadsheet: save it as CSV first."))
     text = _decoded(content).replace("\0", "")

@@ -40,11 +40,9 @@ class FileForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         file = values.get("file")
-        if file is not None and file.size > MAX_MB * csv_files.MEGABYTE:
-            self.add_error("file", gettext("This file is larger than %(most)d MB.") % {"most": MAX_MB})
-            return values
-        content = file.read() if file is not None else values.get("text", "").encode("utf-8", "replace")
+        text = values.get("text", "").encode("utf-8", "replace")
         try:
+            content = text if file is None else csv_files.content_of(file, max_mb=MAX_MB)
             values["lines"] = self._kind.read(content)
         except csv_files.FileProblem as problem:
             self.add_error("file" if file is not None else "text", str(problem))

@@ -91,9 +91,7 @@ class BatchForm(forms.Form):
         return values
 
     def _rows_of(self, file: Any) -> list[batch_scope.Row]:
-        if file.size > csv_files.MAX_OCTETS:
-            raise csv_files.FileProblem(_("This file is larger than %(most)d MB.") % {"most": csv_files.MAX_MB})
-        rows = csv_files.read(file.read(), COLUMNS, max_rows=batch_scope.MAX_ROWS)
+        rows = csv_files.read(csv_files.content_of(file), COLUMNS, max_rows=batch_scope.MAX_ROWS)
         return [batch_scope.Row(row.pop("address", ""), _of_row(row)) for row in rows]
 
     def batch_values(self) -> dict[str, Any]:
@@ -139,11 +137,8 @@ class MakeForm(forms.Form):
         file = values.get("file")
         if file is None:
             return values
-        if file.size > csv_files.MAX_OCTETS:
-            self.add_error("file", _("This file is larger than %(most)d MB.") % {"most": csv_files.MAX_MB})
-            return values
         try:
-            self.rows = self._kind.read(file.read(), max_rows=new_addresses.MAX_ROWS)
+            self.rows = self._kind.read(csv_files.content_of(file), max_rows=new_addresses.MAX_ROWS)
         except csv_files.FileProblem as problem:
             self.add_error("file", str(problem))
         else:
