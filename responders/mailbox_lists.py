@@ -220,7 +220,15 @@ def _does(state: str, now: datetime) -> Q:
     """Asked as the indexes `responder_on_from` and `responder_on_until` are made."""
     if state == "coming":
         return Q(is_enabled=True, from_utc__gt=now)
-    begun = Q(from_utc=None) | Q(from_utc__lte=now)
     if state == "open-end":
-        return Q(begun, is_enabled=True, type="absence", to_utc=None)
-    return Q(begun, Q(to_utc=None) | Q(to_utc__gt=now), is_enabled=True, type__in=ResponderType.values)
+        return Q(_begun(now), is_enabled=True, type="absence", to_utc=None)
+    return answers_at(now)
+
+
+def answers_at(now: datetime) -> Q:
+    """Which responders are switched on and within their dates; weekly hours and holidays aside. Asked as above."""
+    return Q(_begun(now), Q(to_utc=None) | Q(to_utc__gt=now), is_enabled=True, type__in=ResponderType.values)
+
+
+def _begun(now: datetime) -> Q:
+    return Q(from_utc=None) | Q(from_utc__lte=now)

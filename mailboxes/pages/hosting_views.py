@@ -13,12 +13,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from mailboxes import access, deleted_aliases, hosting, services, space
 from mailboxes.log import by
-from mailboxes.models import Alias, AliasTarget, Domain, Mailbox
+from mailboxes.models import Alias, AliasTarget, Customer, Domain, Mailbox
 from mailboxes.pages.hosting_forms import AliasForm, AppPasswordForm, DomainForm, RenameForm
 from mailboxes.services import AddressTaken, MailboxesError, NoSpace
 
@@ -155,7 +156,7 @@ def alias_edit(request: HttpRequest, pk: int) -> HttpResponse:
     alias = get_object_or_404(access.aliases_managed_by(request.user).select_related("domain"), pk=pk)
     if "delete" in request.POST:
         deleted_aliases.delete_alias(alias, now=timezone.now(), actor=by(request))
-        _say_deleted(request, alias, reverse("alias_restore", args=[alias.pk]))
+        say_deleted(request, alias, reverse("alias_restore", args=[alias.pk]))
         return redirect("domain", alias.domain_id)
     stored = {"targets": "\n".join(services.targets_of(alias)), "is_active": alias.is_active}
     sees_all = access.is_support(request.user)
@@ -173,10 +174,15 @@ def alias_edit(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "mailboxes/alias.html", context, status=422 if form.errors else 200)
 
 
-def _say_deleted(request: HttpRequest, row: Alias | Mailbox, undo: str) -> None:
+def say_deleted(request: HttpRequest, row: Alias | Mailbox | Domain | Customer, undo: str) -> None:
     """With a button that takes it back: base.html."""
-    words = _("%(row)s was deleted. It can be taken back for %(days)s days.")
-    messages.success(request, words % {"row": row, "days": hosting.grace_days()}, extra_tags=undo)
+    days = hosting.grace_days()
+    words = ngettext(
+        "%(row)s was deleted. It can be taken back for %(days)s day.",
+        "%(row)s was deleted. It can be taken back for %(days)s days.",
+        days,
+    )
+    messages.success(request, words % {"row": row, "days": days}, extra_tags=undo)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -218,7 +224,7 @@ def mailbox_delete(request: HttpRequest, mailbox: Mailbox) -> HttpResponse:
     if request.method != "POST":
         return render(request, "mailboxes/delete.html", {"mailbox": mailbox, "days": hosting.grace_days()})
     hosting.delete_mailbox(mailbox, now=timezone.now(), actor=by(request))
-    _say_deleted(request, mailbox, reverse("mailbox_restore", args=[mailbox.pk]))
+    say_deleted(request, mailbox, reverse("mailbox_restore", args=[mailbox.pk]))
     return redirect("domain", mailbox.domain_id)
 
 

@@ -1,24 +1,22 @@
 """The pages on which many mailboxes are changed at once: what and where, the preview, the progress, the way back."""
 
 import re
-from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 from typing import Any
 
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 from kombu.exceptions import OperationalError
 
 from mailboxes import access, log
 from mailboxes.files import csv_files
+from mailboxes.pages.doors import only_for
 from responders import acting, services, tasks
 from responders.core.rendering import for_reading
 from responders.drafting.ready_texts import READY_TEXTS
@@ -33,18 +31,7 @@ FORMS: dict[str, type[BatchForm | MakeForm]] = {"set": SetForm, "end": EndForm, 
 AT_WORK = {Batch.State.RUNNING, Batch.State.TAKING_BACK}
 
 
-def for_managers(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """For those who look after many mailboxes; for everybody else there is no such page."""
-
-    @require_http_methods(["GET", "HEAD", "POST"])
-    @login_required
-    @wraps(view)
-    def wrapped(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        if not access.may_change_many(request.user):
-            raise Http404
-        return view(request, *args, **kwargs)
-
-    return wrapped
+for_managers = only_for(access.may_change_many)
 
 
 @for_managers

@@ -1,32 +1,30 @@
 """Staff: a domain or a customer deleted with all that is in it, after a page that says what goes; and taken back."""
 
-from collections.abc import Callable
 from datetime import datetime
-from functools import wraps
 from typing import Any
 
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import HTML, Div, Layout
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_http_methods
 
 from mailboxes import access, addresses, customers, deleted_domains, hosting
 from mailboxes.log import by
 from mailboxes.models import Customer, Domain
+from mailboxes.pages.doors import only_for
+from mailboxes.pages.hosting_views import say_deleted
 from mailboxes.services import MailboxesError
+from responders.mailbox_lists import answers_at
 from responders.models import Responder
 
 SHOWN = 20
-View = Callable[..., HttpResponse]
 
 
 class ConfirmForm(forms.Form):
@@ -60,35 +58,16 @@ class ConfirmForm(forms.Form):
             return ""
 
 
-def _may(allowed: Callable[[Any], bool]) -> Callable[[View], View]:
-    """For whoever may; for everybody else there is no such page."""
-
-    def decorate(view: View) -> View:
-        @require_http_methods(["GET", "HEAD", "POST"])
-        @login_required
-        @wraps(view)
-        def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if not allowed(request.user):
-                raise Http404
-            return view(request, *args, **kwargs)
-
-        return wrapped
-
-    return decorate
-
-
 def _goes(domains: QuerySet[Domain], now: datetime) -> dict[str, Any]:
     """What is said on the page: how much of each kind goes."""
     held = deleted_domains.contents(domains)
-    started = Q(from_utc=None) | Q(from_utc__lte=now)
     answering = Responder.objects.filter(
-        started, Q(to_utc=None) | Q(to_utc__gt=now), is_enabled=True, mailbox__is_active=True,
-        mailbox__domain__in=domains.values("name"),
-    )  # fmt: skip
+        answers_at(now), mailbox__is_active=True, mailbox__domain__in=domains.values("name")
+    )
     return {"held": held, "answering": answering.count(), "days": hosting.grace_days()}
 
 
-@_may(access.may_delete_domains)
+@only_for(access.may_delete_domains)
 def domain_delete(request: HttpRequest, name: str) -> HttpResponse:
     """What goes with the domain; POST with its name deletes it."""
     domain = get_object_or_404(access.domains_managed_by(request.user).select_related("customer"), name=name)
@@ -97,7 +76,7 @@ def domain_delete(request: HttpRequest, name: str) -> HttpResponse:
     form = ConfirmForm(request.POST or None, label=label, wanted=name, is_domain=True)
     if request.method == "POST" and form.is_valid():
         deleted_domains.delete_domain(domain, now=timezone.now(), actor=by(request))
-        _say(request, domain, reverse("domain_restore", args=[name]))
+        say_deleted(request, domain, reverse("domain_restore", args=[name]))
         return redirect(f"{reverse('domains')}?show=deleted")
     rows = Domain.objects.filter(pk=domain.pk)
     context = {
@@ -107,12 +86,7 @@ def domain_delete(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "support/domain_delete.html", context, status=422 if form.errors else 200)
 
 
-def _say(request: HttpRequest, row: Domain | Customer, undo: str) -> None:
-    words = gettext("%(row)s was deleted. It can be taken back for %(days)s days.")
-    messages.success(request, words % {"row": row, "days": hosting.grace_days()}, extra_tags=undo)
-
-
-@_may(access.may_delete_domains)
+@only_for(access.may_delete_domains)
 def domain_restore(request: HttpRequest, name: str) -> HttpResponse:
     """POST takes a deleted domain back. A GET (a sign-in that came in between leads here) shows what was deleted."""
     domain = get_object_or_404(access.deleted_domains(request.user), name=name)
@@ -127,7 +101,7 @@ def domain_restore(request: HttpRequest, name: str) -> HttpResponse:
     return redirect(f"{reverse('domains')}?show=deleted")
 
 
-@_may(access.may_delete_customers)
+@only_for(access.may_delete_customers)
 def customer_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """What goes with the customer; POST with its number deletes it."""
     customer = get_object_or_404(Customer, pk=pk, deleted_at=None)
@@ -137,7 +111,7 @@ def customer_delete(request: HttpRequest, pk: int) -> HttpResponse:
     form = ConfirmForm(request.POST or None, label=label, wanted=wanted, is_domain=False)
     if request.method == "POST" and form.is_valid():
         customers.delete_customer(customer, now=timezone.now(), actor=by(request))
-        _say(request, customer, reverse("customer_restore", args=[pk]))
+        say_deleted(request, customer, reverse("customer_restore", args=[pk]))
         return redirect("support_customer", pk)
     domains = customer.domains.filter(deleted_at=None)
     context = {
@@ -148,7 +122,7 @@ def customer_delete(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "support/customer_delete.html", context, status=422 if form.errors else 200)
 
 
-@_may(access.may_delete_customers)
+@only_for(access.may_delete_customers)
 def customer_restore(request: HttpRequest, pk: int) -> HttpResponse:
     """POST takes a deleted customer back. A GET shows it."""
     customer = get_object_or_404(Customer, pk=pk, deleted_at__isnull=False)

@@ -1,25 +1,20 @@
 """What support staff set and lift: limits of replies and of sending, and refusals of senders' addresses."""
 
-from collections.abc import Callable
-from functools import wraps
-
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import HTML, Fieldset, Layout, Submit
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods
 
 from mailboxes import access
 from mailboxes.addresses import AddressError
 from mailboxes.log import by
 from mailboxes.models import MAX_RECIPIENTS, Mailbox, SendingStop
+from mailboxes.pages.doors import only_for
 from mailboxes.services import set_limits, set_sending_limits
 from responders.models import DrawnBrake
 from responders.pages.views import visible_mailbox
@@ -71,18 +66,7 @@ def _part(title: str, words: str, *fields: str) -> Fieldset:
     return Fieldset(title, HTML(format_html('<p class="muted">{}</p>', words)), *fields, css_class="sheet")
 
 
-def for_staff(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """For everybody else there is no such page."""
-
-    @require_http_methods(["GET", "HEAD", "POST"])
-    @login_required
-    @wraps(view)
-    def wrapped(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        if not access.is_support(request.user):
-            raise Http404
-        return view(request, *args, **kwargs)
-
-    return wrapped
+for_staff = only_for(access.is_support)
 
 
 @for_staff

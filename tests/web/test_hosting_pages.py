@@ -3,6 +3,7 @@
 import hashlib
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -287,6 +288,21 @@ def test_a_deleted_mailbox_is_gone_and_can_be_taken_back(
     assert as_anna.post(reverse("mailbox_restore", args=[mailbox.pk])).status_code == 404
     as_boss.post(reverse("mailbox_restore", args=[mailbox.pk]))
     assert as_anna.get(reverse("mailbox", args=[mailbox.pk])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("days", "language", "words"),
+    [
+        (1, "en", "It can be taken back for 1 day."), (30, "en", "It can be taken back for 30 days."),
+        (1, "pl", "Można przywrócić przez 1 dzień."), (30, "pl", "Można przywrócić przez 30 dni."),
+    ],
+)  # fmt: skip
+def test_the_message_says_for_how_long_it_can_be_taken_back(
+    as_boss: Client, boss: User, mailbox: Mailbox, settings: Any, days: int, language: str, words: str
+) -> None:
+    settings.MAILBOX_GRACE_DAYS = days
+    User.objects.filter(pk=boss.pk).update(language=language)
+    assert words in as_boss.post(reverse("mailbox_delete", args=[mailbox.pk]), follow=True).text
 
 
 def test_deleting_and_taking_back_lifts_no_suspension(as_boss: Client, as_support: Client, mailbox: Mailbox) -> None:
