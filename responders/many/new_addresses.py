@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -28,6 +28,7 @@ MAX_ROWS = 20_000
 AT_ONCE = 20
 SEED_LASTS = timedelta(days=1)  # after the end of the job
 _SEED, _USE = "seed", "passwords of a batch"
+_FORGOTTEN = {"forgotten": True}  # in `before` of an item: its password can be had no more
 Outcome = BatchItem.State
 LABELS = {
     Outcome.WAITING: gettext_lazy("will be made"), Outcome.DONE: gettext_lazy("made"),
@@ -127,8 +128,8 @@ def has_passwords(batch: Batch) -> bool:
     return _opens(batch) and _theirs(batch).exists()
 
 
-def _new(batch: Batch) -> Any:
-    """Mailboxes that were made with the seed that is there now."""
+def _new(batch: Batch) -> QuerySet[BatchItem]:
+    """Mailboxes that were made with the seed that is there now; those made before it are marked as forgotten."""
     return batch.items.filter(state=Outcome.DONE, mailbox__isnull=False, before={}).order_by("number")
 
 
@@ -153,7 +154,7 @@ def forget(batch: Batch) -> bool:
     fresh = Batch.objects.select_for_update(no_key=True).get(pk=batch.pk)
     if _SEED not in fresh.values:
         return False
-    _new(fresh).update(before={"forgotten": True})
+    _new(fresh).update(before=_FORGOTTEN)
     _set(fresh, {name: value for name, value in fresh.values.items() if name != _SEED})
     batch.values = fresh.values
     return True

@@ -75,7 +75,8 @@ class BatchItem(models.Model):
     values = models.JSONField(_("values"), default=dict)
     state = models.CharField(_("state"), max_length=10, choices=State.choices)
     note = models.CharField(_("remark"), max_length=500, blank=True)
-    # What taking it back undoes: numbers of events, and what else was there before.
+    # What taking it back undoes: numbers of events, and what else was there before. Of a mailbox that was made: empty
+    # while its password can be had, {"forgotten": True} afterwards (responders/many/new_addresses.py).
     events = ArrayField(models.BigIntegerField(), default=list, verbose_name=_("numbers of events"))
     before = models.JSONField(_("what it was before"), default=dict)
 
