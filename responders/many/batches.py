@@ -6,8 +6,8 @@ workers share the work without doing anything twice.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -106,8 +106,8 @@ def _turn(batch: Batch, before: set[Batch.State], after: Batch.State, actor: Act
         state=after, lease_until=None, finished_at=None
     )
     if changed:
-        if batch.kind == Batch.Kind.MAKE and after == Batch.State.RUNNING:
-            new_addresses.begin(batch)
+        if after == Batch.State.RUNNING:
+            _work_of(batch).begin(batch)
         record(batch, f"turned: {after.value}", actor)
     return bool(changed)
 
@@ -132,18 +132,17 @@ def _a_few(pk: int, now: datetime) -> bool:
     batch = _at_hand(pk)
     if batch is None or batch.state not in _AT_WORK:
         return False
-    wanted, act = _AT_WORK[Batch.State(batch.state)]
-    if batch.kind == Batch.Kind.MAKE and batch.state == Batch.State.RUNNING:
-        new_addresses.begin(batch)  # somebody may have let the passwords be forgotten meanwhile
-    at_once = new_addresses.AT_ONCE if batch.kind == Batch.Kind.MAKE else AT_ONCE
-    waiting = batch.items.filter(state=wanted).order_by("number").select_for_update(skip_locked=True)[:at_once]
-    items = list(waiting)
+    work, wanted = _work_of(batch), _AT_WORK[Batch.State(batch.state)]
+    if batch.state == Batch.State.RUNNING:
+        work.begin(batch)  # somebody may have let the passwords be forgotten meanwhile
+    waiting = batch.items.filter(state=wanted).order_by("number").select_for_update(skip_locked=True)
+    items = list(waiting[: work.at_once])
     if not items:
         _finish(batch, wanted, now)
         return False
     with override((batch.created_by.language if batch.created_by else "") or settings.LANGUAGE_CODE):
         for some in _rounds(items):
-            _together(act, batch, some, now)
+            _together(work.do if batch.state == Batch.State.RUNNING else work.undo, batch, some, now)
     for item in items:
         item.note = item.note[:500]
     BatchItem.objects.bulk_update(items, ["state", "note", "events", "before", "mailbox"])
@@ -152,13 +151,10 @@ def _a_few(pk: int, now: datetime) -> bool:
 
 
 def _at_hand(pk: int) -> Batch | None:
-    """New mailboxes and aliases are made by one worker at a time: an alias leads to mailboxes that are there.
-
-    None: another one is at it. Nobody waits for that one: a step may be long, and there are few workers.
-    """
+    """None: another worker is at it. Nobody waits for that one: a step may be long, and there are few workers."""
     rows = Batch.objects.filter(pk=pk).select_related("created_by")
     batch = rows.first()
-    if batch is None or batch.kind != Batch.Kind.MAKE:
+    if batch is None or not _work_of(batch).is_for_one:
         return batch
     return rows.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
 
@@ -220,9 +216,6 @@ def _steps(batch: Batch, items: list[BatchItem]) -> list[Step]:
 
 
 def _do(batch: Batch, steps: list[Step], now: datetime) -> None:
-    if batch.kind == Batch.Kind.MAKE:
-        new_addresses.make(batch, [step.item for step in steps])
-        return
     by = services.By(batch.created_by, _reason(batch), batch.place)
     coming: list[tuple[Step, Mailbox, Plan]] = []
     for step in steps:
@@ -276,9 +269,6 @@ def _leave(batch: Batch, mailbox: Mailbox, successor: Mailbox, values: dict[str,
 
 
 def _undo(batch: Batch, steps: list[Step], now: datetime) -> None:
-    if batch.kind == Batch.Kind.MAKE:
-        new_addresses.take_back(batch, [step.item for step in steps], now)
-        return
     by = services.By(batch.created_by, _reason(batch), batch.place)
     standing = [step for step in steps if step.mailbox is not None]
     undone = undo.undo_plain([step.item.events for step in standing], by, now)
@@ -316,10 +306,46 @@ def _stay(item: BatchItem, mailbox: Mailbox, batch: Batch) -> None:
         mailbox_services.set_successor(mailbox, None, None, actor=by)
 
 
-_AT_WORK: dict[Batch.State, tuple[BatchItem.State, Act]] = {
-    Batch.State.RUNNING: (Outcome.WAITING, _do),
-    Batch.State.TAKING_BACK: (Outcome.DONE, _undo),
+def _make(batch: Batch, steps: list[Step], _now: datetime) -> None:
+    new_addresses.make(batch, [step.item for step in steps])
+
+
+def _take_back_made(batch: Batch, steps: list[Step], now: datetime) -> None:
+    new_addresses.take_back(batch, [step.item for step in steps], now)
+
+
+# --- What the kinds do ---
+
+
+# State of a batch that is at work → of its items that wait for it.
+_AT_WORK: dict[Batch.State, BatchItem.State] = {
+    Batch.State.RUNNING: Outcome.WAITING,
+    Batch.State.TAKING_BACK: Outcome.DONE,
 }
+
+
+@dataclass(frozen=True)
+class Work:
+    """How batches of a kind are done and undone."""
+
+    do: Act
+    undo: Act
+    begin: Callable[[Batch], None] = lambda _batch: None  # in the transaction that starts or goes on
+    at_once: int = AT_ONCE
+    is_for_one: bool = False  # one worker at a time
+    labels: Mapping[BatchItem.State, Any] = field(default_factory=dict)  # where the usual ones do not say it
+
+
+_OF_RESPONDERS = Work(_do, _undo)
+_OF_ADDRESSES = Work(
+    _make, _take_back_made, new_addresses.begin, new_addresses.AT_ONCE,
+    is_for_one=True,  # an alias leads to mailboxes that are there
+    labels=new_addresses.LABELS,
+)  # fmt: skip
+
+
+def _work_of(batch: Batch) -> Work:
+    return _OF_ADDRESSES if batch.kind == Batch.Kind.MAKE else _OF_RESPONDERS
 
 
 # --- What is shown ---
@@ -339,7 +365,7 @@ def counts(batch: Batch) -> dict[str, int]:
 
 def labels(batch: Batch) -> dict[str, str]:
     """The states of its items, in words."""
-    own = new_addresses.LABELS if batch.kind == Batch.Kind.MAKE else {}
+    own = _work_of(batch).labels
     return {state.value: str(own.get(state, state.label)) for state in BatchItem.State}
 
 
