@@ -123,6 +123,13 @@ def test_a_command_says_that_another_worker_is_still_at_it(firma: Domain, what: 
     assert left(Domain, Mailbox) == []
 
 
+def test_a_mailbox_that_somebody_holds_is_not_called_there(firma: Domain) -> None:
+    gone = Mailbox.objects.get(local_part="gone")
+    with held_by_another_worker(gone), pytest.raises(CommandError, match="held by somebody else"):
+        run("mailbox", "purge", gone.address)
+    assert run("mailbox", "purge", gone.address).endswith(": deleted for good\n")
+
+
 def test_a_customer_that_is_purged_takes_no_other_one_along(firma: Domain) -> None:
     assert firma.customer is not None
     due = Customer.objects.create(name="Inna", number="K-2")

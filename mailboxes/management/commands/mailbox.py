@@ -40,14 +40,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        add = actions.add_parser("add", help="make a mailbox, with a sign-in of the same address")
-        add.add_argument("address")
-        add.add_argument("--name", default="", help="as replies show it: Anna Nowak")
-        add.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
-        add.add_argument("--create-domain", action="store_true", help="make the domain if the panel has it not")
-        add.add_argument("--language", choices=["pl", "en"])
-        add.add_argument("--time-zone", help="an IANA name, like Europe/Warsaw")
-        add.add_argument("--quota-mb", metavar="MB", help="its space; as set for the domain, where nothing is said")
+        _add_add(actions.add_parser("add", help="make a mailbox, with a sign-in of the same address"))
         listing = actions.add_parser("list", help="every mailbox, by address")
         listing.add_argument("--domain", help="of this domain only")
         listing.add_argument("--deleted", action="store_true", help="those that may be taken back, not the others")
@@ -56,37 +49,11 @@ class Command(BaseCommand):
         show.add_argument("address")
         show.add_argument("--json", action="store_true", help="a JSON object")
         _add_set(actions.add_parser("set", help="name, language, limits, owner …: what is named"))
-        actions.add_parser("password", help="a new one for the owner, by chance; it is printed").add_argument("address")
-        own = actions.add_parser("own-sign-in", help="a sign-in of its own, where it shares its owner's; it is printed")
-        own.add_argument("address")
-        linked = actions.add_parser("links", help="sign-ins that somebody linked to it")
-        linked.add_argument("address")
-        linked.add_argument("--json", action="store_true", help="a JSON object a line")
-        unlink = actions.add_parser("unlink", help="end what `links` lists")
-        unlink.add_argument("address")
-        unlink.add_argument("sign_in", help="the address of the sign-in that opens the mailbox")
-        sign_in = actions.add_parser("sign-in", help="whether the owner may sign in, here and by IMAP")
-        sign_in.add_argument("address")
-        sign_in.add_argument("allowed", choices=["yes", "no"])
-        successor = actions.add_parser("successor", help="its mail goes to a colleague's mailbox from now on")
-        successor.add_argument("address")
-        successor.add_argument("successor", nargs="?", default="", help="a mailbox of the same company; none: it stays")
-        actions.add_parser("suspend", help="nobody signs in; senders come again later").add_argument("address")
-        actions.add_parser("resume", help="end a suspension").add_argument("address")
-        actions.add_parser("delete", help="gone; the mail stays for MAILBOX_GRACE_DAYS").add_argument("address")
-        actions.add_parser("restore", help="take a deleted one back").add_argument("address")
-        purge = actions.add_parser("purge", help="delete a deleted one for good, before its days are over")
-        purge.add_argument("address")
-        rename = actions.add_parser("rename", help="another address in its domain; the old one becomes an alias")
-        rename.add_argument("address")
-        rename.add_argument("local_part", help="what stands before the @ from now on")
-        quota = actions.add_parser("quota", help="the space of a mailbox")
-        quota.add_argument("address")
-        quota.add_argument("megabytes", type=int, help="0: as set for the domain")
-        orphans = actions.add_parser("orphans", help="on Dovecot's host: folders of mail that no mailbox has any more")
-        orphans.add_argument("--mail-dir", required=True, metavar="DIR", help="as given to mailconfig")
-        orphans.add_argument("--remove", action="store_true", help="delete them, not only list them")
-        orphans.add_argument("--force", action="store_true", help="even where they are more than half of all folders")
+        _add_sign_ins(actions)
+        _add_life(actions)
+        _add_orphans(
+            actions.add_parser("orphans", help="on Dovecot's host: folders of mail that no mailbox has any more")
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         own = {
@@ -173,6 +140,16 @@ class Command(BaseCommand):
             self.stdout.write(f"{name}\t{'' if value is None else value}".rstrip())
 
 
+def _add_add(parser: CommandParser) -> None:
+    parser.add_argument("address")
+    parser.add_argument("--name", default="", help="as replies show it: Anna Nowak")
+    parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+    parser.add_argument("--create-domain", action="store_true", help="make the domain if the panel has it not")
+    parser.add_argument("--language", choices=["pl", "en"])
+    parser.add_argument("--time-zone", help="an IANA name, like Europe/Warsaw")
+    parser.add_argument("--quota-mb", metavar="MB", help="its space; as set for the domain, where nothing is said")
+
+
 def _add_set(parser: CommandParser) -> None:
     parser.add_argument("address")
     parser.add_argument("--name", help="as replies show it: Anna Nowak")
@@ -184,6 +161,47 @@ def _add_set(parser: CommandParser) -> None:
     parser.add_argument("--quota-mb", metavar="MB", help="empty: as set for the domain")
     for name in ("replies-per-hour", "recipients-per-hour", "recipients-per-day"):
         parser.add_argument(f"--{name}", metavar="NUMBER", help="empty: as usual, 0: no limit")
+
+
+def _add_sign_ins(actions: Any) -> None:
+    """The owner's, and those that others linked."""
+    actions.add_parser("password", help="a new one for the owner, by chance; it is printed").add_argument("address")
+    own = actions.add_parser("own-sign-in", help="a sign-in of its own, where it shares its owner's; it is printed")
+    own.add_argument("address")
+    linked = actions.add_parser("links", help="sign-ins that somebody linked to it")
+    linked.add_argument("address")
+    linked.add_argument("--json", action="store_true", help="a JSON object a line")
+    unlink = actions.add_parser("unlink", help="end what `links` lists")
+    unlink.add_argument("address")
+    unlink.add_argument("sign_in", help="the address of the sign-in that opens the mailbox")
+    sign_in = actions.add_parser("sign-in", help="whether the owner may sign in, here and by IMAP")
+    sign_in.add_argument("address")
+    sign_in.add_argument("allowed", choices=["yes", "no"])
+
+
+def _add_life(actions: Any) -> None:
+    """Suspended, renamed, deleted; where its mail goes."""
+    successor = actions.add_parser("successor", help="its mail goes to a colleague's mailbox from now on")
+    successor.add_argument("address")
+    successor.add_argument("successor", nargs="?", default="", help="a mailbox of the same company; none: it stays")
+    actions.add_parser("suspend", help="nobody signs in; senders come again later").add_argument("address")
+    actions.add_parser("resume", help="end a suspension").add_argument("address")
+    actions.add_parser("delete", help="gone; the mail stays for MAILBOX_GRACE_DAYS").add_argument("address")
+    actions.add_parser("restore", help="take a deleted one back").add_argument("address")
+    purge = actions.add_parser("purge", help="delete a deleted one for good, before its days are over")
+    purge.add_argument("address")
+    rename = actions.add_parser("rename", help="another address in its domain; the old one becomes an alias")
+    rename.add_argument("address")
+    rename.add_argument("local_part", help="what stands before the @ from now on")
+    quota = actions.add_parser("quota", help="the space of a mailbox")
+    quota.add_argument("address")
+    quota.add_argument("megabytes", type=int, help="0: as set for the domain")
+
+
+def _add_orphans(parser: CommandParser) -> None:
+    parser.add_argument("--mail-dir", required=True, metavar="DIR", help="as given to mailconfig")
+    parser.add_argument("--remove", action="store_true", help="delete them, not only list them")
+    parser.add_argument("--force", action="store_true", help="even where they are more than half of all folders")
 
 
 def _named(row: dict[str, Any]) -> dict[str, Any]:
@@ -200,10 +218,15 @@ def _change(mailbox: Mailbox, options: dict[str, Any]) -> None:
         hosting.delete_mailbox(mailbox, now=now, actor=COMMAND)
     elif action == "restore":
         hosting.restore_mailbox(mailbox, actor=COMMAND)
-    elif action == "purge" and not hosting.purge_now(mailbox, now=now, actor=COMMAND):
-        raise CommandError(f"{mailbox.address} is not deleted")
     elif action in _MORE:
         _MORE[action](mailbox, options)
+
+
+def _purge(mailbox: Mailbox, _options: dict[str, Any]) -> None:
+    if mailbox.deleted_at is None:
+        raise CommandError(f"{mailbox.address} is not deleted")
+    if not hosting.purge_now(mailbox, now=timezone.now(), actor=COMMAND):
+        raise CommandError(f"{mailbox.address} is held by somebody else just now: try it again")
 
 
 def _set(mailbox: Mailbox, options: dict[str, Any]) -> None:
@@ -256,6 +279,5 @@ def _set_successor(mailbox: Mailbox, options: dict[str, Any]) -> None:
 _MORE = {
     "rename": lambda mailbox, options: hosting.rename(mailbox, options["local_part"], actor=COMMAND),
     "quota": lambda mailbox, options: hosting.set_quota(mailbox, options["megabytes"] or None, actor=COMMAND),
-    "set": _set, "sign-in": _set_sign_in, "successor": _set_successor,
-    "unlink": _unlink,
+    "set": _set, "sign-in": _set_sign_in, "successor": _set_successor, "unlink": _unlink, "purge": _purge,
 }  # fmt: skip
