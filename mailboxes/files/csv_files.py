@@ -20,7 +20,7 @@ class FileProblem(ValueError):
     """The file cannot be read; the text says why, in the active language."""
 
 
-def content_of(file: UploadedFile, *, max_mb: int = MAX_MB) -> bytes:
+def content_of(file: "UploadedFile[bytes]", *, max_mb: int = MAX_MB) -> bytes:
     """What somebody uploads; what is too large is not read at all. Raises FileProblem."""
     _refuse_larger(file.size or 0, max_mb)
     return bytes(file.read())
