@@ -336,8 +336,8 @@ class Work:
     labels: Mapping[BatchItem.State, Any] = field(default_factory=dict)  # where the usual ones do not say it
 
 
-_OF_RESPONDERS = Work(_do, _undo)
-_OF_ADDRESSES = Work(
+OF_RESPONDERS = Work(_do, _undo)
+OF_ADDRESSES = Work(
     _make, _take_back_made, new_addresses.begin, new_addresses.AT_ONCE,
     is_for_one=True,  # an alias leads to mailboxes that are there
     labels=new_addresses.LABELS,
@@ -345,7 +345,7 @@ _OF_ADDRESSES = Work(
 
 
 def _work_of(batch: Batch) -> Work:
-    return _OF_ADDRESSES if batch.kind == Batch.Kind.MAKE else _OF_RESPONDERS
+    return OF_ADDRESSES if batch.kind == Batch.Kind.MAKE else OF_RESPONDERS
 
 
 # --- What is shown ---

@@ -12,6 +12,7 @@ from responders import tasks
 from responders.many import batches
 from responders.models import Batch, Responder
 from tests.browser.axe import violations
+from tests.small_steps import in_steps_of
 
 
 @pytest.mark.parametrize(("width", "language"), [(390, "pl-PL"), (1280, "en-GB")])
@@ -21,7 +22,7 @@ def test_an_office_closes_in_a_minute(
 ) -> None:  # fmt: skip
     handed: list[int] = []
     monkeypatch.setattr(tasks.run_batch, "delay", handed.append)
-    monkeypatch.setattr(batches, "AT_ONCE", 2)
+    in_steps_of(2, monkeypatch)
     for number in range(5):
         Mailbox.objects.create(domain=mailbox.domain, local_part=f"biuro{number}", name=f"Biuro {number}")
     page = open_panel(width, language, address=support.email)

@@ -18,6 +18,7 @@ from responders import services, tasks, validation
 from responders.many import batch_scope, batches
 from responders.models import Batch, BatchItem, Responder, ResponderEvent
 from tests.conftest import PASSWORD
+from tests.small_steps import in_steps_of
 
 CLOSED = {
     "type": "absence", "from_date": "2026-12-24T17:00", "to_date": "2027-01-02T08:00", "subject": "Biuro nieczynne",
@@ -386,7 +387,7 @@ def test_batches_of_others_are_not_there(client: Client, as_support: Client, fiv
 
 
 def test_it_stops_and_goes_on(as_support: Client, five: list[Mailbox], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "AT_ONCE", 2)
+    in_steps_of(2, monkeypatch)
     batch = plan(as_support, "set", where="firma.example", **CLOSED)
     batches.start(batch)
     assert not batches.run(batch.pk, seconds=0)
@@ -490,7 +491,7 @@ def test_what_a_killed_worker_left_is_taken_up_again(
     as_support: Client, five: list[Mailbox], handed_over: list[int], database_clock: Callable[[datetime], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(batches, "AT_ONCE", 2)
+    in_steps_of(2, monkeypatch)
     batch = plan(as_support, "set", where="firma.example", **CLOSED)
     batches.start(batch)
     assert batches._a_few(batch.pk, NOW)  # and then it was killed
@@ -503,7 +504,7 @@ def test_what_a_killed_worker_left_is_taken_up_again(
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_do_nothing_twice(as_support: Client, five: list[Mailbox], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "AT_ONCE", 1)
+    in_steps_of(1, monkeypatch)
     batch = plan(as_support, "set", where="firma.example", **CLOSED)
     batches.start(batch)
 

@@ -22,6 +22,7 @@ from responders import tasks
 from responders.many import batches, new_addresses
 from responders.models import Batch
 from tests.conftest import PASSWORD
+from tests.small_steps import in_steps_of
 from tests.web.test_company import boss, company
 from tests.web.test_many_at_once import handed_over, told
 
@@ -170,7 +171,7 @@ def test_nobody_else_fetches_them(as_boss: Client, as_support: Client, client: C
 
 
 def test_what_is_made_after_they_were_forgotten_gets_others(as_boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(new_addresses, "AT_ONCE", 1)
+    in_steps_of(1, monkeypatch)
     batch = begun(as_boss)
     assert batches._a_few(batch.pk, NOW)
     page = reverse("batch", args=[batch.pk])
@@ -187,7 +188,7 @@ def test_what_is_made_after_they_were_forgotten_gets_others(as_boss: Client, mon
 
 
 def test_what_is_forgotten_while_it_is_made_stops_nothing(as_boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(new_addresses, "AT_ONCE", 1)
+    in_steps_of(1, monkeypatch)
     batch = begun(as_boss)
     assert batches._a_few(batch.pk, NOW)
     first = fetched(as_boss, batch)
@@ -246,7 +247,7 @@ def test_a_worker_does_not_wait_for_another_one_at_the_same_job(as_boss: Client)
 def test_with_another_secret_key_the_rest_gets_passwords_of_its_own(
     as_boss: Client, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    monkeypatch.setattr(new_addresses, "AT_ONCE", 1)
+    in_steps_of(1, monkeypatch)
     batch = begun(as_boss)
     assert batches._a_few(batch.pk, NOW)
     batches.stop(batch)
