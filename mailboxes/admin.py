@@ -27,13 +27,13 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from mailboxes import (
     addresses,
     admin_dns,  # noqa: F401 (it registers)
-    deleted_aliases,
     hosting,
-    links,
     second_factor,
     services,
 )
 from mailboxes.admin_hosting import HasPeople, SuspensionAdmin
+from mailboxes.deletion import deleted_aliases
+from mailboxes.linking import links
 from mailboxes.models import (
     Alias,
     AliasTarget,

@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes import customers, deleted_domains, hosting, services
+from mailboxes import customers, hosting, services
+from mailboxes.deletion import deleted_domains
 from mailboxes.models import Customer, Domain, User
 from mailboxes.panel_admin import PanelAdmin, asks_first, here
 

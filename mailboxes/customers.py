@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from mailboxes import deleted_domains, hosting
+from mailboxes import hosting
+from mailboxes.deletion import deleted_domains
 from mailboxes.log import BY_ITSELF, Actor, difference, record
 from mailboxes.models import Customer, User
 from mailboxes.services import MailboxesError

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from mailboxes import access, addresses, passwords, space
-from mailboxes.deleted_domains import purge_mailboxes
+from mailboxes.deletion.deleted_domains import purge_mailboxes
 from mailboxes.log import BY_ITSELF, Actor, difference, record
 from mailboxes.models import MAX_QUOTA_MB, Alias, AliasTarget, AppPassword, Delegation, Domain, Mailbox, User
 from mailboxes.services import (

@@ -14,7 +14,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from mailboxes import addresses, foreign_hashes, hashers, links, passwords, rooms, space
+from mailboxes import addresses, foreign_hashes, hashers, passwords, rooms, space
+from mailboxes.linking import links
 from mailboxes.log import Actor, difference, record
 from mailboxes.models import (
     Alias,

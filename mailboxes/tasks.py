@@ -6,9 +6,11 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from mailboxes import customers, deleted_aliases, deleted_domains, devices, hosting, link_notices, links
+from mailboxes import customers, devices, hosting
+from mailboxes.deletion import deleted_aliases, deleted_domains
 from mailboxes.domain_dns import checking, claims, turns
 from mailboxes.domain_dns import notices as dns_notices
+from mailboxes.linking import link_notices, links
 from mailboxes.models import Domain
 from mailboxes.signing import dkim, dkim_first, dkim_rotation, dkim_signer
 

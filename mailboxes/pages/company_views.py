@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from mailboxes import access, own_sign_ins, passwords, services
+from mailboxes import access, passwords, services
+from mailboxes.linking import own_sign_ins
 from mailboxes.log import by, log_of
 from mailboxes.models import Mailbox
 from mailboxes.pages.company_forms import MailboxForm, NewMailboxForm

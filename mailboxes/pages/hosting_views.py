@@ -17,7 +17,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from mailboxes import access, deleted_aliases, hosting, services, space
+from mailboxes import access, hosting, services, space
+from mailboxes.deletion import deleted_aliases
 from mailboxes.log import by
 from mailboxes.models import Alias, AliasTarget, Customer, Domain, Mailbox
 from mailboxes.pages.hosting_forms import AliasForm, AppPasswordForm, DomainForm, RenameForm

@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes import addresses, brake, links
+from mailboxes import addresses, brake
+from mailboxes.linking import links
 from mailboxes.models import Mailbox, User
 
 MAX_PASSWORD = 4096  # octets that are hashed

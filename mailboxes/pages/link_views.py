@@ -19,7 +19,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from mailboxes import access, links, own_sign_ins, second_factor
+from mailboxes import access, second_factor
+from mailboxes.linking import links, own_sign_ins
 from mailboxes.log import By, by, place
 from mailboxes.models import Mailbox, User, Way
 from mailboxes.pages.forms import KeyStepForm, SecondFactorForm

@@ -18,7 +18,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.i18n import set_language as set_language_cookie
 
-from mailboxes import access, devices, links, second_factor, services, time_zones
+from mailboxes import access, devices, second_factor, services, time_zones
+from mailboxes.linking import links
 from mailboxes.log import by
 from mailboxes.models import User
 from mailboxes.pages.forms import LanguageForm

@@ -15,7 +15,8 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailboxes import access, deleted_aliases, hosting, passwords, sealing
+from mailboxes import access, hosting, passwords, sealing
+from mailboxes.deletion import deleted_aliases
 from mailboxes.files import address_files
 from mailboxes.files.file_kinds import Kind, Row
 from mailboxes.log import By

@@ -15,7 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes import access, addresses, customers, deleted_domains, hosting
+from mailboxes import access, addresses, customers, hosting
+from mailboxes.deletion import deleted_domains
 from mailboxes.log import by
 from mailboxes.models import Customer, Domain
 from mailboxes.pages.doors import only_for

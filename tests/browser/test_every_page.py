@@ -21,9 +21,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver, reverse
 from playwright.sync_api import Page
 
-from mailboxes import deleted_aliases, links, profiles, services
+from mailboxes import profiles, services
+from mailboxes.deletion import deleted_aliases
 from mailboxes.domain_dns import checking
 from mailboxes.domain_dns.records import State
+from mailboxes.linking import links
 from mailboxes.models import Alias, AliasTarget, Customer, Domain, DomainClaim, Mailbox, MailboxLink, User
 from mailboxes.signing import dkim
 from responders import calendars, notices

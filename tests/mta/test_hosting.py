@@ -10,8 +10,8 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.utils import timezone
 
-from mailboxes import deleted_aliases, deleted_domains
 from mailboxes import hosting as services
+from mailboxes.deletion import deleted_aliases, deleted_domains
 from mailboxes.models import Alias, Domain, Mailbox
 from mailboxes.services import (
     add_alias,

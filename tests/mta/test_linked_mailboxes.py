@@ -7,7 +7,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mailboxes import access, own_sign_ins
+from mailboxes import access
+from mailboxes.linking import own_sign_ins
 from mailboxes.models import Mailbox, MailboxLink, User
 from mailboxes.services import give_password
 from tests.mta.conftest import PASSWORD, Hosting

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from mailboxes import access, deleted_aliases, hosting, services, tasks
+from mailboxes import access, hosting, services, tasks
+from mailboxes.deletion import deleted_aliases
 from mailboxes.models import Alias, Customer, DeletedAlias, Domain, LogLine, Mailbox, User
 from mailboxes.services import AddressTaken, MailboxesError
 from responders.services import database_now

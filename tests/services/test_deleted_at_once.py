@@ -10,7 +10,8 @@ import pytest
 from django.core.management import CommandError
 from django.db import connection, transaction
 
-from mailboxes import customers, deleted_aliases, deleted_domains, services
+from mailboxes import customers, services
+from mailboxes.deletion import deleted_aliases, deleted_domains
 from mailboxes.models import Alias, Customer, DeletedAlias, Domain, LogLine, Mailbox
 from mailboxes.services import MailboxesError
 from responders.services import database_now

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from mailboxes import access, customers, deleted_aliases, deleted_domains, hosting, services, tasks
+from mailboxes import access, customers, hosting, services, tasks
+from mailboxes.deletion import deleted_aliases, deleted_domains
 from mailboxes.domain_dns import claims, turns
 from mailboxes.domain_dns.records import Answer
 from mailboxes.models import (

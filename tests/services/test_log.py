@@ -14,7 +14,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mailboxes import customers, deleted_aliases, deleted_domains, devices, hosting, second_factor, services
+from mailboxes import customers, devices, hosting, second_factor, services
+from mailboxes.deletion import deleted_aliases, deleted_domains
 from mailboxes.domain_dns import claims
 from mailboxes.files import address_files
 from mailboxes.foreign_hashes import Taken

@@ -9,7 +9,8 @@ import pytest
 from django.core import mail, signing
 from pytest_django import Settings
 
-from mailboxes import deleted_domains, hosting
+from mailboxes import hosting
+from mailboxes.deletion import deleted_domains
 from mailboxes.models import Mailbox, SendingStop, User
 from responders import notices, services
 from responders.models import Decision, DrawnBrake, Responder, ResponderEvent

@@ -13,7 +13,8 @@ from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 from django.utils import timezone
 
-from mailboxes import customers, deleted_aliases, races, services
+from mailboxes import customers, races, services
+from mailboxes.deletion import deleted_aliases
 from mailboxes.domain_dns import claims
 from mailboxes.management.commands import fromfile
 from mailboxes.models import Alias, Customer, Mailbox, User

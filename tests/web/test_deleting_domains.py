@@ -7,7 +7,8 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from mailboxes import customers, deleted_domains
+from mailboxes import customers
+from mailboxes.deletion import deleted_domains
 from mailboxes.models import Customer, Domain, Mailbox, User
 from responders.models import Responder
 from responders.services import database_now

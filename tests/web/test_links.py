@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from mailboxes import access, hosting, link_notices, links, second_factor, services
+from mailboxes import access, hosting, second_factor, services
+from mailboxes.linking import link_notices, links
 from mailboxes.models import Customer, Domain, LogLine, Mailbox, MailboxLink, User
 from responders import calendars
 from responders.models import Responder

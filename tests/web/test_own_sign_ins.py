@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mailboxes import access, hosting, link_notices, own_sign_ins, services
+from mailboxes import access, hosting, services
+from mailboxes.linking import link_notices, own_sign_ins
 from mailboxes.models import Customer, Mailbox, MailboxLink, User
 from mailboxes.services import MailboxesError, give_password
 from tests.conftest import PASSWORD

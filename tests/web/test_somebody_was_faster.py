@@ -15,7 +15,8 @@ from django.test import Client, RequestFactory
 from django.urls import ResolverMatch, reverse
 from psycopg.errors import DeadlockDetected
 
-from mailboxes import deleted_domains, hosting, services
+from mailboxes import hosting, services
+from mailboxes.deletion import deleted_domains
 from mailboxes.models import Alias, AliasTarget, Customer, Delegation, Domain, Mailbox, User
 from responders.models import Responder
 from responders.services import database_now, save_responder

@@ -22,7 +22,9 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
-from mailboxes import deleted_aliases, links, profiles, services
+from mailboxes import profiles, services
+from mailboxes.deletion import deleted_aliases
+from mailboxes.linking import links
 from mailboxes.models import (
     Alias,
     Customer,

@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from mailboxes import command_line, deleted_aliases
+from mailboxes import command_line
+from mailboxes.deletion import deleted_aliases
 from mailboxes.log import COMMAND
 from mailboxes.models import Alias, DeletedAlias
 from mailboxes.services import add_alias, change_alias, check_target, set_targets, targets_of

@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from mailboxes import command_line, deleted_domains, hosting, space
+from mailboxes import command_line, hosting, space
+from mailboxes.deletion import deleted_domains
 from mailboxes.domain_dns import claims
 from mailboxes.log import COMMAND
 from mailboxes.models import (

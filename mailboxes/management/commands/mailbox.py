@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from mailboxes import access, command_line, hosting, links, own_sign_ins, services
+from mailboxes import access, command_line, hosting, services
+from mailboxes.linking import links, own_sign_ins
 from mailboxes.log import COMMAND
 from mailboxes.models import MAX_QUOTA_MB, MAX_RECIPIENTS, MAX_REPLIES, Mailbox, MailboxLink
 

@@ -17,7 +17,8 @@ from importing.facts import Mailbox as SourceMailbox
 from importing.facts import Responder as SourceResponder
 from importing.items import State
 from importing.settling import settle
-from mailboxes import deleted_domains, hosting, services
+from mailboxes import hosting, services
+from mailboxes.deletion import deleted_domains
 from mailboxes.models import Alias, Domain, Mailbox, User
 from mailboxes.services import targets_of
 from responders.models import Responder

@@ -10,7 +10,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from mailboxes import access, links, time_zones
+from mailboxes import access, time_zones
+from mailboxes.linking import links
 from mailboxes.models import MailboxLink
 from mailboxes.notice_mail import others_go_on, send
 
