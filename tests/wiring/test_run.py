@@ -47,8 +47,9 @@ class Panel:
         began = time.monotonic()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "webmail_panel.run"], cwd=ROOT, env=self.env, stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL,
+                # A shell lets what it starts in the background ignore Ctrl-C; a terminal does not.
+                ["env", "--default-signal=INT", sys.executable, "-m", "webmail_panel.run"], cwd=ROOT, env=self.env,
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         while "Webmail Panel is ready" not in self.output:
             assert self.process.poll() is None, self.output
