@@ -44,7 +44,12 @@ def test_a_mailbox_is_added_seen_and_unlinked(
     page.goto(f"/account/mailboxes/{shared.pk}/password/")
     at.picture("own-password")
     page.goto("/")
-    expect(page.get_by_role("link", name=ewa.email)).to_be_visible()
+    page.get_by_role("link", name=ewa.email).click()
+    at.see(
+        "You added this mailbox to your sign-in. Who else looks after it, and who gets copies of its mail, is said "
+        "where one signs in with its own address."
+    )
+    at.picture("linked-mailbox")
     hers = open_panel(width, language, address=ewa.email)
     expect(hers.get_by_role("link", name="anna@firma.example")).to_have_count(0)
     hers.goto("/account/")
