@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,17 +121,19 @@ def own_cache(settings: Settings) -> None:
     settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid.uuid4().hex}}
 
 
+_FOLDER = Path(__file__).parents[1] / "responders/migrations"
+_MIGRATIONS_OF_ROLES = [f"responders.migrations.{path.stem}" for path in sorted(_FOLDER.glob("*_roles*.py"))]
+
+
 @pytest.fixture
 def roles(db: None) -> None:
     """The groups that migrations make: some tests that commit empty every table after them."""
     if Group.objects.filter(name="support").exists():
         return
     with connection.schema_editor() as editor:
-        import_module("responders.migrations.0013_roles").make_roles(apps, editor)
-        import_module("responders.migrations.0019_roles_of_settings").add_rights(apps, editor)
-        import_module("responders.migrations.0023_roles_of_dkim").add_rights(apps, editor)
-        import_module("responders.migrations.0030_roles_of_the_log").add_rights(apps, editor)
-        import_module("responders.migrations.0043_roles_of_links").add_rights(apps, editor)
+        for module in map(import_module, _MIGRATIONS_OF_ROLES):
+            for made in filter(None, (getattr(module, name, None) for name in ("make_roles", "add_rights"))):
+                made(apps, editor)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def test_capitals_and_subaddresses_are_answered(stack: Stack, hosting: Hosting, 
     stack.wait_until_stored(anna)
 
 
-@pytest.mark.parametrize("local_part", ["o'brien", "a=b", "x#$&*?^_`{|}~-"])
+@pytest.mark.parametrize("local_part", ["o'brien", "a=b", "x#$&^_`{|}~-"])
 def test_unusual_local_parts_are_answered(stack: Stack, hosting: Hosting, sender: str, local_part: str) -> None:
     address = hosting.away(local_part)
     stack.send(sender, address)

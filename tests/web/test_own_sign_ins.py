@@ -169,8 +169,9 @@ def test_the_companys_administrator_does_not_get_around_what_guards_the_owner(
     assert access.may_part(support, Mailbox.objects.get(pk=info.pk))
 
 
+@pytest.mark.usefixtures("roles")
 def test_a_blocked_one_of_the_staff_opens_nothing_by_a_link_later(anna: User, info: Mailbox) -> None:
-    anna.groups.set(Group.objects.filter(name=access.SUPPORT_GROUP))
+    anna.groups.add(Group.objects.get(name=access.SUPPORT_GROUP))
     User.objects.filter(pk=anna.pk).update(is_active=False)
     own_sign_ins.part(info, NEW, now=timezone.now(), actor=None)
     assert not MailboxLink.objects.exists()
