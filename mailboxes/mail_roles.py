@@ -47,8 +47,13 @@ POSTFIX = MailRole(
         }
     ),
     calls=frozenset(
-        {"mail_lookup_aliases", "mail_lookup_copies", "mail_lookup_postmaster", "mail_lookup_senders", "mail_sending"}
-    ),
+        {
+            "postfix_aliases", "postfix_copy", "postfix_domain", "postfix_mailbox", "postfix_refused", "postfix_senders",
+            "mail_lookup_postmaster", "mail_sending",
+            # Files that `mailconfig` wrote before 0046 of responders ask these.
+            "mail_lookup_aliases", "mail_lookup_copies", "mail_lookup_senders",
+        }
+    ),  # fmt: skip
     connections=7 / 10,  # one a map in each proxymap: a flood, or a database that stalls, leaves some to all others
 )
 DOVECOT = MailRole(
@@ -62,7 +67,7 @@ DOVECOT = MailRole(
             "mail_app_passwords": frozenset({"address", "digest"}),
         }
     ),
-    calls=frozenset({"mail_lookup_sign_in", "mail_lookup_space"}),
+    calls=frozenset({"mail_lookup_mailbox", "mail_lookup_sign_in", "mail_lookup_space"}),
     connections=1 / 3,  # ten for each Dovecot, and one for what tells it whom to forget
 )
 # What earlier versions made for both servers. It goes on working until each has a role of its own.

@@ -34,7 +34,8 @@ class Lookup:
         quoted = key.replace("'", "''")
         if self.name.startswith("dovecot"):
             return self.text.replace("%Lu", quoted).replace("%{sha256:password}", "0" * 64)
-        return self.text.replace("%s", quoted).replace("%%", "%")
+        domain = quoted.rpartition("@")[2]
+        return self.text.replace("%u@%d", quoted).replace("%s", quoted).replace("%d", domain).replace("%%", "%")
 
 
 def rendered(folder: Path) -> list[Lookup]:

@@ -87,7 +87,7 @@ end
 -- The scheme stands in the value: {ARGON2ID}$… A password made for one mail program is known by its digest.
 local SIGN_IN = [[SELECT "user", password FROM mail_lookup_sign_in('%s', '%s')]]
 -- No space named: no limit.
-local MAILBOX = [[SELECT address, home, quota_mb FROM mail_mailboxes WHERE address = '%s']]
+local MAILBOX = [[SELECT address, home, quota_mb FROM mail_lookup_mailbox('%s')]]
 
 -- Where mail to an address would lie in the end, and how much may: of an alias of one, of a catch-all, of whoever has left.
 -- Nobody's, where there are several, or where it leads out of the house.

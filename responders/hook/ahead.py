@@ -21,9 +21,9 @@ Load = Callable[[Query], Found]
 class Ahead:
     """What was looked up for an envelope. The queries do not name the copy: its queue id is in the content."""
 
-    def __init__(self, found: Mapping[Query, Found], until: float) -> None:
+    def __init__(self, found: Mapping[Query, Found], clock: Callable[[], float], until: float) -> None:
         self._found = found
-        self._until = until
+        self._clock, self._until = clock, until
 
     async def behind(self, query: Query) -> list[Behind] | None:
         """What `load` would answer to the query; None where it must be asked. Raises what the look-up raised.
@@ -31,13 +31,13 @@ class Ahead:
         Who was answered before is looked up again: whether it was this very copy only its queue id tells.
         """
         looked_up = self._found.get(query._replace(queue_id=""))
-        if looked_up is None or asyncio.get_running_loop().time() > self._until:
+        if looked_up is None or self._clock() > self._until:
             return None
         behind = await looked_up
         return None if any(one.previous for one in behind) else behind
 
 
-NOTHING = Ahead({}, 0.0)
+NOTHING = Ahead({}, lambda: 0.0, 0.0)
 
 
 class LookingAhead:
@@ -45,11 +45,12 @@ class LookingAhead:
 
     def __init__(self, load: Load) -> None:
         self._load = load
+        self._clock = asyncio.get_running_loop().time
         self._came_at = 0.0
 
     def is_quiet(self) -> bool:
         """Whether nobody came for a while. To be asked once for each message that comes."""
-        now, before = asyncio.get_running_loop().time(), self._came_at
+        now, before = self._clock(), self._came_at
         self._came_at = now
         return now - before >= QUIET
 
@@ -58,7 +59,7 @@ class LookingAhead:
         found = {query: self._load(query) for query in queries}
         for one in found.values():
             one.add_done_callback(_heard)
-        return Ahead(found, asyncio.get_running_loop().time() + FRESH)
+        return Ahead(found, self._clock, self._clock() + FRESH)
 
 
 def _heard(found: Found) -> None:

@@ -85,6 +85,7 @@ class Connection:
         self._connection: psycopg.AsyncConnection[Row] | None = None
         self._dialogue: _Dialogue | None = None
         self._lock = asyncio.Lock()
+        self._loop = asyncio.get_running_loop()
         self._rests_until = 0.0
 
     @property
@@ -95,7 +96,7 @@ class Connection:
     async def run(self, statement: Statement | str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[Row]:
         """Run a statement and return its rows. Raises Outage; DataError and IntegrityError for its values."""
         async with self._lock:
-            until = asyncio.get_running_loop().time() + STATEMENT_SECONDS
+            until = self._loop.time() + STATEMENT_SECONDS
             try:
                 dialogue = await self._ready(until)
                 if isinstance(statement, Statement) and isinstance(parameters, Mapping):
@@ -126,7 +127,7 @@ class Connection:
         return self._dialogue
 
     async def _connect(self) -> psycopg.AsyncConnection[Row]:
-        now = asyncio.get_running_loop().time
+        now = self._loop.time
         if now() < self._rests_until:
             raise psycopg.OperationalError("away a moment ago")
         self._rests_until = now() + RETRY_SECONDS + CONNECT_SECONDS

@@ -123,6 +123,7 @@ class Pipeline:
         self, ledger: Ledger, relay: Relay, journal: Journal, configuration: Configuration,
         resolver: Resolver | None = None,
     ) -> None:  # fmt: skip
+        self._loop = asyncio.get_running_loop()
         self._ledger = ledger
         self._relay = relay
         self._journal = journal
@@ -310,7 +311,7 @@ class Pipeline:
 
     async def _draw_brake(self, one: Behind) -> None:
         """Keep that it is drawn, not more often than needs be: a storm must not cost a commit more for each message."""
-        policy, now = self._configuration.policy, asyncio.get_running_loop().time()
+        policy, now = self._configuration.policy, self._loop.time()
         per_hour = one.mailbox.mailbox_brake.drawn_at(policy.mailbox_replies_per_hour)
         is_of_domain = not per_hour
         per_hour = per_hour or one.mailbox.domain_brake.drawn_at(policy.domain_replies_per_hour)
@@ -383,7 +384,7 @@ class Pipeline:
     ) -> None:
         record = _record_of(copy, decided, one, claim)
         await self._ledger.record(record)
-        asyncio.get_running_loop().call_soon(self._journal.decided, record)  # Postfix hears of it first
+        self._loop.call_soon(self._journal.decided, record)  # Postfix hears of it first
 
     async def _quarantine(self, delivery: Delivery, copy: Copy, trace: str) -> LmtpReply:
         """A bug of ours: keep the message for the operator, and let the mail go on."""

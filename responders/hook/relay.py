@@ -136,7 +136,7 @@ class Relay:
         self._keep(connection)
 
     def _keep(self, connection: "_Connection") -> None:
-        connection.was_used, connection.used_at = True, asyncio.get_running_loop().time()
+        connection.rest()
         self._idle.append(connection)
 
 
@@ -148,7 +148,7 @@ class _Connection:
         self._loop = asyncio.get_running_loop()
         self._extensions: frozenset[str] = frozenset()
         self.was_used = False
-        self.used_at = 0.0
+        self._used_at = 0.0
 
     @classmethod
     async def open(cls, host: str, port: int, hostname: str) -> Self:
@@ -169,7 +169,11 @@ class _Connection:
     @property
     def is_fresh(self) -> bool:
         """Whether it is worth another message: the relay has not hung up, and it has not stood idle for long."""
-        return self._wire.is_open and self._loop.time() - self.used_at < IDLE_LIMIT
+        return self._wire.is_open and self._loop.time() - self._used_at < IDLE_LIMIT
+
+    def rest(self) -> None:
+        """It has been used, and is idle from now on."""
+        self.was_used, self._used_at = True, self._loop.time()
 
     async def submit(self, reply: Reply, envelope_id: str) -> None:
         """One transaction. Raises Refused with the connection fit for another one; else RelayUnavailable."""

@@ -19,7 +19,6 @@ KEY = "convert_from(convert_to('%s', current_setting('client_encoding')), 'UTF8'
 POSTMASTER_OF_DOMAINS = (
     " pipemap:{regexp:$config_directory/postmaster.cf,proxy:pgsql:$config_directory/pgsql-postmaster.cf}"
 )
-DOMAIN_OF_KEY = KEY.replace("%s", "%d")
 RESULT = "convert_from(convert_to(result, 'UTF8'), current_setting('client_encoding'))"
 SMTPD = """{listen} inet n    -       n       -       -       smtpd
     -o smtpd_client_restrictions=
@@ -99,7 +98,6 @@ def values(options: Mapping[str, Any]) -> dict[str, str]:
         "RECIPIENTS_PER_HOUR": str(settings.MAILBOX_RECIPIENTS_PER_HOUR),
         "RECIPIENTS_PER_DAY": str(settings.MAILBOX_RECIPIENTS_PER_DAY),
         "KEY": KEY,
-        "DOMAIN_OF_KEY": DOMAIN_OF_KEY,
         "RESULT": RESULT,
     }
 

@@ -208,7 +208,7 @@ def test_a_database_without_our_tables(doctor: Doctor) -> None:
 def test_a_file_changed_by_hand_is_named(doctor: Doctor) -> None:
     path = doctor.stack.config / "pgsql-domains.cf"
     before = path.read_text()
-    path.write_text(before.replace("mail_domains", "mail_accounts"))
+    path.write_text(before.replace("postfix_domain", "mail_lookup_sign_in"))
     try:
         report = doctor()
         assert "pgsql-domains.cf line" in report.seen("postfix files")

@@ -191,7 +191,7 @@ def test_options_and_settings_come_into_the_files(tmp_path: Path, settings: Any)
     assert "\nmessage_size_limit = 12345678\n" in texts["main.cf"]
     assert "\nvirtual_transport = dovecot:inet:[::1]:24\n" in texts["main.cf"]
     assert "mynetworks = 172.16.0.0/12 [fd00::]/8 }" in texts["master.cf"]
-    assert "@copies.invalid" in texts["pgsql-copies.cf"]
+    assert "postfix_copy('%u@%d', 'copies.invalid')" in texts["pgsql-copies.cf"]
     assert (
         "\ndbname = host=/run/replica,db.firma.example port=6432 dbname=panel connect_timeout=3"
         in texts["pgsql-copies.cf"]

@@ -66,11 +66,17 @@ def test_postfix_sees_no_password_and_dovecot_neither_aliases_nor_who_is_away() 
     assert not POSTFIX.reads.keys() & {"mail_accounts", "mail_app_passwords"}
     assert "mail_lookup_sign_in" not in POSTFIX.calls
     assert DOVECOT.reads.keys() == {"mail_mailboxes", "mail_accounts", "mail_app_passwords"}
-    assert DOVECOT.calls == {"mail_lookup_sign_in", "mail_lookup_space"}
+    assert DOVECOT.calls == {"mail_lookup_mailbox", "mail_lookup_sign_in", "mail_lookup_space"}
 
 
 def test_it_calls_its_functions_and_not_those_of_the_other(reader: Reader, role: MailRole) -> None:
     calls = {
+        "postfix_aliases": "SELECT postfix_aliases('a@b.example', 'autoreply.invalid')",
+        "postfix_copy": "SELECT postfix_copy('a@b.example', 'autoreply.invalid')",
+        "postfix_domain": "SELECT postfix_domain('b.example')",
+        "postfix_mailbox": "SELECT postfix_mailbox('a@b.example')",
+        "postfix_refused": "SELECT postfix_refused('a@b.example', 'b.example')",
+        "postfix_senders": "SELECT postfix_senders('a@b.example')",
         "mail_lookup_aliases": "SELECT mail_lookup_aliases('a@b.example')",
         "mail_lookup_copies": "SELECT mail_lookup_copies('a@b.example')",
         "mail_lookup_postmaster": "SELECT mail_lookup_postmaster('postmaster@b.example', '+', 'a@b.example')",
@@ -78,6 +84,7 @@ def test_it_calls_its_functions_and_not_those_of_the_other(reader: Reader, role:
         "mail_sending": "SELECT mail_sending('a@b.example', 1, 1)",
         "mail_lookup_sign_in": "SELECT mail_lookup_sign_in('a@b.example', '')",
         "mail_lookup_space": "SELECT mail_lookup_space('a@b.example')",
+        "mail_lookup_mailbox": "SELECT mail_lookup_mailbox('a@b.example')",
     }
     assert calls.keys() == POSTFIX.calls | DOVECOT.calls
     for name, statement in calls.items():

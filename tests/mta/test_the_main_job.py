@@ -277,3 +277,20 @@ def test_a_sieve_script_cannot_answer(stack: Stack, hosting: Hosting, sender: st
     stack.wait_until_stored(anna, 2)
     stack.wait_for_empty_queue()
     assert stack.sink.mail_for(sender) == []
+
+
+@pytest.mark.parametrize("to", ["anna", "anna+urlop"])
+def test_that_a_mailbox_leads_to_itself_is_told_nobody(stack: Stack, hosting: Hosting, sender: str, to: str) -> None:
+    """Who wants to hear of success hears once that it went to Dovecot, and nothing of an alias (RFC 3461 §5.2.7)."""
+    anna = hosting.mailbox("anna")
+    written = anna.replace("anna@", f"{to}@")
+    with stack.smtp() as smtp:
+        smtp.ehlo()
+        smtp.mail(sender)
+        assert smtp.rcpt(written, ["NOTIFY=SUCCESS"])[0] == 250
+        assert smtp.data(message(sender, written).as_bytes())[0] == 250
+    stack.wait_until_stored(anna)
+    [report] = stack.sink.wait_for(sender)
+    assert report.message.get_content_type() == "multipart/report"
+    assert "Action: relayed" in report.message.as_string()
+    assert "Action: expanded" not in report.message.as_string()

@@ -19,13 +19,15 @@ Result = TypeVar("Result")
 class Batcher(Generic[Item, Result]):
     """Hands everything that waits to one call of `commit`, which answers in the same order.
 
-    A batch that fails for what is in it is tried again one by one, so that one poisoned item harms nobody else.
+    A batch that fails for what is in it is tried again one by one, so that one poisoned item harms nobody else. To be made
+    while the loop runs that it is used in: to ask which one runs costs a system call each time.
     """
 
     def __init__(
         self, commit: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], step: str, metrics: Metrics
     ) -> None:
         self._commit = commit
+        self._loop = asyncio.get_running_loop()
         self._step = step
         self._metrics = metrics
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
@@ -37,10 +39,10 @@ class Batcher(Generic[Item, Result]):
         """The item's result to come, or what `commit` raised for it. Its statement is on its way one turn of the loop
         later.
         """
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Result] = self._loop.create_future()
         self._waiting.append((item, future))
         if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._work())
+            self._worker = self._loop.create_task(self._work())
         elif len(self._waiting) >= ENOUGH:
             _go_on(self._enough)
         return future
@@ -59,9 +61,8 @@ class Batcher(Generic[Item, Result]):
             await self._settle(batch)
 
     async def _linger(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._enough = loop.create_future()
-        timer = loop.call_later(LINGER, _go_on, self._enough)
+        self._enough = self._loop.create_future()
+        timer = self._loop.call_later(LINGER, _go_on, self._enough)
         await self._enough
         timer.cancel()
 
