@@ -47,13 +47,11 @@ POSTFIX = MailRole(
         }
     ),
     calls=frozenset(
-        {
-            "postfix_aliases", "postfix_copy", "postfix_domain", "postfix_mailbox", "postfix_refused", "postfix_senders",
-            "mail_lookup_postmaster", "mail_sending",
-            # Files that `mailconfig` wrote before 0046 of responders ask these.
-            "mail_lookup_aliases", "mail_lookup_copies", "mail_lookup_senders",
-        }
-    ),  # fmt: skip
+        {"postfix_aliases", "postfix_copy", "postfix_domain", "postfix_mailbox", "postfix_refused", "postfix_senders"}
+        | {"mail_lookup_postmaster", "mail_sending"}
+        # Files that `mailconfig` wrote before 0046 of responders ask these.
+        | {"mail_lookup_aliases", "mail_lookup_copies", "mail_lookup_senders"}
+    ),
     connections=7 / 10,  # one a map in each proxymap: a flood, or a database that stalls, leaves some to all others
 )
 DOVECOT = MailRole(

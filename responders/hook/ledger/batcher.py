@@ -19,8 +19,9 @@ Result = TypeVar("Result")
 class Batcher(Generic[Item, Result]):
     """Hands everything that waits to one call of `commit`, which answers in the same order.
 
-    A batch that fails for what is in it is tried again one by one, so that one poisoned item harms nobody else. To be made
-    while the loop runs that it is used in: to ask which one runs costs a system call each time.
+    A batch that fails for what is in it is tried again one by one, so that one poisoned item harms nobody else.
+
+    To be made while the loop runs that it is used in: to ask which one runs costs a system call each time.
     """
 
     def __init__(
