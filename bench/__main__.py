@@ -8,7 +8,7 @@ from bench import alone, answering, report, servers
 from bench.alone import Row
 from bench.behind_postfix import through_postfix
 
-ALONE = ("remembered", "processes", "memory", "postfix")
+ALONE = ("remembered", "processes", "memory", "postfix", "relay")
 # Only when it is asked for: it takes long.
 FLAT = "flat"
 
@@ -61,10 +61,11 @@ def _rows(options: argparse.Namespace, wanted: set[str]) -> Iterator[Row]:
                 report.memory(row)
             if FLAT in wanted:
                 yield alone.flat(options.mailboxes, options.flat_messages, connections)
-    if "postfix" in wanted and _has_mail_servers():
-        with servers.database() as postgres:
-            yield (row := through_postfix(postgres, rounds, count))
-            report.through_postfix(row)
+    for name in ("postfix", "relay"):
+        if name in wanted and _has_mail_servers():
+            with servers.database() as postgres:
+                yield (row := through_postfix(postgres, rounds, count, has_relay=name == "relay"))
+                report.through_postfix(row)
 
 
 def _against_pigeonhole(options: argparse.Namespace, wanted: set[str], postgres: servers.Database) -> Iterator[Row]:

@@ -80,7 +80,8 @@ def through_postfix(row: Row) -> None:
     other, ratios = row["pigeonhole"], row["ratios"]
     assert isinstance(other, dict)
     assert isinstance(ratios, dict)
-    for side, words in (("hook", "through Postfix"), ("hook alone", "answering alone")):
+    print(f"{row['case']}:", flush=True)
+    for side, words in (("hook", "with the letter"), ("hook alone", "answering alone")):
         hook = row[side]
         assert isinstance(hook, dict)
         for name, least in (("fed", 1.1), ("drained", 1.5)):
