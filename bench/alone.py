@@ -36,18 +36,23 @@ def remembered(postgres: Database, senders: int, count: int, connections: int, r
 
 
 def processes(postgres: Database, count: int, connections: int, rounds: int) -> list[Row]:
-    """One hook against two: that share its connections, and that have as many each. CPU per message."""
-    sides = {"one": (1, connections), "shared": (2, connections), "each": (2, 2 * connections)}
-    found: dict[str, list[Figures]] = {name: [] for name in sides}
-    with hooks(2) as (pids, ports, _relay):
-        for port in ports:
+    """One hook of one process against one of two with as many connections, and against two that have as many each.
+
+    CPU per message.
+    """
+    with hooks(2) as (pids, ports, _relay), hooks(processes=2) as (pair, [port_of_two], _its_relay):
+        sides = {
+            "one": (ports[:1], connections), "shared": ([port_of_two], connections), "each": (ports, 2 * connections),
+        }  # fmt: skip
+        found: dict[str, list[Figures]] = {name: [] for name in sides}
+        of_all = (*pids, *pair, postgres.pid)
+        for port in (*ports, port_of_two):
             load.send(port, connections, messages.letters(f"p{port}r", count))
         for number in range(rounds):
-            for name in sides if number % 2 else reversed(sides):
-                settled((*pids, postgres.pid))
-                processes, among = sides[name]
+            for name, (among, so_many) in sides.items() if number % 2 else reversed(sides.items()):
+                settled(of_all)
                 letters = messages.letters(f"q{number}{name}r", count)
-                found[name].append(_measured((*pids, postgres.pid), ports[:processes], among, letters))
+                found[name].append(_measured(of_all, among, so_many, letters))
     names = {"shared": f"two, {connections} in all", "each": f"two, {connections} each"}
     return [
         {

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -52,12 +52,13 @@ class Server:
         self.metrics = metrics or Metrics()
         self.hostname = hostname
         self.limits = limits
-        self.shares_port = False  # with other processes that say so, too; the kernel shares the connections out
         self.is_draining = False
         self.clients: set[_Client] = set()
         self.decisions: set[asyncio.Task[None]] = set()
         self._is_empty = asyncio.Event()
         self._listeners: list[asyncio.Server] = []
+        self._door: socket.socket | None = None
+        self._arriving: set[asyncio.Future[Any]] = set()
 
     async def listen(self, address: str) -> None:
         """Listen on HOST:PORT or unix:PATH. Raises ListenError."""
@@ -68,10 +69,43 @@ class Server:
                 listener = await loop.create_unix_server(lambda: _Client(self), sock=_unix_socket(path))
             else:
                 host, port = split_address(address)
-                listener = await loop.create_server(lambda: _Client(self), host, port, reuse_port=self.shares_port)
+                listener = await loop.create_server(lambda: _Client(self), host, port)
         except OSError as error:
             raise ListenError(f"{address}: {error.strerror or error}") from error
         self._listeners.append(listener)
+
+    def take_from(self, door: socket.socket) -> None:
+        """Serve the connections that are handed over at the door, and tell there which end (`processes.fork`)."""
+        door.setblocking(False)
+        self._door = door
+        asyncio.get_running_loop().add_reader(door, self._take, door)
+
+    def _take(self, door: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            octet, descriptors, _flags, _address = socket.recv_fds(door, 1, 1)
+        except OSError:
+            return
+        if not octet:
+            loop.remove_reader(door)
+        for descriptor in descriptors:
+            arriving = loop.create_task(self._serve(socket.socket(fileno=descriptor)))
+            self._arriving.add(arriving)
+            arriving.add_done_callback(self._arriving.discard)
+
+    async def _serve(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: _Client(self), connection)
+        except OSError:  # it has gone already
+            connection.close()
+            self.one_has_gone()
+
+    def one_has_gone(self) -> None:
+        """A connection has ended: whoever hands them out may give another."""
+        if self._door is not None:
+            with contextlib.suppress(OSError):
+                self._door.send(b"-")
 
     @property
     def ports(self) -> list[int]:
@@ -133,6 +167,7 @@ class _Client(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         # What is being decided goes on: a reply that is on its way must be recorded.
         self._server.clients.discard(self)
+        self._server.one_has_gone()
         self._server.metrics.connections = len(self._server.clients)
         self._server.look_whether_empty()
         if self._timer is not None:
@@ -275,6 +310,20 @@ def split_address(address: str) -> tuple[str, int]:
     if not colon or not port.isascii() or not port.isdigit() or not 0 <= int(port) < 65536:
         raise ListenError(f"{address} is neither HOST:PORT nor unix:PATH")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def listening(address: str) -> list[socket.socket]:
+    """Sockets that listen on HOST:PORT, for each of the host's addresses, or on unix:PATH. Raises ListenError."""
+    try:
+        if address.startswith("unix:"):
+            sockets = [_unix_socket(Path(address.removeprefix("unix:")))]
+            sockets[0].listen()
+            return sockets
+        host, port = split_address(address)
+        found = dict.fromkeys((info[0], info[4]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        return [socket.create_server(at, family=family) for family, at in found]
+    except OSError as error:
+        raise ListenError(f"{address}: {error.strerror or error}") from error
 
 
 def _unix_socket(path: Path) -> socket.socket:

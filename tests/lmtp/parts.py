@@ -136,6 +136,10 @@ class Client:
         return self
 
     def __exit__(self, *_raised: object) -> None:
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Without a word."""
         self._file.close()
         self._socket.close()
 

@@ -3,10 +3,12 @@
 import contextlib
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -248,7 +250,47 @@ def test_where_the_parent_is_killed_the_others_end_too_and_leave_the_port(start:
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
-def test_several_processes_do_not_listen_on_a_path(start: Start, tmp_path: Path) -> None:
+def test_several_processes_listen_on_a_path_too(start: Start, tmp_path: Path) -> None:
     program = start(f"--listen=unix:{tmp_path}/hook", "--processes=2")
-    assert "several processes listen on HOST:PORT" in program.stop()
+    with socket.socket(socket.AF_UNIX) as asked, asked.makefile("rb") as answers:
+        asked.connect(f"{tmp_path}/hook")
+        assert answers.readline().startswith(b"220 ")
+    program.stop()
+    assert program.process.returncode == 0
+
+
+def test_several_processes_say_where_they_cannot_listen(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        program = start(f"--listen=127.0.0.1:{taken.getsockname()[1]}", "--processes=2")
+        assert "Address already in use" in program.stop()
     assert program.process.returncode == 1
+
+
+def test_the_first_process_has_a_commits_worth_of_connections_before_the_next_has_one(start: Start) -> None:
+    port = free_port()
+    program = start(f"--listen=127.0.0.1:{port}", "--processes=2")
+
+    def shared_out(*wanted: int) -> bool:
+        return wait_for(lambda: tuple(_connections(program.health_port + place) for place in range(2)) == wanted)
+
+    assert shared_out(0, 0)
+    with contextlib.ExitStack() as clients:
+        first = [clients.enter_context(Client(port)) for _number in range(10)]
+        assert shared_out(10, 0)
+        for _number in range(3):
+            clients.enter_context(Client(port))
+        assert shared_out(10, 3)
+        for client in first[:4]:
+            client.hang_up()
+        assert shared_out(6, 3)
+        for _number in range(5):
+            clients.enter_context(Client(port))
+        assert shared_out(10, 4)
+
+
+def _connections(health_port: int) -> int | None:
+    """How many a process has; None while it does not say."""
+    with contextlib.suppress(OSError, TypeError):
+        page = urllib.request.urlopen(f"http://127.0.0.1:{health_port}/metrics", timeout=60).read().decode()
+        return int(float(re.search(r"^webmail_panel_hook_connections (\S+)", page, re.MULTILINE)[1]))
+    return None

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import socket
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from responders.hook.metrics import Metrics
 from responders.hook.pipeline import Configuration, Pipeline
 from responders.hook.processes import fork
 from responders.hook.relay import Relay
-from responders.hook.server import Health, Limits, ListenError, Server, serve, split_address
+from responders.hook.server import Health, Limits, ListenError, Server, listening, serve, split_address
 from responders.policy import policy_from_settings
 from responders.resolver import Resolver
 
@@ -33,17 +34,21 @@ class Command(BaseCommand):
         parser.add_argument("--health", help="HOST:PORT of an HTTP answer for health checks")
         parser.add_argument(
             "--processes", type=int, default=1, metavar="N",
-            help="so many on the same HOST:PORT, which share the connections; each one's health port is one higher",
+            help="so many behind the same address; each one's health port is one higher",
         )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         listen, health, processes = options["listen"], options["health"], options["processes"]
         if not 1 <= processes <= MAX_PROCESSES:
             raise CommandError(f"--processes takes 1 to {MAX_PROCESSES}")
+        door = None
         if processes > 1:
-            if any(address.startswith("unix:") for address in listen):
-                raise CommandError("several processes listen on HOST:PORT, not on a unix: socket")
-            place = fork(processes)
+            try:
+                listeners = [one for address in listen for one in listening(address)]
+            except ListenError as error:
+                raise CommandError(str(error)) from error
+            place, door = fork(processes, listeners)
+            listen = []
             health = health and _next_port(health, place)
         run = asyncio.run
         with contextlib.suppress(ImportError):
@@ -52,7 +57,7 @@ class Command(BaseCommand):
             run = uvloop.run
         _save_work()
         try:
-            run(_run(listen, health, shares_port=processes > 1))
+            run(_run(listen, door, health))
         except ListenError as error:
             raise CommandError(str(error)) from error
 
@@ -76,7 +81,8 @@ def _next_port(address: str, further: int) -> str:
     return f"[{host}]:{port + further}"
 
 
-async def _run(listen: list[str], health_address: str | None, *, shares_port: bool) -> None:
+async def _run(listen: list[str], door: socket.socket | None, health_address: str | None) -> None:
+    """Listen, or take what is handed over at the door."""
     metrics = Metrics()
     ledger = Ledger(database_parameters(), policy_from_settings(), metrics)
     relay = Relay(settings.RELAY_URL, hostname=settings.MAIL_HOSTNAME)
@@ -85,7 +91,8 @@ async def _run(listen: list[str], health_address: str | None, *, shares_port: bo
     pipeline = Pipeline(ledger, relay, journal, configuration(), resolver)
     limits = Limits(message_size=settings.MESSAGE_SIZE_LIMIT)
     server = Server(pipeline.expect, pipeline.receive, settings.MAIL_HOSTNAME, limits, metrics)
-    server.shares_port = shares_port
+    if door is not None:
+        server.take_from(door)
     following = asyncio.create_task(pipeline.follow_policy())
     try:
         await serve(server, Health(server, ledger.is_ready), listen, health_address)
