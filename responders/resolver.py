@@ -6,6 +6,7 @@ domain. Answers are kept for as long as they say (within limits); whoever asks w
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
 
 import dns.asyncresolver
@@ -45,7 +46,7 @@ class Resolver:
     async def trouble_with(self, domain: str) -> str:
         """Why no mail can reach the domain (A-labels, no final dot): null MX or no such domain; empty if it may."""
         words, until = self._kept.get(domain, ("", 0.0))
-        if asyncio.get_running_loop().time() < until:
+        if time.monotonic() < until:
             return words
         task = self._asked.get(domain)
         if task is None:
@@ -61,7 +62,7 @@ class Resolver:
             for old in list(self._oldest(MAX_KEPT // 10)):
                 del self._kept[old]
         self._kept.pop(domain, None)
-        self._kept[domain] = words, asyncio.get_running_loop().time() + seconds
+        self._kept[domain] = words, time.monotonic() + seconds
         return words
 
     def _oldest(self, count: int) -> Iterator[str]:
