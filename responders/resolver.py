@@ -5,9 +5,11 @@ domain. Answers are kept for as long as they say (within limits); whoever asks w
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import dns.asyncresolver
 import dns.exception
@@ -23,23 +25,22 @@ PATIENCE = 2.0  # seconds for all attempts together: a copy waits, and Postfix w
 # Seconds that an answer is kept, whatever it says itself; one that never came is asked for again soon.
 SHORTEST, LONGEST, UNKNOWN = 60.0, 3600.0, 30.0
 MAX_KEPT = 10_000
+RESOLV_CONF = Path("/etc/resolv.conf")
 LOCAL = "127.0.0.1:53"  # where resolv.conf names none (resolv.conf(5))
 NULL_MX = "null MX"
 NO_SUCH_DOMAIN = "no such domain"
 
 
 class Resolver:
-    """`server` is ADDRESS:PORT, or empty for the ones this machine uses (resolv.conf). Raises ValueError."""
+    """`server` is ADDRESS:PORT, or empty for the ones this machine uses (`conf`), also after they have changed. Raises
+    ValueError.
+    """
 
-    def __init__(self, server: str = "") -> None:
-        try:
-            self._resolver = dns.asyncresolver.Resolver(configure=not server)
-        except dns.resolver.NoResolverConfiguration:
-            server = LOCAL
-            self._resolver = dns.asyncresolver.Resolver(configure=False)
-        if server:
-            self._resolver.nameservers = [dns_server(server)]
-        self._resolver.lifetime, self._resolver.timeout = PATIENCE, PATIENCE / 2
+    def __init__(self, server: str = "", conf: Path = RESOLV_CONF) -> None:
+        self._conf, self._conf_changed_at = None if server else conf, 0
+        self._resolver = _patient(dns.asyncresolver.Resolver(configure=False))
+        self._resolver.nameservers = [dns_server(server or LOCAL)]
+        self._follow_conf()
         self._kept: dict[str, tuple[str, float]] = {}
         self._asked: dict[str, asyncio.Task[str]] = {}
 
@@ -53,7 +54,19 @@ class Resolver:
             task = self._asked[domain] = asyncio.create_task(self._ask(domain))
         return await asyncio.shield(task)  # one who gives up does not take the answer away from the others
 
+    def _follow_conf(self) -> None:
+        """Ask the name servers that are named now; those named before where the file cannot be read."""
+        if self._conf is None:
+            return
+        with contextlib.suppress(OSError):
+            changed_at = self._conf.stat().st_mtime_ns
+            if changed_at != self._conf_changed_at:
+                self._conf_changed_at = changed_at
+                with contextlib.suppress(dns.resolver.NoResolverConfiguration):
+                    self._resolver = _patient(dns.asyncresolver.Resolver(str(self._conf)))
+
     async def _ask(self, domain: str) -> str:
+        self._follow_conf()
         try:
             words, seconds = await self._answer(domain)
         finally:
@@ -79,6 +92,11 @@ class Resolver:
             log.info("the DNS has no answer: %s", type(trouble).__name__)
             return "", UNKNOWN
         return (NULL_MX if _is_null_mx(answer) else ""), _lifetime(answer.response)
+
+
+def _patient(resolver: dns.asyncresolver.Resolver) -> dns.asyncresolver.Resolver:
+    resolver.lifetime, resolver.timeout = PATIENCE, PATIENCE / 2
+    return resolver
 
 
 def dns_server(text: str) -> dns.nameserver.Do53Nameserver:

@@ -1,10 +1,13 @@
 """Nobody writes where no mail can arrive: null MX, no such domain, an address that refused a reply."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
+import dns.asyncresolver
 import pytest
 from django.conf import settings as panel
 
@@ -90,6 +93,39 @@ def test_a_name_server_that_is_away_keeps_nobody_from_a_reply(
     monkeypatch.setattr(asking_hook.pipeline, "_resolver", Resolver("127.0.0.1:1"))
     asking_hook.deliver(message())
     assert len(relay.contents) == 1
+
+
+def test_name_servers_that_changed_are_asked_from_then_on(
+    name_server: NameServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a change of the network, while the hook runs; resolv.conf names no ports, so all have the test's."""
+
+    class AtThePort(dns.asyncresolver.Resolver):
+        def reset(self) -> None:
+            super().reset()
+            self.port = int(name_server.address.rpartition(":")[2])
+
+    monkeypatch.setattr(dns.asyncresolver, "Resolver", AtThePort)
+    monkeypatch.setattr(resolver, "PATIENCE", 0.5)
+    name_server.zone |= {f"{name}.example": ["0 ."] for name in ("before", "after", "gone")}
+    conf = tmp_path / "resolv.conf"
+    conf.write_text("nameserver 127.0.0.9\n")
+    loop = Loop()
+    asked = Resolver(conf=conf)
+    assert loop.run(asked.trouble_with("before.example")) == ""  # nobody answers there
+    conf.write_text("nameserver 127.0.0.1\n")
+    os.utime(conf, ns=(1, 1))
+    assert loop.run(asked.trouble_with("after.example")) == "null MX"
+    conf.unlink()
+    assert loop.run(asked.trouble_with("gone.example")) == "null MX"
+    loop.stop()
+
+
+def test_a_machine_that_names_no_name_server_is_its_own(tmp_path: Path) -> None:
+    (tmp_path / "resolv.conf").write_text("search example\n")
+    for conf in (tmp_path / "resolv.conf", tmp_path / "none"):
+        [server] = Resolver(conf=conf)._resolver.nameservers
+        assert str(server).startswith("Do53:127.0.0.1@53")
 
 
 def test_the_dns_is_asked_only_where_nothing_else_is_against_a_reply(
