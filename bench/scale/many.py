@@ -28,7 +28,8 @@ WORKER = """
 import django, sys, time
 django.setup()
 from django.db import connection
-from responders import batches, services
+from responders import services
+from responders.many import batches
 services.database_now()
 with connection.cursor() as cursor:
     cursor.execute("SELECT pg_backend_pid()")
