@@ -5,13 +5,17 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.middleware import AuthenticationMiddleware, get_user
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.functional import SimpleLazyObject
 from django.utils.http import urlencode
 
 from mailboxes import access, devices, second_factor
+from mailboxes.models import User
 from webmail_panel.database import patience
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -45,6 +49,21 @@ class ShortPatienceMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with patience.short():
             return self.get_response(request)
+
+
+class PersonMiddleware(AuthenticationMiddleware):
+    """Django's own, and who is signed in comes with what nearly every page asks about them (`access.know`)."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = SimpleLazyObject(lambda: _known(request))  # type: ignore[assignment]
+
+
+def _known(request: HttpRequest) -> User | AnonymousUser:
+    user = get_user(request)
+    if isinstance(user, User) and user.ways is None:
+        access.know(user)
+    return user
 
 
 class SecurityHeadersMiddleware:

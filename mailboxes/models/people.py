@@ -1,7 +1,7 @@
 """Who signs in."""
 
 import functools
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from zoneinfo import available_timezones
 
 from django.conf import settings
@@ -59,6 +59,14 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=addresses.normal_form_or_none(username or "") or "")
 
 
+class Ways(NamedTuple):
+    """Whether there is anything at all that may lead a person to mailboxes which are not theirs."""
+
+    links: bool
+    delegations: bool
+    customers: bool
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who signs in, by address and password."""
 
@@ -77,6 +85,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
+    # What whoever loaded the person asked beforehand (`access.know`).
+    ways: "Ways | None" = None
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
