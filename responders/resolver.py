@@ -46,13 +46,18 @@ class Resolver:
 
     async def trouble_with(self, domain: str) -> str:
         """Why no mail can reach the domain (A-labels, no final dot): null MX or no such domain; empty if it may."""
-        words, until = self._kept.get(domain, ("", 0.0))
-        if time.monotonic() < until:
+        words = self.known_trouble(domain)
+        if words is not None:
             return words
         task = self._asked.get(domain)
         if task is None:
             task = self._asked[domain] = asyncio.create_task(self._ask(domain))
         return await asyncio.shield(task)  # one who gives up does not take the answer away from the others
+
+    def known_trouble(self, domain: str) -> str | None:
+        """The same if nobody need be asked; None if somebody must."""
+        words, until = self._kept.get(domain, ("", 0.0))
+        return words if time.monotonic() < until else None
 
     def _follow_conf(self) -> None:
         """Ask the name servers that are named now; those named before where the file cannot be read."""

@@ -27,8 +27,9 @@ from responders.core.schedule import to_local
 from responders.hook.ahead import NOTHING, Ahead, LookingAhead
 from responders.hook.connection import Outage
 from responders.hook.journal import Journal
+from responders.hook.known import Known
 from responders.hook.ledger import Ledger
-from responders.hook.ledger.claiming import Claim
+from responders.hook.ledger.claiming import Belief, Claim
 from responders.hook.ledger.loading import Behind, Query
 from responders.hook.ledger.numbering import NewCase
 from responders.hook.ledger.recording import Record
@@ -101,6 +102,11 @@ class Copy:
         return addresses.memory_key(self.message.reverse_path)
 
     @property
+    def domain(self) -> str:
+        """The sender's; empty where the reverse-path is no address."""
+        return (addresses.normal_form_or_none(self.message.reverse_path) or "").rpartition("@")[2]
+
+    @property
     def query(self) -> Query:
         """What to ask of it."""
         return _query(self.address, self.base, self.message.reverse_path, self.queue_id)
@@ -135,6 +141,7 @@ class Pipeline:
         self._unrecorded: dict[Claim, Decision] = {}
         self._drawn: dict[tuple[int, bool], float] = {}
         self._looking_ahead = LookingAhead(ledger.load)
+        self._known = Known(self._loop.time)
 
     async def follow_policy(self) -> None:
         """Look for settings that were changed, now and then, and give a sign of life; never returns."""
@@ -160,7 +167,7 @@ class Pipeline:
             queries = [_query(*one, envelope.reverse_path) for one in wanted if not self._is_for_reports(one[0])]
         except Exception:  # noqa: BLE001 (a bug is met again, and told, when the message is here)
             return NOTHING
-        return self._looking_ahead.begin(queries)
+        return self._looking_ahead.begin(query for query in queries if not self._known.knows(query))
 
     async def receive(self, delivery: Delivery, ahead: Ahead = NOTHING) -> list[LmtpReply]:
         """Decide a delivery; one reply per recipient, in their order. Never raises but for cancellation."""
@@ -222,9 +229,13 @@ class Pipeline:
         policy = self._configuration.policy
         if decided := decide_by_message(copy.message, policy):
             return await self._record(copy, decided)
-        behind = await copy.ahead.behind(copy.query)
+        query = copy.query
+        if (known := self._known.take(query)) and await self._answered_as_known(copy, known, query.sender):
+            return None
+        behind = await copy.ahead.behind(query)
         if behind is None:
-            behind = await self._ledger.load(copy.query)
+            behind = await self._ledger.load(query)
+        self._known.learn(query, behind)
         if not behind:
             return await self._record(copy, decide(copy.message, None, policy, NO_MOMENT))
         troubles = [trouble for one in behind if (trouble := await self._trouble_with(copy, one))]
@@ -252,22 +263,13 @@ class Pipeline:
                     await self._draw_brake(one)
                 return await self._record(copy, decided, one)
             responder = decided.responder
-            key = copy.reverse_path_key
             if responder.gives_case_numbers:
                 one = await self._with_case_number(copy, one, responder)
                 if not one.case_number:
                     return await self._record(copy, _too_many_cases(decided), one)
                 decided = replace(decided, evidence=f"case {one.case_number}")
-                key = cases.memory_key(key, one.case_number)
-            claim = Claim(responder.id, key, responder.activation, responder.text_revision, copy.queue_id)
-            if claim in self._unrecorded:
-                await self._ledger.claim(claim)  # a database that crashed may have forgotten it
-                return await self._close(copy, self._unrecorded[claim], one, claim)
-            claimed = self._ledger.claim(claim)
-            await asyncio.sleep(0)  # the database has the claim while the reply is composed
-            composed = self._composed(copy, decided, one)
-            if await claimed:
-                return await self._answer(copy, decided, one, claim, composed)
+            if await self._answered(copy, decided, one, responder):
+                return None
             # Lost to another copy, or the responder changed meanwhile: look at what is there now.
             await asyncio.sleep(pause)
             fresh = [other for other in await self._ledger.load(copy.query) if other.mailbox.id == one.mailbox.id]
@@ -276,15 +278,45 @@ class Pipeline:
             one = fresh[0]
         raise BeingAnswered("another connection answers this copy")
 
+    async def _answered_as_known(self, copy: Copy, one: Behind, sender: str) -> bool:
+        """Answer by what was known before; False where there is no reply to give, or not all of it is still so."""
+        if self._resolver is not None and self._resolver.known_trouble(copy.domain) is None:
+            return False  # it may be a domain of ours, of which the DNS is not asked
+        async with copy.locks.setdefault(one.mailbox.id, asyncio.Lock()):
+            decided = await self._decide(copy, one)
+            if decided.reason is not Reason.REPLIED or decided.responder is None:
+                return False
+            belief = Belief(one.version, one.now, sender)
+            return await self._answered(copy, decided, one, decided.responder, belief)
+
+    async def _answered(
+        self, copy: Copy, decided: Decision, one: Behind, responder: ResponderFacts, belief: Belief | None = None
+    ) -> bool:
+        """Claim and answer; False if the claim is lost. A reply that is out is recorded and not given again."""
+        key = copy.reverse_path_key
+        if responder.gives_case_numbers:
+            key = cases.memory_key(key, one.case_number)
+        claim = Claim(responder.id, key, responder.activation, responder.text_revision, copy.queue_id)
+        if claim in self._unrecorded:
+            await self._ledger.claim(claim)  # a database that crashed may have forgotten it
+            await self._close(copy, self._unrecorded[claim], one, claim)
+            return True
+        claimed = self._ledger.claim(claim, belief)
+        await asyncio.sleep(0)  # the database has the claim while the reply is composed
+        composed = self._composed(copy, decided, one)
+        if not await claimed:
+            return False
+        await self._answer(copy, decided, one, claim, composed)
+        return True
+
     async def _decide(self, copy: Copy, one: Behind) -> Decision:
         """The whole table; the DNS is asked only where nothing else is against a reply."""
         policy, way_back = self._configuration.policy, one.way_back
         decided = decide(copy.message, one.mailbox, policy, one.now, one.previous, way_back=way_back)
         if decided.reason is not Reason.REPLIED or self._resolver is None or way_back.is_ours:
             return decided
-        domain = addresses.normalise(copy.message.reverse_path).rpartition("@")[2]
         with self._journal.metrics.timed("resolve"):
-            trouble = await self._resolver.trouble_with(domain)
+            trouble = await self._resolver.trouble_with(copy.domain)
         if not trouble:
             return decided
         way_back = replace(way_back, domain_trouble=trouble)

@@ -18,6 +18,7 @@ from aiosmtpd.controller import Controller
 
 from responders.hook.journal import Journal
 from responders.hook.ledger import Ledger
+from responders.hook.ledger.loading import Query
 from responders.hook.metrics import Metrics
 from responders.hook.pipeline import Pipeline
 from responders.hook.relay import Relay as RelayClient
@@ -177,6 +178,14 @@ class Client:
             + b".\r\n"
         )
         return [self.reply() for _path in recipients]
+
+
+class LookUps:
+    """How many queries were asked and answered, of all that look somebody up."""
+
+    def __init__(self) -> None:
+        self.answered: list[Query] = []
+        self.trouble: Exception | None = None
 
 
 class Relay:

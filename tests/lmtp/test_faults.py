@@ -380,9 +380,9 @@ def test_a_responder_switched_off_between_decision_and_claim_is_silent(
 ) -> None:
     claim = hook.ledger.claim
 
-    async def switch_off_first(wanted: claiming.Claim) -> bool:
+    async def switch_off_first(wanted: claiming.Claim, belief: claiming.Belief | None = None) -> bool:
         await hook.ledger._database.run("UPDATE responders_responder SET is_enabled = false")
-        return await claim(wanted)
+        return await claim(wanted, belief)
 
     monkeypatch.setattr(hook.ledger, "claim", switch_off_first)
     assert hook.deliver(message()) == [DECIDED]

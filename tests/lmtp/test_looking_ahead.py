@@ -1,18 +1,16 @@
 """What is looked up before the content comes decides nothing that has changed when it is there."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from mailboxes.models import Mailbox
-from responders.hook import ahead
-from responders.hook.connection import Outage, Row
-from responders.hook.ledger import loading
-from responders.hook.ledger.loading import Behind, Query
+from responders.hook import ahead, known
+from responders.hook.connection import Outage
 from responders.hook.lmtp import Envelope, Session
 from responders.models import Decision, PreviousResponse, Responder
-from tests.lmtp.parts import SENDER, Client, Hook, Relay, copy, message, wait_for
+from tests.lmtp.parts import SENDER, Client, Hook, LookUps, Relay, copy, message, wait_for
 
 Reasons = Callable[[], list[str]]
 Clock = Callable[[datetime | None], None]
@@ -20,37 +18,12 @@ ANNA, DECIDED, NOT_NOW = copy("anna@firma.example"), "250 2.0.0 Decided", "451 4
 LIST = "List-Id: <news.example>\r\n"
 
 
-class LookUps:
-    """How many queries were asked and answered, of all that look somebody up."""
-
-    def __init__(self) -> None:
-        self.answered: list[Query] = []
-        self.trouble: Exception | None = None
-
-
-@pytest.fixture
-def look_ups(monkeypatch: pytest.MonkeyPatch) -> LookUps:
-    """Every message is looked up ahead, and what was found stays fresh for as long as a slow machine takes."""
-    seen, asked = LookUps(), list[Query]()
-    question, answers = loading.question, loading.answers
-
-    def ask(queries: Sequence[Query]) -> object:
-        if seen.trouble:
-            raise seen.trouble
-        asked.extend(queries)
-        return question(queries)
-
-    def read(rows: Sequence[Row], count: int) -> list[list[Behind]]:
-        found = answers(rows, count)
-        seen.answered += asked
-        asked.clear()
-        return found
-
-    monkeypatch.setattr(loading, "question", ask)
-    monkeypatch.setattr(loading, "answers", read)
+@pytest.fixture(autouse=True)
+def always_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every message is looked up, and ahead, and what was found stays fresh for as long as a slow machine takes."""
     monkeypatch.setattr(ahead, "QUIET", 0.0)
     monkeypatch.setattr(ahead, "FRESH", 3600.0)
-    return seen
+    monkeypatch.setattr(known, "SECONDS", -1.0)  # nobody is known by what others wrote
 
 
 class Letter:
@@ -66,13 +39,6 @@ class Letter:
         with self._client as client:
             client.send(content + b".\r\n")
             return client.reply()
-
-
-@pytest.fixture
-def second_hook(relay: Relay, db: None) -> Iterator[Hook]:
-    hook = Hook(relay.url)
-    yield hook
-    hook.stop()
 
 
 def test_who_is_looked_up_ahead_is_not_asked_for_again(

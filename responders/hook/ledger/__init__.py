@@ -16,7 +16,7 @@ from responders.core.message import Message
 from responders.hook.connection import Connections, Outage
 from responders.hook.ledger import claiming, loading, numbering, recording
 from responders.hook.ledger.batcher import Batcher
-from responders.hook.ledger.claiming import Claim
+from responders.hook.ledger.claiming import Belief, Claim
 from responders.hook.ledger.cleaning import clean
 from responders.hook.ledger.loading import Behind, Query
 from responders.hook.ledger.numbering import NewCase
@@ -96,9 +96,11 @@ class Ledger:
         values = {"mailbox_id": mailbox_id, "number": number, "message_id": message_id}
         await self._database.run(numbering.ADD_TO_CASE, values)
 
-    def claim(self, claim: Claim) -> "asyncio.Future[bool]":
-        """Whether this copy may answer now. All claims that wait at this moment share a commit."""
-        return self._claims.submit(claim)
+    def claim(self, claim: Claim, belief: Belief | None = None) -> "asyncio.Future[bool]":
+        """Whether this copy may answer now, and what is believed is so. All claims that wait at this moment share a
+        commit.
+        """
+        return self._claims.submit((claim, belief))
 
     async def record(self, record: Record) -> None:
         """Keep a decision, and close its claim, in a commit shared with all that wait."""
@@ -131,9 +133,10 @@ class Ledger:
         rows = await self._database.run(*loading.question(queries))
         return loading.answers(rows, len(queries))
 
-    async def _claim_batch(self, claims: Sequence[Claim]) -> list[bool]:
+    async def _claim_batch(self, tries: Sequence[tuple[Claim, Belief | None]]) -> list[bool]:
+        claims, beliefs = [claim for claim, _belief in tries], [belief for _claim, belief in tries]
         first = claiming.first_of_each(claims)
-        rows = await self._database.run(*claiming.question(claims, first, self._policy))
+        rows = await self._database.run(*claiming.question(claims, beliefs, first, self._policy))
         won = {first[tuple(row)] for row in rows}
         return [place in won for place in range(len(claims))]
 

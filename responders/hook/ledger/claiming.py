@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import product
 from typing import Any
 
 from responders.core.facts import Policy
 from responders.hook.connection import Row, Statement
 from responders.hook.ledger.cleaning import clean
+from responders.hook.ledger.loading import VERSION
 
 LEASE_SECONDS = 600  # longer than all time-outs of a submission together
 # A claim is seen by everybody at once, and kept for good by the commit of its record, which follows it in the log of
@@ -20,11 +23,25 @@ _COUNTED = """(SELECT coalesce(sum(t.replies), 0)::int FROM responders_replycoun
         WHERE t.key = {key} AND t.bucket > panel_now() - interval '70 minutes' AND t.bucket < {until})"""
 
 
+# Of a claim with a belief. To make these questions ready costs nearly as much as a look-up: others are spared them.
+_AS_BELIEVED = f"""
+    AND (c.version IS NULL OR c.version = {VERSION}
+        AND panel_now() BETWEEN c.at - interval '1 second' AND c.at + interval '1 second'
+        AND NOT EXISTS (SELECT FROM responders_previousresponse o WHERE o.responder_id = c.responder_id
+            AND o.reverse_path_key = c.key AND o.activation = c.activation AND o.text_revision = c.text_revision)
+        AND NOT EXISTS (SELECT FROM responders_refusal f WHERE f.address = c.sender)
+        AND NOT EXISTS (SELECT FROM mailboxes_domain s
+            WHERE s.name = split_part(c.sender, '@', -1) AND s.deleted_at IS NULL))"""  # noqa: S608 (constants)
+
+
 # A stale cache or a switch thrown meanwhile never replies: the join looks once more. What is wanted is counted for its
 # mailbox and its domain, which other processes wait for, and passes as far as the brakes allow. Of the rows that exist,
 # a claim passes its own copy again once the lease has run out, and another copy once the interval is over.
-def _claim(*, many: bool) -> Statement:
-    """Claims taken. One alone, as in quiet times, has nobody to be counted with: a fifth of the work."""
+def _claim(*, many: bool, believes: bool) -> Statement:
+    """Claims taken. One alone, as in quiet times, has nobody to be counted with: a fifth of the work. `believes`: some
+    do so.
+    """
+    believed_values = ", %(version)s::text[], %(at)s::timestamptz[], %(sender)s::text[]" if believes else ""
     in_order = "row_number() OVER (PARTITION BY {} ORDER BY c.responder_id, c.key)" if many else "1"
     return Statement(f"""
 WITH wanted AS (
@@ -33,13 +50,14 @@ WITH wanted AS (
         coalesce(d.replies_per_hour, %(domain_limit)s) AS domain_limit,
         {in_order.format("m.id")} AS mailbox_place, {in_order.format("m.domain_id")} AS domain_place
     FROM unnest(%(responder_id)s::bigint[], %(key)s::text[], %(activation)s::int[], %(text_revision)s::int[],
-        %(queue_id)s::text[]) AS c (responder_id, key, activation, text_revision, queue_id)
+        %(queue_id)s::text[]{believed_values})
+        AS c (responder_id, key, activation, text_revision, queue_id{", version, at, sender" if believes else ""})
     CROSS JOIN {_KEPT_LATER}
     JOIN responders_responder r ON r.id = c.responder_id AND r.is_enabled
         AND r.activation = c.activation AND r.text_revision = c.text_revision
         AND (r.from_utc IS NULL OR r.from_utc <= panel_now()) AND (r.to_utc IS NULL OR panel_now() < r.to_utc)
     JOIN mailboxes_mailbox m ON m.id = r.mailbox_id
-    JOIN mailboxes_domain d ON d.name = m.domain_id
+    JOIN mailboxes_domain d ON d.name = m.domain_id{_AS_BELIEVED if believes else ""}
     CROSS JOIN LATERAL (SELECT 'm' || m.id AS of_mailbox, 'd' || m.domain_id AS of_domain) k
 ), keys AS (
     SELECT v.key, {"count(*)" if many else "1"} AS wanted, {_COUNTED.format(key="v.key", until=_BUCKET)} AS older
@@ -71,7 +89,7 @@ RETURNING responder_id, reverse_path_key, activation, text_revision
 """)  # noqa: S608 (put together from constants)
 
 
-_CLAIM, _CLAIM_MANY = _claim(many=False), _claim(many=True)
+_CLAIM = {of: _claim(many=of[0], believes=of[1]) for of in product((False, True), repeat=2)}
 
 # A new drawing after an hour without one: then somebody is to be told again.
 DRAW = """
@@ -119,6 +137,19 @@ class Claim:
         return self.responder_id, self.reverse_path_key, self.activation, self.text_revision
 
 
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What a reply takes for granted if it was decided by what was known before its sender wrote.
+
+    The rows of mailbox, domain and responders are those of `version`, `at` is the moment (UTC) within a second, and of
+    the sender (an address in normal form, or empty) there is nothing: no reply, no refusal, no domain of ours.
+    """
+
+    version: str
+    at: datetime
+    sender: str
+
+
 def first_of_each(claims: Sequence[Claim]) -> dict[Row, int]:
     """Key → place of the claim that tries: ON CONFLICT cannot touch a row twice."""
     first: dict[Row, int] = {}
@@ -127,17 +158,23 @@ def first_of_each(claims: Sequence[Claim]) -> dict[Row, int]:
     return first
 
 
-def question(claims: Sequence[Claim], first: Mapping[Row, int], policy: Policy) -> tuple[Statement, Mapping[str, Any]]:
+def question(
+    claims: Sequence[Claim], beliefs: Sequence[Belief | None], first: Mapping[Row, int], policy: Policy
+) -> tuple[Statement, Mapping[str, Any]]:
     """One statement for all that try, and its values. Its answer is the keys of those that may reply."""
     tried = sorted(first.items())
     keys = [key for key, _place in tried]
-    return _CLAIM_MANY if len(keys) > 1 else _CLAIM, {
+    believed = [beliefs[place] for _key, place in tried]
+    return _CLAIM[len(keys) > 1, any(believed)], {
         "responder_id": [key[0] for key in keys],
         "key": [key[1] for key in keys],
         "activation": [key[2] for key in keys],
         "text_revision": [key[3] for key in keys],
         "queue_id": [clean(claims[place].queue_id) for _key, place in tried],
         "lease": LEASE_SECONDS,
+        "version": [belief and belief.version for belief in believed],
+        "at": [belief and belief.at for belief in believed],
+        "sender": [belief and belief.sender for belief in believed],
         "mailbox_limit": policy.mailbox_replies_per_hour,
         "domain_limit": policy.domain_replies_per_hour,
     }

@@ -49,7 +49,7 @@ SELECT a.place, panel_now(), m.id, m.address, m.name, m.language, m.time_zone,
     r.words::text[], r.words_in_body, r.word_forms, r.senders::text[], r.deputy_name, r.deputy_address,
     r.gives_case_numbers, r.case_form, r.case_prefix,
     r.hours_mode, r.office_days::int[], r.office_opens, r.office_closes,
-    r.country, r.holidays_are_off, p.replied_at
+    r.country, r.holidays_are_off, m.xmin::text, d.xmin::text, r.xmin::text, p.replied_at
 FROM unnest(%(address)s::text[], %(base)s::text[], %(key)s::text[], %(sender)s::text[], %(sender_domain)s::text[],
     %(queue_id)s::text[]) WITH ORDINALITY AS a (address, base, key, sender, sender_domain, queue_id, place)
 CROSS JOIN LATERAL (%s) b
@@ -96,6 +96,7 @@ class Behind(NamedTuple):
     what is known of the way back to the sender.
 
     `case_number`: of the conversation, where one of the responders gives numbers and the conversation has one.
+    `version` changes with whatever row of the mailbox, its domain or its responders changes.
     """
 
     mailbox: MailboxFacts
@@ -103,6 +104,13 @@ class Behind(NamedTuple):
     previous: PreviousResponses
     way_back: WayBack = WayBack()
     case_number: str = ""
+    version: str = ""
+
+
+# The same in SQL, of mailbox `m` and domain `d`.
+VERSION = """concat_ws(' ', m.xmin, d.xmin, (
+    SELECT string_agg(v.id || ':' || v.xmin, ' ' ORDER BY v.id) FROM responders_responder v WHERE v.mailbox_id = m.id
+))"""
 
 
 def question(queries: Sequence[Query]) -> tuple[Statement, Mapping[str, Any]]:
@@ -138,14 +146,22 @@ def _behind(rows: list[Row]) -> Behind:
         mailbox_id, address, name, language, zone, frozenset(own), responders, domains, *brakes, has_bounce_address
     )
     previous = {row[0]: Previous(row[-1]) for row in with_responder if row[-1] is not None}
-    return Behind(mailbox, now, previous, WayBack(refused_at, refusal or "", is_ours=is_ours))
+    way_back = WayBack(refused_at, refusal or "", is_ours=is_ours)
+    return Behind(mailbox, now, previous, way_back, version=_version(with_responder))
+
+
+def _version(rows: list[Row]) -> str:
+    if not rows:
+        return ""
+    of_responders = [f"{number}:{version}" for number, version in sorted((row[0], row[-2]) for row in rows)]
+    return " ".join([*rows[0][-4:-2], *of_responders])
 
 
 def _responder(mailbox_id: int, row: Row) -> ResponderFacts:
     (number, kind, is_enabled, from_utc, to_utc, zone, from_date, to_date, subject, text_body, html_body, revision,
      activation, interval_days, answers_once, language, texts, audience, addresses, words, in_body, word_forms,
      senders, deputy_name, deputy_address, gives_case_numbers, case_form, case_prefix, hours_mode,
-     office_days, opens, closes, country, is_closed, _replied_at) = row  # fmt: skip
+     office_days, opens, closes, country, is_closed, *_versions, _replied_at) = row  # fmt: skip
     return ResponderFacts(
         id=number, mailbox_id=mailbox_id, type=kind, is_enabled=is_enabled, window=Window(from_utc, to_utc),
         time_zone=zone, from_date=from_date, to_date=to_date, subject=subject, text_body=text_body,
