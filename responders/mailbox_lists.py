@@ -42,6 +42,7 @@ STATES: dict[str, str | Promise] = {
     "": _("All"), "answering": _("Answering now"), "coming": _("To start"), "open-end": _("Without an end"),
     "none": _("No autoresponder"), "closed": _("Receives no mail"),
 }  # fmt: skip
+DONE_BY_RESPONDERS = ("answering", "coming", "open-end")
 ORDERS: dict[str, str | Promise] = {
     "": _("By address"), "domain": _("By domain"), "newest": _("Newest first"), "oldest": _("Oldest first"),
 }  # fmt: skip
@@ -82,11 +83,11 @@ def wanted_rows(mailboxes: QuerySet[Mailbox], wanted: Wanted, now: datetime) -> 
 
 def page_of(mailboxes: QuerySet[Mailbox], wanted: Wanted, now: datetime, size: int) -> Page:
     """So many rows after the last one that was shown, with their responders."""
-    rows, is_part = _in_state(mailboxes, wanted.state, now), False
+    is_part = False
     if wanted.words:
-        found, is_part = _searched(mailboxes, rows, wanted, size + 1)
+        found, is_part = _searched(mailboxes, _one_by_one(mailboxes, wanted.state, now), wanted, size + 1)
     else:
-        found = list(_after(rows, wanted.order, wanted.after)[: size + 1])
+        found = list(_after(_in_state(mailboxes, wanted.state, now), wanted.order, wanted.after)[: size + 1])
     prefetch_related_objects(found[:size], "responders")
     return Page(found[:size], len(found) > size, is_part)
 
@@ -199,17 +200,32 @@ def _in_state(rows: QuerySet[Mailbox], state: str, now: datetime) -> QuerySet[Ma
     """Those with a responder that does so now. Where there are few such responders, an index names them at once;
     where there are many, whoever reads the mailboxes in order soon has a page.
     """
+    if state not in DONE_BY_RESPONDERS:
+        return _one_by_one(rows, state, now)
+    few = _mailboxes_of(state, now)
+    return _one_by_one(rows, state, now) if len(few) > FEW_RESPONDERS else rows.filter(pk__in=few)
+
+
+def _mailboxes_of(state: str, now: datetime) -> list[int]:
+    """Of responders that do so, one more than counts as few. Those without an end apart from those with one: asked for
+    in one, PostgreSQL goes through all that have ended or not begun.
+    """
+    ends = [Q(to_utc=None), Q(to_utc__gt=now)] if state == "answering" else [Q()]
+    parts = [
+        Responder.objects.filter(_does(state, now), end).order_by().values_list("mailbox", flat=True) for end in ends
+    ]
+    return list(parts[0].union(*parts[1:], all=True)[: FEW_RESPONDERS + 1])
+
+
+def _one_by_one(rows: QuerySet[Mailbox], state: str, now: datetime) -> QuerySet[Mailbox]:
+    """The same, each mailbox looked at by itself: where it is known which few they are, or a page is soon full."""
     if not state:
         return rows
     if state == "closed":
         return rows.filter(is_active=False)
     if state == "none":
         return rows.filter(~_exists(Responder.objects.all()))
-    theirs = Responder.objects.filter(_does(state, now))
-    few = list(theirs.order_by().values_list("mailbox", flat=True)[: FEW_RESPONDERS + 1])
-    if len(few) > FEW_RESPONDERS:
-        return rows.filter(_exists(theirs))
-    return rows.filter(pk__in=few)
+    return rows.filter(_exists(Responder.objects.filter(_does(state, now))))
 
 
 def _exists(theirs: QuerySet[Responder]) -> Exists:
