@@ -2,8 +2,9 @@
 
 Both sides have one Postfix configuration, database and Dovecot, which discards the message after its rules. On our
 side a responder is on, so that Postfix makes a copy for the hook; on the other it is off, and Dovecot's vacation
-answers. There the letter's own way and the answering are one delivery, here they are two; so it is measured once with
-the letter going to Dovecot all the same, and once with Postfix dropping it (*answering alone*).
+answers. There the letter's own way and the answering are one delivery, here they are two. So it is measured once as it
+stands in an installation, and once with one delivery on either side (*answering alone*): Postfix hands the letter
+itself to the hook, and its question who gets a copy is answered with nobody.
 
 Replies go out through the same Postfix, or (`relay`) both sides hand them to another host's relay, the sink.
 
@@ -50,9 +51,12 @@ class _Behind:
         self._round = 0
 
     def use(self, side: str) -> None:
-        is_ours = side != "pigeonhole"
-        transport = "discard:" if side == "hook alone" else f"dovecot:unix:{self.stack.folder}/sockets/lmtp"
-        self.stack.set_postfix(virtual_transport=transport)
+        is_ours, transport, copies = side != "pigeonhole", f"dovecot:unix:{self.stack.folder}/sockets/lmtp", "copies"
+        if side == "hook alone":
+            transport, copies = f"autoreply:inet:127.0.0.1:{self.stack.hook_port}", "nobody"
+        self.stack.set_postfix(
+            virtual_transport=transport, recipient_bcc_maps=f"proxy:pgsql:{self.stack.config}/pgsql-{copies}.cf"
+        )
         self.stack.reload_postfix()
         self.postgres.run(f"UPDATE responders_responder SET is_enabled = {is_ours}")
         self._script.write_text(_DISCARD if is_ours else SIEVE)
@@ -74,7 +78,7 @@ class _Behind:
 
     def _seconds_to_drain(self, count: int) -> float:
         """From a queue with so many letters, until the last reply is at the sink."""
-        self.stack.set_postfix(defer_transports="dovecot discard autoreply", **_PATIENT)
+        self.stack.set_postfix(defer_transports="dovecot autoreply", **_PATIENT)
         self.stack.reload_postfix()
         before = sink.counted(self.sink_port)[0]
         self._feed(count)
@@ -138,6 +142,8 @@ def _servers(postgres: Database, *, has_relay: bool = False) -> Iterator[_Behind
             script.write_text(_DISCARD)
             try:
                 stack.start()
+                copies = (stack.config / "pgsql-copies.cf").read_text()
+                (stack.config / "pgsql-nobody.cf").write_text(copies.replace("%u@%d", "%u@%d.nobody"))
                 with ExitStack() as also:
                     if has_relay:
                         stack.stop_hook()

@@ -47,8 +47,8 @@ POSTFIX = MailRole(
         }
     ),
     calls=frozenset(
-        {"postfix_aliases", "postfix_copy", "postfix_domain", "postfix_mailbox", "postfix_refused", "postfix_senders"}
-        | {"mail_lookup_postmaster", "mail_sending"}
+        {"postfix_aliases", "postfix_copy", "postfix_domain", "postfix_mailbox", "postfix_recipient", "postfix_refused"}
+        | {"postfix_senders", "mail_lookup_postmaster", "mail_sending"}
         # Files that `mailconfig` wrote before 0046 of responders ask these.
         | {"mail_lookup_aliases", "mail_lookup_copies", "mail_lookup_senders"}
     ),

@@ -103,6 +103,34 @@ def fill(stack: Stack, sender: str, address: str) -> None:
         stack.wait_until_stored(address, number)
 
 
+def test_dovecot_is_asked_about_who_has_a_limit_alone_and_keeps_nobodys_mail_back(
+    stack: Stack, hosting: Hosting, sender: str
+) -> None:
+    anna, ewa = hosting.mailbox("anna"), hosting.mailbox("ewa")
+    Mailbox.objects.filter(address=anna).update(quota_mb=1)
+    log, there = stack.folder / "log" / "mail.log", stack.folder / "sockets" / "quota"
+    before = log.stat().st_size
+    there.rename(there.with_suffix(".away"))
+    stack.reload_postfix()  # its processes keep the connection that they have
+    try:
+        for address, asked in ((ewa, False), (hosting.alias("team", ewa), False), (anna, True)):
+            assert refusal(stack, sender, address) == (250, b"")
+            told = log.read_bytes()[before:]
+            assert (b"problem talking to server " + bytes(there) in told) is asked, address
+    finally:
+        there.with_suffix(".away").rename(there)
+
+
+def test_a_reply_to_a_full_mailbox_is_taken(stack: Stack, hosting: Hosting, sender: str) -> None:
+    """As a refusal it would count against the address for weeks."""
+    anna = hosting.mailbox("anna")
+    fill(stack, sender, anna)
+    with smtplib.SMTP("127.0.0.1", stack.reply_port) as smtp:
+        smtp.ehlo("panel.example")
+        assert smtp.mail("", ["SIZE=900000"])[0] == 250
+        assert smtp.rcpt(anna)[0] == 250
+
+
 def test_who_has_no_space_left_is_refused_by_every_address_that_leads_there_alone(
     stack: Stack, hosting: Hosting, sender: str
 ) -> None:

@@ -16,7 +16,7 @@ from tests.mta.stack import ROOT
 FILES = {
     "postfix": {
         "bounces.cf", "copies.cf", "main.cf", "master.cf", "pgsql-aliases.cf", "pgsql-bounces.cf", "pgsql-copies.cf",
-        "pgsql-domains.cf", "pgsql-mailboxes.cf", "pgsql-postmaster.cf", "pgsql-refused.cf", "pgsql-senders.cf",
+        "pgsql-domains.cf", "pgsql-mailboxes.cf", "pgsql-postmaster.cf", "pgsql-recipients.cf", "pgsql-senders.cf",
         "pgsql-sending.cf", "pgsql-there.cf", "postmaster.cf",
     },
     "dovecot": {

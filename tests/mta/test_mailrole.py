@@ -75,6 +75,7 @@ def test_it_calls_its_functions_and_not_those_of_the_other(reader: Reader, role:
         "postfix_copy": "SELECT postfix_copy('a@b.example', 'autoreply.invalid')",
         "postfix_domain": "SELECT postfix_domain('b.example')",
         "postfix_mailbox": "SELECT postfix_mailbox('a@b.example')",
+        "postfix_recipient": "SELECT postfix_recipient('a@b.example', 'b.example')",
         "postfix_refused": "SELECT postfix_refused('a@b.example', 'b.example')",
         "postfix_senders": "SELECT postfix_senders('a@b.example')",
         "mail_lookup_aliases": "SELECT mail_lookup_aliases('a@b.example')",

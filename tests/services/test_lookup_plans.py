@@ -9,7 +9,7 @@ from tests.committed import begin_with_new_tables
 
 PAGES = 100  # of 8 KB; a table that is read from end to end has more
 SLOW_TO_PLAN = {
-    "aliases", "copies", "domains", "mailboxes", "postmaster", "refused", "senders",
+    "aliases", "copies", "domains", "mailboxes", "postmaster", "recipients", "senders",
     "dovecot password", "dovecot mailbox", "dovecot space",
 }  # fmt: skip
 NOTHING_BUT_THE_CALL = {"Function Scan", "ProjectSet", "Result", "Limit"}

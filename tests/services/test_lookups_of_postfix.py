@@ -100,6 +100,29 @@ def test_a_suspended_domain_speaks_for_whoever_is_not() -> None:
     assert told("postfix_domain", "elsewhere.example") == ""
 
 
+def test_of_space_nobody_is_asked_where_it_has_no_limit() -> None:
+    services.add_alias("biuro@firma.example", [EWA])
+    services.add_alias("obie@firma.example", [ANNA, EWA])
+    addresses = (ANNA, EWA, "biuro@firma.example", "obie@firma.example", "nikt@firma.example", "x@elsewhere.example")
+
+    def asked_about() -> set[str]:
+        answers = {to: told("postfix_recipient", to, to.rpartition("@")[2]) for to in addresses}
+        assert set(answers.values()) <= {"", "ask_about_space"}
+        return {to for to, answer in answers.items() if answer}
+
+    assert asked_about() == set()
+    Mailbox.objects.filter(address=EWA).update(quota_mb=1)
+    assert asked_about() == {EWA, "biuro@firma.example"}
+    Domain.objects.filter(name="firma.example").update(quota_mb=50, catch_all=box(ANNA))
+    assert asked_about() == {ANNA, EWA, "biuro@firma.example", "nikt@firma.example"}
+
+
+def test_who_is_suspended_is_refused_before_anybody_is_asked_about_space() -> None:
+    Mailbox.objects.filter(address=ANNA).update(quota_mb=1)
+    hosting.suspend(box(ANNA), now=database_now(), actor=None)
+    assert told("postfix_recipient", ANNA, "firma.example").startswith("450 4.2.1")
+
+
 def test_a_copy_goes_to_the_hook_while_somebody_answers() -> None:
     assert told("postfix_copy", ANNA, COPIES) == ""
     answers(ANNA)
