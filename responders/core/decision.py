@@ -66,6 +66,8 @@ RULES: tuple[Rule, ...] = (
     Rule(Reason.UNDELIVERABLE, rules.undeliverable, Needs.MEMORY),
 )
 _BY_MESSAGE = tuple(rule for rule in RULES if rule.needs is Needs.MESSAGE)
+_REST = RULES[len(_BY_MESSAGE) :]
+_MISSES = tuple(rule.reason.value for rule in _BY_MESSAGE)
 
 
 class Explained(NamedTuple):
@@ -90,13 +92,15 @@ def decide(
     previous: PreviousResponses | None = None,
     *,
     way_back: WayBack | None = None,
+    has_passed: bool = False,
 ) -> Decision:
     """The whole table for one mailbox at the moment `now` (UTC): REPLIED with the responder that answers, or a reason.
 
-    `previous` holds, by responder id, the response this sender had under the present text and activation.
+    `previous` holds, by responder id, the response this sender had under the present text and activation. `has_passed`:
+    `decide_by_message` found nothing, so its part of the table is not gone through again.
     """
     case = rules.Case(message, policy, now, mailbox, previous, way_back or rules.UNKNOWN_WAY)
-    decided = _first_hit(RULES, case)
+    decided = _first_hit(_REST, case, _MISSES) if has_passed else _first_hit(RULES, case)
     return Decision(decided.reason, decided.evidence, decided.misses, case.responder)
 
 
@@ -115,8 +119,8 @@ def explain(
     return [Explained(name, "miss" if evidence is None else "hit", evidence or "") for name, evidence in outcomes]
 
 
-def _first_hit(table: Iterable[Rule], case: rules.Case) -> Decision:
-    misses: list[str] = []
+def _first_hit(table: Iterable[Rule], case: rules.Case, missed: Iterable[str] = ()) -> Decision:
+    misses = list(missed)
     for rule in table:
         evidence = rule.test(case)
         if evidence is not None:

@@ -7,6 +7,7 @@ of the order, which stands in `decision.RULES`.
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from mailboxes.addresses import AddressError, normal_form_or_none, split, without_subaddress
 from responders.core.cases import CASE_HOURS, MAX_CASES
@@ -22,7 +23,7 @@ _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 UNKNOWN_WAY = WayBack()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
     """Everything a rule may look at. Rules that need only the message leave the rest alone."""
 
@@ -33,19 +34,19 @@ class Case:
     previous: PreviousResponses | None = None
     way_back: WayBack = UNKNOWN_WAY
 
-    @property
+    @cached_property
     def active(self) -> list[ResponderFacts]:
         """The responders, in the owner's order, that were active when the message came and still are."""
         moments = {self.now, self.message.received_at or self.now}
         rows = self.mailbox.responders if self.mailbox else ()
         return [row for row in rows if all(row.is_active(at) for at in moments)]
 
-    @property
+    @cached_property
     def for_sender(self) -> list[ResponderFacts]:
         """Of the active ones those whose audience the sender belongs to."""
         return [row for row in self.active if self.mailbox and is_meant_for_sender(row, self.message, self.mailbox)]
 
-    @property
+    @cached_property
     def responder(self) -> ResponderFacts | None:
         """The first that is active and meant for this sender and this message."""
         return next((row for row in self.for_sender if self.is_for_message(row)), None)

@@ -13,12 +13,13 @@ import socket
 import traceback
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import NamedTuple
 
 from mailboxes import addresses
 from responders.core import cases
 from responders.core.decision import Decision, Policy, Reason, decide, decide_by_message
-from responders.core.facts import ResponderFacts
+from responders.core.facts import ResponderFacts, WayBack
 from responders.core.matching import answering_address
 from responders.core.message import Message, header_block, read_message
 from responders.core.rendering import render
@@ -82,7 +83,7 @@ class Configuration:
     keys: tuple[bytes, ...] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Copy:
     """A copy on its way. `address` is as written, in normal form, `base` the same without its subaddress.
 
@@ -97,19 +98,19 @@ class Copy:
     locks: dict[int, asyncio.Lock] = field(default_factory=dict)
     ahead: Ahead = NOTHING
 
+    @cached_property
+    def query(self) -> Query:
+        """What to ask of it."""
+        return _query(self.address, self.base, self.message.reverse_path, self.queue_id)
+
     @property
     def reverse_path_key(self) -> str:
-        return addresses.memory_key(self.message.reverse_path)
+        return self.query.reverse_path_key
 
     @property
     def domain(self) -> str:
         """The sender's; empty where the reverse-path is no address."""
-        return (addresses.normal_form_or_none(self.message.reverse_path) or "").rpartition("@")[2]
-
-    @property
-    def query(self) -> Query:
-        """What to ask of it."""
-        return _query(self.address, self.base, self.message.reverse_path, self.queue_id)
+        return self.query.sender.rpartition("@")[2]
 
 
 class Outgoing(NamedTuple):
@@ -229,15 +230,14 @@ class Pipeline:
         policy = self._configuration.policy
         if decided := decide_by_message(copy.message, policy):
             return await self._record(copy, decided)
-        query = copy.query
-        if (known := self._known.take(query)) and await self._answered_as_known(copy, known, query.sender):
+        if (known := self._known.take(copy.query)) and await self._answered_as_known(copy, known):
             return None
-        behind = await copy.ahead.behind(query)
+        behind = await copy.ahead.behind(copy.query)
         if behind is None:
-            behind = await self._ledger.load(query)
-        self._known.learn(query, behind)
+            behind = await self._ledger.load(copy.query)
+        self._known.learn(copy.query, behind)
         if not behind:
-            return await self._record(copy, decide(copy.message, None, policy, NO_MOMENT))
+            return await self._record(copy, decide(copy.message, None, policy, NO_MOMENT, has_passed=True))
         troubles = [trouble for one in behind if (trouble := await self._trouble_with(copy, one))]
         if troubles:
             # What time mends goes before a bug: the copy comes again, and meets the bug again.
@@ -278,7 +278,7 @@ class Pipeline:
             one = fresh[0]
         raise BeingAnswered("another connection answers this copy")
 
-    async def _answered_as_known(self, copy: Copy, one: Behind, sender: str) -> bool:
+    async def _answered_as_known(self, copy: Copy, one: Behind) -> bool:
         """Answer by what was known before; False where there is no reply to give, or not all of it is still so."""
         if self._resolver is not None and self._resolver.known_trouble(copy.domain) is None:
             return False  # it may be a domain of ours, of which the DNS is not asked
@@ -286,7 +286,7 @@ class Pipeline:
             decided = await self._decide(copy, one)
             if decided.reason is not Reason.REPLIED or decided.responder is None:
                 return False
-            belief = Belief(one.version, one.now, sender)
+            belief = Belief(one.version, one.now, copy.query.sender)
             return await self._answered(copy, decided, one, decided.responder, belief)
 
     async def _answered(
@@ -311,16 +311,18 @@ class Pipeline:
 
     async def _decide(self, copy: Copy, one: Behind) -> Decision:
         """The whole table; the DNS is asked only where nothing else is against a reply."""
-        policy, way_back = self._configuration.policy, one.way_back
-        decided = decide(copy.message, one.mailbox, policy, one.now, one.previous, way_back=way_back)
-        if decided.reason is not Reason.REPLIED or self._resolver is None or way_back.is_ours:
+        decided = self._decide_by_table(copy, one, one.way_back)
+        if decided.reason is not Reason.REPLIED or self._resolver is None or one.way_back.is_ours:
             return decided
         with self._journal.metrics.timed("resolve"):
             trouble = await self._resolver.trouble_with(copy.domain)
         if not trouble:
             return decided
-        way_back = replace(way_back, domain_trouble=trouble)
-        return decide(copy.message, one.mailbox, policy, one.now, one.previous, way_back=way_back)
+        return self._decide_by_table(copy, one, replace(one.way_back, domain_trouble=trouble))
+
+    def _decide_by_table(self, copy: Copy, one: Behind, way_back: WayBack) -> Decision:
+        policy = self._configuration.policy
+        return decide(copy.message, one.mailbox, policy, one.now, one.previous, way_back=way_back, has_passed=True)
 
     async def _with_conversation(self, copy: Copy, one: Behind) -> Behind:
         """What is known of the conversation, where a responder gives case numbers; others need no query for it."""

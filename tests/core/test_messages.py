@@ -72,6 +72,15 @@ def test_a_message_is_decided_as_its_name_says(path: Path) -> None:
     assert by_message is None or by_message.reason is decided.reason
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_message_that_passed_its_own_rules_is_decided_the_same_without_them(path: Path) -> None:
+    message, anna = read(path), OTHERS.get(path.name.split("--")[0], ANNA)
+    if decide_by_message(message, POLICY) is None:
+        previous = remembered(message)
+        whole = decide(message, anna, POLICY, NOW, previous)
+        assert decide(message, anna, POLICY, NOW, previous, has_passed=True) == whole
+
+
 @pytest.mark.parametrize(
     "path", [path for path in FILES if path.name.startswith("replied")], ids=lambda path: path.stem
 )
