@@ -13,7 +13,7 @@ from responders.core.facts import WayBack
 from responders.hook.ledger.loading import Behind, Query
 
 SECONDS = 1.0  # for which something is known
-MAX_ADDRESSES = 1_000
+MAX_ADDRESSES = 200
 MAX_SENDERS = 10_000
 
 
@@ -27,12 +27,11 @@ class Known:
 
     def learn(self, query: Query, behind: Sequence[Behind]) -> None:
         """Remember what a look-up found, if another sender may be answered by it."""
+        now = self._clock()
+        self._found.pop((query.address, query.base), None)
+        self._forget(now - SECONDS)
         if len(behind) == 1 and _may_answer(behind[0]):
-            if len(self._found) >= MAX_ADDRESSES:
-                self._found.clear()
-            self._found[query.address, query.base] = self._clock(), _of_nobody(behind[0])
-        else:
-            self._found.pop((query.address, query.base), None)
+            self._found[query.address, query.base] = now, _of_nobody(behind[0])
 
     def knows(self, query: Query) -> bool:
         """Whether `take` would give something."""
@@ -49,6 +48,14 @@ class Known:
             self._met.clear()
         self._met.add(met)
         return found
+
+    def _forget(self, before: float) -> None:
+        """The oldest, of which texts are large, as soon as they are too old or too many."""
+        while self._found:
+            oldest = next(iter(self._found))
+            if self._found[oldest][0] >= before and len(self._found) < MAX_ADDRESSES:
+                break
+            del self._found[oldest]
 
     def _fresh(self, query: Query) -> Behind | None:
         learnt_at, one = self._found.get((query.address, query.base), (0.0, None))

@@ -228,12 +228,16 @@ def test_it_forgets_before_it_grows(hook: Hook, written_to: Responder, monkeypat
     monkeypatch.setattr(known, "MAX_ADDRESSES", 3)
     monkeypatch.setattr(known, "MAX_SENDERS", 3)
     queries = [Query(f"{number}@firma.example", f"{number}@firma.example", EWA, EWA, "") for number in range(9)]
-    behind, some = hook.run(_looked_up(hook)), Known(lambda: 0.0)
+    now = [0.0]
+    behind, some = hook.run(_looked_up(hook)), Known(lambda: now[0])
     for query in queries:
         some.learn(query, behind)
         assert some.take(query) is not None
-    assert some.take(queries[-1]) is None
-    assert sum(some.take(query) is not None for query in queries) <= 3
+        assert not some.knows(query)
+    assert [some.knows(query._replace(reverse_path_key=OLA)) for query in queries] == [False] * 6 + [True] * 3
+    now[0] = 3601.0
+    some.learn(queries[0], behind)
+    assert len(some._found) == 1
 
 
 async def _looked_up(hook: Hook) -> list[object]:
