@@ -5,7 +5,8 @@ set -eu
 
 PACKAGES="postfix postfix-pgsql dovecot-core dovecot-imapd dovecot-lmtpd dovecot-sieve \
     dovecot-auth-lua lua-sql-postgres lua-socket rspamd \
-    mariadb-server-core nsd nginx-light logrotate rsync systemd chromium-headless-shell gettext iproute2"
+    mariadb-server-core mariadb-client-core nsd nginx-light logrotate rsync systemd \
+    chromium-headless-shell gettext iproute2"
 
 missing=
 for package in $PACKAGES; do

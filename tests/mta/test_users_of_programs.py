@@ -3,6 +3,7 @@
 import pwd
 from pathlib import Path
 
+from mailboxes.models import Mailbox
 from tests.mta.conftest import PASSWORD, Hosting
 from tests.mta.stack import MAIL_USER, Stack, until
 
@@ -31,6 +32,7 @@ def family_of(pid: int) -> list[int]:
 
 def test_dovecots_programs_that_read_what_strangers_sent_are_not_root(stack: Stack, hosting: Hosting) -> None:
     anna = hosting.mailbox("anna", password=PASSWORD)
+    Mailbox.objects.filter(address=anna).update(quota_mb=100)  # of a mailbox without a limit quota-status is not asked
 
     def are_of_the_mails_user() -> bool:
         """They wait for more work for a while after the last. One that is just starting is still root."""
