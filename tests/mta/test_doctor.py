@@ -140,8 +140,8 @@ def test_where_all_is_well_nothing_must_be_mended(doctor: Doctor, hosting: Hosti
     assert (report.code, report.failed) == (0, set()), report.said
     for check in ("database", "clock", "migrations", "redis", "worker", "beat", "hook", "relay", "postfix check",
                   "postfix", "map domains", "map mailboxes", "map aliases", "map copies", "map senders",
-                  "map recipients", "postfix role", "queue", "dovecot files", "dovecot check", "dovecot", "dovecot role",
-                  "dns", "disk mail", "disk queue"):  # fmt: skip
+                  "map recipients", "postfix role", "queue", "dovecot files", "dovecot check", "dovecot",
+                  "dovecot role", "dns", "disk mail", "disk queue"):  # fmt: skip
         assert report[check] == "ok", report.findings[check]
     assert hosting.domain in report.seen("map domains")
     assert doctor.stack.queue() == []  # asking the relay sends nothing
