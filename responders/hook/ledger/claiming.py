@@ -34,9 +34,32 @@ _AS_BELIEVED = f"""
             WHERE s.name = split_part(c.sender, '@', -1) AND s.deleted_at IS NULL))"""  # noqa: S608 (constants)
 
 
+# What is counted passes as far as the brakes allow. Of the rows that exist, a claim passes its own copy again once the
+# lease has run out, and another copy once the interval is over.
+_TAKEN = """\
+INSERT INTO responders_previousresponse AS p
+    (responder_id, reverse_path_key, activation, text_revision, queue_id, state, claimed_at, lease_until)
+SELECT w.responder_id, w.key, w.activation, w.text_revision, w.queue_id, 'claimed', panel_now(),
+    panel_now() + make_interval(secs => %(lease)s)
+FROM wanted w
+JOIN keys mk ON mk.key = w.of_mailbox JOIN counted mc ON mc.key = mk.key
+JOIN keys dk ON dk.key = w.of_domain JOIN counted dc ON dc.key = dk.key
+WHERE (w.mailbox_limit = 0 OR mk.older + mc.replies - mk.wanted + w.mailbox_place <= w.mailbox_limit)
+    AND (w.domain_limit = 0 OR dk.older + dc.replies - dk.wanted + w.domain_place <= w.domain_limit)
+ORDER BY 1, 2, 3, 4
+ON CONFLICT (responder_id, reverse_path_key, activation, text_revision) DO UPDATE SET
+    queue_id = excluded.queue_id, state = 'claimed', claimed_at = excluded.claimed_at,
+    lease_until = excluded.lease_until, replied_at = NULL
+WHERE (p.state = 'claimed' AND p.queue_id = excluded.queue_id AND p.lease_until <= excluded.claimed_at)
+    OR (p.queue_id <> excluded.queue_id AND coalesce(p.replied_at, p.claimed_at) <= excluded.claimed_at
+        - (SELECT make_interval(days => interval_days) FROM responders_responder
+            WHERE id = p.responder_id AND NOT answers_once))
+RETURNING responder_id, reverse_path_key, activation, text_revision
+"""
+
+
 # A stale cache or a switch thrown meanwhile never replies: the join looks once more. What is wanted is counted for its
-# mailbox and its domain, which other processes wait for, and passes as far as the brakes allow. Of the rows that exist,
-# a claim passes its own copy again once the lease has run out, and another copy once the interval is over.
+# mailbox and its domain, which other processes wait for.
 def _claim(*, many: bool, believes: bool) -> Statement:
     """Claims taken. One alone, as in quiet times, has nobody to be counted with: a fifth of the work. `believes`: some
     do so.
@@ -68,25 +91,7 @@ WITH wanted AS (
     ON CONFLICT (key, bucket) DO UPDATE SET replies = t.replies + excluded.replies
     RETURNING key, replies
 )
-INSERT INTO responders_previousresponse AS p
-    (responder_id, reverse_path_key, activation, text_revision, queue_id, state, claimed_at, lease_until)
-SELECT w.responder_id, w.key, w.activation, w.text_revision, w.queue_id, 'claimed', panel_now(),
-    panel_now() + make_interval(secs => %(lease)s)
-FROM wanted w
-JOIN keys mk ON mk.key = w.of_mailbox JOIN counted mc ON mc.key = mk.key
-JOIN keys dk ON dk.key = w.of_domain JOIN counted dc ON dc.key = dk.key
-WHERE (w.mailbox_limit = 0 OR mk.older + mc.replies - mk.wanted + w.mailbox_place <= w.mailbox_limit)
-    AND (w.domain_limit = 0 OR dk.older + dc.replies - dk.wanted + w.domain_place <= w.domain_limit)
-ORDER BY 1, 2, 3, 4
-ON CONFLICT (responder_id, reverse_path_key, activation, text_revision) DO UPDATE SET
-    queue_id = excluded.queue_id, state = 'claimed', claimed_at = excluded.claimed_at,
-    lease_until = excluded.lease_until, replied_at = NULL
-WHERE (p.state = 'claimed' AND p.queue_id = excluded.queue_id AND p.lease_until <= excluded.claimed_at)
-    OR (p.queue_id <> excluded.queue_id AND coalesce(p.replied_at, p.claimed_at) <= excluded.claimed_at
-        - (SELECT make_interval(days => interval_days) FROM responders_responder
-            WHERE id = p.responder_id AND NOT answers_once))
-RETURNING responder_id, reverse_path_key, activation, text_revision
-""")  # noqa: S608 (put together from constants)
+{_TAKEN}""")  # noqa: S608 (put together from constants)
 
 
 _CLAIM = {of: _claim(many=of[0], believes=of[1]) for of in product((False, True), repeat=2)}
