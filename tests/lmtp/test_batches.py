@@ -8,9 +8,13 @@ from responders.hook.ledger import batcher as batching
 from responders.hook.metrics import Metrics
 
 
-def sizes_of(*waves: int) -> list[int]:
-    """How many shared each commit, where items come in waves, the items of a wave one tick of the loop apart."""
+def sizes_of(*waves: int, deciding: int = 100) -> list[int]:
+    """How many shared each commit, where items come in waves, the items of a wave one tick of the loop apart;
+    `deciding` messages wait for their decision all the while.
+    """
     sizes: list[int] = []
+    metrics = Metrics()
+    metrics.deciding = deciding
 
     async def commit(items: Sequence[int]) -> Sequence[int]:
         sizes.append(len(items))
@@ -18,7 +22,7 @@ def sizes_of(*waves: int) -> list[int]:
         return items
 
     async def run() -> None:
-        batcher = batching.Batcher[int, int](commit, "claim", Metrics())
+        batcher = batching.Batcher[int, int](commit, "claim", metrics)
         for count in waves:
             waiting = []
             for number in range(count):
@@ -27,7 +31,7 @@ def sizes_of(*waves: int) -> list[int]:
             assert await asyncio.gather(*waiting) == list(range(count))
 
     with ThreadPoolExecutor(1) as thread:  # a browser's test may have left a loop running in this one
-        thread.submit(lambda: asyncio.run(run())).result()
+        thread.submit(lambda: asyncio.run(asyncio.wait_for(run(), 10))).result()
     return sizes
 
 
@@ -47,3 +51,9 @@ def test_nobody_waits_where_enough_wait_already(monkeypatch) -> None:  # type: i
     monkeypatch.setattr(batching, "ENOUGH", 2)
     assert sum(sizes_of(6, 6)) == 12
     assert max(sizes_of(6, 6)) <= 6
+
+
+def test_nobody_waits_for_more_than_a_part_of_those_that_are_under_way(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(batching, "LINGER", 3_600)
+    assert sum(sizes_of(9, 9, deciding=5)) == 18  # a third of five is one: there is always enough
+    assert sizes_of(4, 3, 3, deciding=9)[-2:] == [3, 3]  # without waiting for an hour

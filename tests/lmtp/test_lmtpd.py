@@ -294,3 +294,30 @@ def _connections(health_port: int) -> int | None:
         page = urllib.request.urlopen(f"http://127.0.0.1:{health_port}/metrics", timeout=60).read().decode()
         return int(float(re.search(r"^webmail_panel_hook_connections (\S+)", page, re.MULTILINE)[1]))
     return None
+
+
+def _run_alone(*, listen: str = "nowhere", **environment: str) -> tuple[str, str]:
+    """What a hook that cannot start says on stderr, and whether it had loaded the pages."""
+    code = (
+        "import sys; from django.core.management import execute_from_command_line as run\n"
+        f"try: run(['manage.py', 'lmtpd', '--listen={listen}'])\n"
+        "finally: print('webmail_panel.urls' in sys.modules)"
+    )
+    settings_module = {"DJANGO_SETTINGS_MODULE": "webmail_panel.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=settings.BASE_DIR, env=os.environ | settings_module | environment,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stderr, done.stdout.strip()
+
+
+def test_it_does_not_keep_the_pages_of_the_panel_in_memory() -> None:
+    said, has_pages = _run_alone()
+    assert "nowhere is neither HOST:PORT nor unix:PATH" in said
+    assert has_pages == "False"
+
+
+def test_it_refuses_a_bad_setting() -> None:
+    said, _has_pages = _run_alone(AUTOREPLY_DOMAIN="No Domain")
+    assert "AUTOREPLY_DOMAIN “No Domain” is not a domain" in said
+    assert "nowhere" not in said

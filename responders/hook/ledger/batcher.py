@@ -10,7 +10,10 @@ from responders.hook.metrics import Metrics
 MAX_BATCH = 500
 # Under load, what comes within this time shares a commit; a message that comes alone waits for nobody. Seconds.
 LINGER = 0.001
-ENOUGH = 8  # wait for no more
+# Wait for no more than this part of the messages that wait for their decision: were it for all of them, nobody would
+# be left to work while the database does.
+PART = 3
+ENOUGH = 8
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,7 +47,7 @@ class Batcher(Generic[Item, Result]):
         self._waiting.append((item, future))
         if self._worker is None or self._worker.done():
             self._worker = self._loop.create_task(self._work())
-        elif len(self._waiting) >= ENOUGH:
+        elif self._is_enough:
             _go_on(self._enough)
         return future
 
@@ -53,9 +56,14 @@ class Batcher(Generic[Item, Result]):
         if self._worker is not None:
             self._worker.cancel()
 
+    @property
+    def _is_enough(self) -> bool:
+        """Whether there is nothing to be gained by waiting for more."""
+        return len(self._waiting) >= min(ENOUGH, self._metrics.deciding // PART)
+
     async def _work(self) -> None:
         while self._waiting:
-            if self._latest > 1 and len(self._waiting) < ENOUGH:
+            if self._latest > 1 and not self._is_enough:
                 await self._linger()
             self._latest = len(self._waiting)
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]

@@ -28,6 +28,7 @@ DJANGOS_OWN_PARAMETERS = {"context", "cursor_factory", "prepare_threshold"}
 class Command(BaseCommand):
     help = "Run the delivery hook: takes the copies that Postfix makes over LMTP, decides, answers."
     requires_migrations_checks = False
+    requires_system_checks = ("panel",)  # Django's own load every page, 15 MB that only the web server needs
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--listen", required=True, action="append", help="HOST:PORT or unix:PATH; may be repeated")
