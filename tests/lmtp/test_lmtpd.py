@@ -296,11 +296,11 @@ def _connections(health_port: int) -> int | None:
     return None
 
 
-def _run_alone(*, listen: str = "nowhere", **environment: str) -> tuple[str, str]:
+def _run_nowhere(**environment: str) -> tuple[str, str]:
     """What a hook that cannot start says on stderr, and whether it had loaded the pages."""
     code = (
         "import sys; from django.core.management import execute_from_command_line as run\n"
-        f"try: run(['manage.py', 'lmtpd', '--listen={listen}'])\n"
+        "try: run(['manage.py', 'lmtpd', '--listen=nowhere'])\n"
         "finally: print('webmail_panel.urls' in sys.modules)"
     )
     settings_module = {"DJANGO_SETTINGS_MODULE": "webmail_panel.settings"}
@@ -312,12 +312,12 @@ def _run_alone(*, listen: str = "nowhere", **environment: str) -> tuple[str, str
 
 
 def test_it_does_not_keep_the_pages_of_the_panel_in_memory() -> None:
-    said, has_pages = _run_alone()
+    said, has_pages = _run_nowhere()
     assert "nowhere is neither HOST:PORT nor unix:PATH" in said
     assert has_pages == "False"
 
 
 def test_it_refuses_a_bad_setting() -> None:
-    said, _has_pages = _run_alone(AUTOREPLY_DOMAIN="No Domain")
+    said, _has_pages = _run_nowhere(AUTOREPLY_DOMAIN="No Domain")
     assert "AUTOREPLY_DOMAIN “No Domain” is not a domain" in said
     assert "nowhere" not in said

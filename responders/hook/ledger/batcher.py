@@ -10,10 +10,10 @@ from responders.hook.metrics import Metrics
 MAX_BATCH = 500
 # Under load, what comes within this time shares a commit; a message that comes alone waits for nobody. Seconds.
 LINGER = 0.001
-# Wait for no more than this part of the messages that wait for their decision: were it for all of them, nobody would
-# be left to work while the database does.
-PART = 3
+# More is not waited for once so many are there, or one in PART of the messages that wait for their decision: were it
+# nearly all of them, nobody would be left to work while the database does.
 ENOUGH = 8
+PART = 3
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
