@@ -11,15 +11,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 
 from mailboxes.addresses import normal_form_or_none
 from responders.core.charset import decode, decode_undeclared
 
 _FIELD = re.compile(rb"^([!-9;-~]{1,256})[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.MULTILINE)
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
-_FIELD_OF_TEXT = re.compile(_FIELD.pattern.decode(), re.MULTILINE)
-_FOLD_OF_TEXT = re.compile(_FOLD.pattern.decode())
-_NEEDS_CARE = re.compile(rb"[\0\x1b\x80-\xff]")  # ESC begins what ISO-2022 writes in ASCII's octets
+# The same where a line ends with LF and nothing else.
+_FIELD_OF_TEXT = re.compile(r"^([!-9;-~]{1,256})[ \t]*:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _SPACES = re.compile(r"\s+")
 _SLASH = re.compile(r"\s*/\s*")
@@ -37,6 +37,7 @@ _PART_TYPE = re.compile(
 )
 # A Bcc that arrives names those who may see it (RFC 5322 §3.6.3).
 RECIPIENT_FIELDS = ("To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc")
+_RECIPIENT_NAMES = tuple(map(str.lower, RECIPIENT_FIELDS))
 MAX_ADDRESSES = 10_000
 MAX_INTERNATIONAL = 100  # addresses beyond ASCII: IDNA takes a tenth of a millisecond for each
 MAX_SUBJECT = 2_000
@@ -47,26 +48,21 @@ _ENCODED_WORD = re.compile(r"=\?([^?*]*)(?:\*[^?]*)?\?([bq])\?(.{0,2000}?)\?=", 
 _ENCODED_RUN = re.compile(rf"(?:{_ENCODED_WORD.pattern}\s*)*{_ENCODED_WORD.pattern}", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
     """What a message says of itself. `reverse_path` is the envelope's, as received; "" is the null one.
 
     `fields`: lower-case name → unfolded values in the order they stand, without NUL and lone surrogates.
     `received_at` (UTC) and `queue_id` are of our own topmost Received field, None where there is none.
     `content`: what was read, header block and as much of the body as was kept.
+
+    What most machine mail is not asked for is read when somebody asks; that never raises either.
     """
 
     reverse_path: str
     fields: Mapping[str, tuple[str, ...]]
-    addressed_to: tuple[str, ...]
-    from_name: str
-    from_address: str | None
-    subject: str
-    message_id: str | None
-    references: tuple[str, ...]
     queue_id: str | None
     received_at: datetime | None
-    content_type: str
     content: bytes = field(default=b"", repr=False)
 
     def first(self, name: str) -> str | None:
@@ -78,6 +74,50 @@ class Message:
         """Every field of that (lower-case) name, in order."""
         return self.fields.get(name, ())
 
+    @cached_property
+    def addressed_to(self) -> tuple[str, ...]:
+        """The addresses in To, Cc, Bcc and their Resent-…, in normal form, each once."""
+        values = [value for name in _RECIPIENT_NAMES for value in self.all(name)]
+        return tuple(dict.fromkeys(_addresses(*values)))
+
+    @property
+    def from_name(self) -> str:
+        """The author's display name, empty where there is none."""
+        return self._author[0]
+
+    @property
+    def from_address(self) -> str | None:
+        """The author's address in normal form, None where there is none."""
+        return self._author[1]
+
+    @cached_property
+    def _author(self) -> tuple[str, str | None]:
+        return _author(self.first("from") or "")
+
+    @cached_property
+    def subject(self) -> str:
+        """The Subject as people read it, empty where there is none."""
+        return decode_text(self.first("subject") or "")[:MAX_SUBJECT]
+
+    @cached_property
+    def message_id(self) -> str | None:
+        """The Message-ID with its angle brackets, None where there is none that is one."""
+        return next(iter(_message_ids(self.first("message-id") or "")), None)
+
+    @cached_property
+    def references(self) -> tuple[str, ...]:
+        """RFC 5322 §3.6.4: References, or In-Reply-To where that holds a single id."""
+        found = _message_ids(" ".join(self.all("references")))
+        if not found:
+            found = _message_ids(self.first("in-reply-to") or "")
+            found = found if len(found) == 1 else []
+        return tuple(found[-MAX_REFERENCES:])
+
+    @cached_property
+    def content_type(self) -> str:
+        """The Content-Type in lower case, without comments and the spaces around the slash (RFC 2045 §5.1)."""
+        return _SLASH.sub("/", without_comments((self.first("content-type") or "")[:1_000])).strip().lower()
+
 
 def read_message(content: bytes, reverse_path: str, *, received_by: Collection[str] = ()) -> Message:
     """The facts of a message; `content` is its header block, maybe with (part of) the body, maybe cut off.
@@ -85,23 +125,8 @@ def read_message(content: bytes, reverse_path: str, *, received_by: Collection[s
     The topmost Received field counts as ours if its host after "by" is in `received_by`, or if that is empty.
     """
     fields = _fields(content)
-    from_name, from_address = _author(fields.get("from", ("",))[0])
-    queue_id, received_at = _arrival(fields.get("received", ("",))[0], received_by)
-    message_id = _message_ids(fields.get("message-id", ("",))[0])
-    return Message(
-        reverse_path=_clean(reverse_path).strip().removeprefix("<").removesuffix(">"),
-        fields=fields,
-        addressed_to=_addressed_to(fields),
-        from_name=from_name,
-        from_address=from_address,
-        subject=decode_text(fields.get("subject", ("",))[0])[:MAX_SUBJECT],
-        message_id=message_id[0] if message_id else None,
-        references=_references(fields),
-        queue_id=queue_id,
-        received_at=received_at,
-        content_type=_content_type(fields.get("content-type", ("",))[0]),
-        content=content,
-    )
+    path = _clean(reverse_path).strip().removeprefix("<").removesuffix(">")
+    return Message(path, fields, *_arrival(fields.get("received", ("",))[0], received_by), content)
 
 
 def header_block(content: bytes) -> bytes:
@@ -135,17 +160,23 @@ def without_comments(value: str) -> str:
 
 def _fields(content: bytes) -> dict[str, tuple[str, ...]]:
     block = header_block(content)
-    pairs = _fields_with_care(block, content) if _NEEDS_CARE.search(block) else _fields_of_ascii(block.decode("ascii"))
+    text = _plain_text(block)
     fields: dict[str, list[str]] = {}
-    for name, value in pairs:
+    for name, value in _fields_with_care(block, content) if text is None else _fields_of_text(text):
         fields.setdefault(name.lower(), []).append(value)
     return {name: tuple(values) for name, values in fields.items()}
 
 
-def _fields_of_ascii(block: str) -> list[tuple[str, str]]:
-    """Of nearly every message: nothing to decode."""
-    found = _FIELD_OF_TEXT.findall(block)
-    return [(name, (_FOLD_OF_TEXT.sub("", value) if "\n" in value else value).strip()) for name, value in found]
+def _plain_text(block: bytes) -> str | None:
+    """Nearly every header block: one with nothing to decode, its lines ended by LF. None for another."""
+    if not block.isascii() or b"\0" in block or b"\x1b" in block:  # ESC begins what ISO-2022 writes in ASCII's octets
+        return None
+    text = block.decode("ascii").replace("\r\n", "\n")
+    return None if "\r" in text else text
+
+
+def _fields_of_text(text: str) -> list[tuple[str, str]]:
+    return [(name, value.replace("\n", "").strip()) for name, value in _FIELD_OF_TEXT.findall(text)]
 
 
 def _fields_with_care(block: bytes, content: bytes) -> list[tuple[str, str]]:
@@ -167,11 +198,6 @@ def _decode(value: bytes, declared: str) -> str:
     if b"\n" in value:
         value = _FOLD.sub(b"", value)
     return decode_undeclared(value.replace(b"\0", b""), declared).strip()
-
-
-def _content_type(value: str) -> str:
-    """The value in lower case, without comments and the spaces around the slash (RFC 2045 §5.1)."""
-    return _SLASH.sub("/", without_comments(value[:1_000])).strip().lower()
 
 
 def _clean(text: str) -> str:
@@ -214,11 +240,6 @@ def _author(value: str) -> tuple[str, str | None]:
     return name.strip(" ,"), normal_form_or_none(found[1])
 
 
-def _addressed_to(fields: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    values = [value for name in RECIPIENT_FIELDS for value in fields.get(name.lower(), ())]
-    return tuple(dict.fromkeys(_addresses(*values)))
-
-
 def _addresses(*values: str) -> Iterator[str]:
     """Normal forms of the addresses in lists (RFC 5322 §3.4), of those beyond ASCII the first ones."""
     international = 0
@@ -249,15 +270,6 @@ def _without_quoted(value: str, instead: Callable[[re.Match[str]], str]) -> str:
 
 def _message_ids(value: str) -> list[str]:
     return _MESSAGE_ID.findall(value)
-
-
-def _references(fields: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """RFC 5322 §3.6.4: References, or In-Reply-To where that holds a single id."""
-    found = _message_ids(" ".join(fields.get("references", ())))
-    if not found:
-        found = _message_ids(fields.get("in-reply-to", ("",))[0])
-        found = found if len(found) == 1 else []
-    return tuple(found[-MAX_REFERENCES:])
 
 
 def _arrival(received: str, received_by: Collection[str]) -> tuple[str | None, datetime | None]:

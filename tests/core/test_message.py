@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from responders.core.message import header_block, read_message
+from responders.core.message import Message, header_block, read_message
 from tests.core.facts import LETTER
 from tests.core.valid import assert_answered_well
 
@@ -14,6 +14,17 @@ NAMES = b"From To Cc Subject Message-ID References Received Date Content-Type Au
 FIELDS = st.sampled_from(NAMES.split())
 HOSTILE = [b"=?utf-8?q?", b"<a@b>", b'"', b"(", b"\\", b",", b";", b"\r\n ", b"anna@firma.example"]
 PIECES = st.lists(st.one_of(st.binary(max_size=60), st.sampled_from(HOSTILE)), max_size=8)
+
+
+LAZY = ("addressed_to", "from_name", "from_address", "subject", "message_id", "references", "content_type")
+
+
+def read_whole(content: bytes, sender: str) -> Message:
+    """With what is read only when somebody asks."""
+    message = read_message(content, sender)
+    for name in LAZY:
+        getattr(message, name)
+    return message
 
 
 @settings(max_examples=250, deadline=None)
@@ -33,7 +44,7 @@ def test_any_message_is_decided_and_any_reply_is_valid(
 @settings(max_examples=300, deadline=None)
 @given(content=st.binary(max_size=2000), sender=st.text(max_size=50))
 def test_reading_never_fails(content: bytes, sender: str) -> None:
-    message = read_message(content, sender)
+    message = read_whole(content, sender)
     for text in (message.subject, message.from_name):
         assert not set(text) & set("\r\n\0")
     text = "".join(value for values in message.fields.values() for value in values)
@@ -43,7 +54,25 @@ def test_reading_never_fails(content: bytes, sender: str) -> None:
 
 @pytest.mark.parametrize("cut", range(0, len(LETTER), 7))
 def test_a_message_may_be_cut_off_anywhere(cut: int) -> None:
-    read_message(LETTER[:cut], "jan@example.com")
+    read_whole(LETTER[:cut], "jan@example.com")
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    lines=st.lists(st.text('aB-:; \t\x0b\x7f("', max_size=12)), end=st.sampled_from(["\r\n", "\n"]), cut=st.booleans()
+)
+def test_fields_are_the_same_whether_read_as_text_or_with_care(lines: list[str], end: str, cut: bool) -> None:
+    head = end.join(["Subject: x", *(line for line in lines if line)])
+    content = head if cut else head + end + end + "a body: x"
+    plain = read_message(content.encode(), "jan@example.com").fields
+    careful = dict(read_message(b"X-Care: \x1b" + end.encode() + content.encode(), "jan@example.com").fields)
+    assert careful.pop("x-care")
+    assert plain == careful
+
+
+def test_what_stands_behind_a_bare_cr_is_not_the_fields() -> None:
+    fields = read_message(b"Subject: x\rList-Id: <y>\nTo:\ra@b.example\n b\n\n", "jan@example.com").fields
+    assert fields == {"subject": ("x",), "to": ("",)}
 
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\n"])
