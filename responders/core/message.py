@@ -151,7 +151,7 @@ def decode_text(value: str) -> str:
 def without_comments(value: str) -> str:
     """A structured field without its comments (RFC 5322 §3.2.2), those inside of others too, up to a depth."""
     for _depth in range(20):
-        shorter = _COMMENT.sub(" ", value)
+        shorter = _COMMENT.sub(" ", value) if "(" in value else value
         if shorter == value:
             break
         value = shorter

@@ -70,7 +70,7 @@ def null_reverse_path(case: Case) -> str | None:
 def bad_reverse_path(case: Case) -> str | None:
     """The sender's address is not one that mail can be sent to. RFC 5321 §4.1.2."""
     path = case.message.reverse_path
-    is_bad = normal_form_or_none(path) is None or any(character.isspace() for character in path)
+    is_bad = normal_form_or_none(path) is None or path.split() != [path]
     return f"MAIL FROM:<{path}>" if path and is_bad else None
 
 

@@ -8,6 +8,7 @@ Raises `Outage` where the database cannot do its work: time mends that, Postfix 
 import asyncio
 import itertools
 import re
+import select
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -84,6 +85,7 @@ class Connection:
         self._parameters = dict(parameters) | {"autocommit": True, "connect_timeout": CONNECT_SECONDS}
         self._connection: psycopg.AsyncConnection[Row] | None = None
         self._dialogue: _Dialogue | None = None
+        self._unasked = select.poll()  # what the server says without being asked
         self._lock = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
         self._rests_until = 0.0
@@ -124,6 +126,8 @@ class Connection:
             async with asyncio.timeout_at(until):
                 self._connection = await self._connect()
             self._dialogue = _Dialogue(self._connection)
+            self._unasked = select.poll()
+            self._unasked.register(self._connection.fileno(), select.POLLIN)
         return self._dialogue
 
     async def _connect(self) -> psycopg.AsyncConnection[Row]:
@@ -141,11 +145,12 @@ class Connection:
             await connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         return connection
 
-    @staticmethod
-    def _is_stale(connection: psycopg.AsyncConnection[Row]) -> bool:
+    def _is_stale(self, connection: psycopg.AsyncConnection[Row]) -> bool:
         """Whether the server hung up while nobody looked (it was restarted)."""
         if connection.closed:
             return True
+        if not self._unasked.poll(0):
+            return False
         try:
             connection.pgconn.consume_input()  # the server's last words, maybe
             connection.pgconn.consume_input()  # that nothing follows them is seen by a look of its own

@@ -12,7 +12,7 @@ import enum
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 MAX_HEADER_OCTETS = 1024 * 1024  # of a longer header block the rest is dropped
 MAX_BODY_OCTETS = 256 * 1024
@@ -39,8 +39,7 @@ class Reply:
         return f"{self.code} {self.status} {self.text}\r\n".encode("ascii", "replace")
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What MAIL and RCPT said. The null reverse-path is an empty string."""
 
     reverse_path: str
@@ -48,8 +47,7 @@ class Envelope:
     is_smtputf8: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A message that has arrived: what was kept of it, and how many octets it had."""
 
     envelope: Envelope
@@ -57,8 +55,7 @@ class Delivery:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What to do next: send the output; decide the delivery and `answer` it; or, when it is over, close.
 
     `expected` is the envelope of a message whose content comes next.

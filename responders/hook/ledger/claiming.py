@@ -1,10 +1,9 @@
 """The right to answer a sender once with a text: taken and given back; and the brakes, which count every one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from responders.core.facts import Policy
 from responders.hook.connection import Row, Statement
@@ -127,8 +126,7 @@ RELEASE = f"{_UNCOUNTED} UPDATE responders_previousresponse p SET lease_until = 
 FORGET = f"{_UNCOUNTED} DELETE FROM responders_previousresponse p {_AFTER}"  # noqa: S608 (put together from constants)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """The right to answer a sender once with a text; `queue_id` names the copy that holds it."""
 
     responder_id: int
@@ -142,8 +140,7 @@ class Claim:
         return self.responder_id, self.reverse_path_key, self.activation, self.text_revision
 
 
-@dataclass(frozen=True, slots=True)
-class Belief:
+class Belief(NamedTuple):
     """What a reply takes for granted if it was decided by what was known before its sender wrote.
 
     The rows of mailbox, domain and responders are those of `version`, `at` is the moment (UTC) within a second, and of

@@ -25,9 +25,9 @@ from responders.hook.ledger.cleaning import clean
 # The mailboxes behind an address; behind the address without its subaddress where nobody has it as it is written.
 # To make a plan ready for its run costs more than the run: what no item of a batch needs is left out of its statement.
 # OFFSET 0 keeps it a question for each address: joined with the rest it could read all mailboxes while there are few.
-_EXACTLY = "SELECT v.mailbox_id FROM mail_recipients v WHERE v.address = a.address"
+EXACTLY = "SELECT v.mailbox_id FROM mail_recipients v WHERE v.address = a.address"
 BEHIND = f"""
-    {_EXACTLY}
+    {EXACTLY}
     UNION ALL
     SELECT v.mailbox_id FROM mail_recipients v WHERE v.address = a.base AND a.base <> a.address
         AND NOT EXISTS (SELECT FROM mail_recipients e WHERE e.address = a.address)
@@ -76,7 +76,7 @@ LEFT JOIN LATERAL (
 ORDER BY a.place, m.id, r.position, r.id
 """
 _LOAD = Statement(_LOADED_BEHIND.replace("(%s)", f"({BEHIND} OFFSET 0)"))
-_LOAD_EXACTLY = Statement(_LOADED_BEHIND.replace("(%s)", f"({_EXACTLY} OFFSET 0)"))
+_LOAD_EXACTLY = Statement(_LOADED_BEHIND.replace("(%s)", f"({EXACTLY} OFFSET 0)"))
 
 
 class Query(NamedTuple):

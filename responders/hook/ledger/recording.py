@@ -1,14 +1,13 @@
 """Decisions as they are kept, and what else stays: addresses that refused a reply, messages that the hook failed on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from responders.core.facts import Reason
 from responders.hook.connection import Row, Statement
 from responders.hook.ledger.claiming import Claim, clean_key
 from responders.hook.ledger.cleaning import clean
-from responders.hook.ledger.loading import BEHIND
+from responders.hook.ledger.loading import BEHIND, EXACTLY
 
 _DECIDED = """
 WITH decided AS (
@@ -28,8 +27,8 @@ _CLOSED = """, closed AS (
 )"""
 
 
-def _record(*, closes: bool, finds: bool) -> Statement:
-    """Decisions kept. `closes`: with claims among them; `finds`: some do not know their mailbox."""
+def _record(*, closes: bool, finds: str) -> Statement:
+    """Decisions kept. `closes`: with claims among them; `finds`: how those who do not know their mailbox find it."""
     return Statement(f"""
 {_DECIDED}{_CLOSED if closes else ""}
 INSERT INTO responders_decision
@@ -39,11 +38,13 @@ SELECT {"coalesce(m.id, b.mailbox_id)" if finds else "m.id"}, r.id, panel_now(),
 FROM decided a
 LEFT JOIN mailboxes_mailbox m ON m.id = a.mailbox_id
 LEFT JOIN responders_responder r ON r.id = a.responder_id
-{f"LEFT JOIN LATERAL ({BEHIND}) b ON a.mailbox_id IS NULL" if finds else ""}
+{f"LEFT JOIN LATERAL ({finds}) b ON a.mailbox_id IS NULL" if finds else ""}
 """)  # noqa: S608 (put together from constants)
 
 
-_RECORD = {(closes, finds): _record(closes=closes, finds=finds) for closes in (False, True) for finds in (False, True)}
+_RECORD = {
+    (closes, finds): _record(closes=closes, finds=finds) for closes in (False, True) for finds in ("", EXACTLY, BEHIND)
+}
 
 # Of an address of ours the relay or Dovecot says so again, should it still be so.
 REFUSAL = """
@@ -59,8 +60,7 @@ VALUES (panel_now(), %s, %s, %s, %s)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A decision as it is kept. Without a mailbox the database finds who is behind `address`, or `base`.
 
     `claim` is closed in the same commit: replied, or whatever else the reason says, refused.
@@ -91,13 +91,21 @@ def question(records: Sequence[Record]) -> tuple[Statement, Mapping[str, Any]]:
     decision_columns += ["queue_id", "mailbox_id", "responder_id"]
     claim_columns = ["c_responder_id", "c_key", "c_activation", "c_text_revision", "c_queue_id", "c_state"]
     rows = [_decision_row(record) for record in records]
-    statement = _RECORD[bool(claims), any(record.mailbox_id is None for record in records)]
+    statement = _RECORD[bool(claims), _finding(records)]
     return statement, _columns(decision_columns, rows) | _columns(claim_columns, claims)
 
 
 def of_quarantined(record: Record, traceback: str, content: bytes) -> tuple[str, str, str, bytes]:
     """Values for QUARANTINE."""
     return clean(record.reverse_path)[:320], clean(record.address)[:320], clean(traceback), content
+
+
+def _finding(records: Sequence[Record]) -> str:
+    """Who is behind an address is asked where it must be; of one without a subaddress that costs a third."""
+    unknown = [record for record in records if record.mailbox_id is None]
+    if not unknown:
+        return ""
+    return EXACTLY if all(record.address == record.base for record in unknown) else BEHIND
 
 
 def _closed_state(reason: str) -> str:

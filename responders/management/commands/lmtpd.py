@@ -20,6 +20,7 @@ from responders.hook.relay import Relay
 from responders.hook.server import Health, Limits, ListenError, Server, listening, serve, split_address
 from responders.policy import policy_from_settings
 from responders.resolver import Resolver
+from webmail_panel.logs import share_writes
 
 MAX_PROCESSES = 64
 DJANGOS_OWN_PARAMETERS = {"context", "cursor_factory", "prepare_threshold"}
@@ -84,6 +85,7 @@ def _next_port(address: str, further: int) -> str:
 
 async def _run(listen: list[str], door: socket.socket | None, health_address: str | None) -> None:
     """Listen, or take what is handed over at the door."""
+    share_writes(asyncio.get_running_loop())
     metrics = Metrics()
     ledger = Ledger(database_parameters(), policy_from_settings(), metrics)
     relay = Relay(settings.RELAY_URL, hostname=settings.MAIL_HOSTNAME)
@@ -101,6 +103,7 @@ async def _run(listen: list[str], door: socket.socket | None, health_address: st
         following.cancel()
         await relay.close()
         await ledger.close()
+        share_writes(None)
 
 
 def configuration() -> Configuration:
