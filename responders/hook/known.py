@@ -5,6 +5,7 @@ that nothing is known of the sender (`claiming.Belief`). Silence, and whatever t
 look-up. What no claim looks at is who has which address: of that a reply may know what was so a second ago.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +16,7 @@ from responders.hook.ledger.loading import Behind, Query
 SECONDS = 1.0  # for which something is known
 MAX_ADDRESSES = 200
 MAX_SENDERS = 10_000
+_NEVER: tuple[float, Behind | None] = (-math.inf, None)
 
 
 class Known:
@@ -33,9 +35,9 @@ class Known:
         if len(behind) == 1 and _may_answer(behind[0]):
             self._found[query.address, query.base] = now, _of_nobody(behind[0])
 
-    def knows(self, query: Query) -> bool:
-        """Whether `take` would give something."""
-        return self._fresh(query) is not None and (query.address, query.reverse_path_key) not in self._met
+    def knows(self, address: str, base: str) -> bool:
+        """Whether `take` would give something for a sender whom it has not met."""
+        return self._clock() - self._found.get((address, base), _NEVER)[0] <= SECONDS
 
     def take(self, query: Query) -> Behind | None:
         """What a look-up would find for a sender of whom nothing is known; None where it must be asked. Of each sender
@@ -58,7 +60,7 @@ class Known:
             del self._found[oldest]
 
     def _fresh(self, query: Query) -> Behind | None:
-        learnt_at, one = self._found.get((query.address, query.base), (0.0, None))
+        learnt_at, one = self._found.get((query.address, query.base), _NEVER)
         seconds = self._clock() - learnt_at
         if one is None or seconds > SECONDS:
             return None

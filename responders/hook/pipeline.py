@@ -165,10 +165,13 @@ class Pipeline:
             return NOTHING
         try:
             wanted = [self._addresses(path) for path in envelope.forward_paths]
-            queries = [_query(*one, envelope.reverse_path) for one in wanted if not self._is_for_reports(one[0])]
+            queries = [_query(*one, envelope.reverse_path) for one in wanted if self._is_to_be_asked(*one)]
         except Exception:  # noqa: BLE001 (a bug is met again, and told, when the message is here)
             return NOTHING
-        return self._looking_ahead.begin(query for query in queries if not self._known.knows(query))
+        return self._looking_ahead.begin(queries) if queries else NOTHING
+
+    def _is_to_be_asked(self, address: str, base: str) -> bool:
+        return not self._known.knows(address, base) and not self._is_for_reports(address)
 
     async def receive(self, delivery: Delivery, ahead: Ahead = NOTHING) -> list[LmtpReply]:
         """Decide a delivery; one reply per recipient, in their order. Never raises but for cancellation."""

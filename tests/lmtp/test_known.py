@@ -233,8 +233,11 @@ def test_it_forgets_before_it_grows(hook: Hook, written_to: Responder, monkeypat
     for query in queries:
         some.learn(query, behind)
         assert some.take(query) is not None
-        assert not some.knows(query)
-    assert [some.knows(query._replace(reverse_path_key=OLA)) for query in queries] == [False] * 6 + [True] * 3
+        assert some.take(query) is None
+    assert [some.knows(query.address, query.base) for query in queries] == [False] * 6 + [True] * 3
+    assert [some.take(query._replace(reverse_path_key=OLA)) is not None for query in queries] == [False] * 6 + [
+        True
+    ] * 3
     now[0] = 3601.0
     some.learn(queries[0], behind)
     assert len(some._found) == 1
