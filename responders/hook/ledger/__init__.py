@@ -104,7 +104,7 @@ class Ledger:
 
     async def record(self, record: Record) -> None:
         """Keep a decision, and close its claim, in a commit shared with all that wait."""
-        await self._records.submit(record)
+        await self._records.settle(record)
 
     async def draw_brake(self, mailbox_id: int, *, is_of_domain: bool, per_hour: int) -> None:
         """Keep that a brake is drawn, for those who tell owner and staff."""
