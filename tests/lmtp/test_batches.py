@@ -1,8 +1,10 @@
 """Messages that wait at the same time share a commit; one that comes alone waits for nobody."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from responders.hook.ledger import batcher as batching
 from responders.hook.metrics import Metrics
@@ -21,7 +23,7 @@ def sizes_of(*waves: int, deciding: int = 100) -> list[int]:
         await asyncio.sleep(0.001)  # a commit takes longer than a tick
         return items
 
-    async def run() -> None:
+    async def work() -> None:
         batcher = batching.Batcher[int, int](commit, "claim", metrics)
         for count in waves:
             waiting = []
@@ -30,9 +32,16 @@ def sizes_of(*waves: int, deciding: int = 100) -> list[int]:
                 await asyncio.sleep(0)
             assert await asyncio.gather(*waiting) == list(range(count))
 
-    with ThreadPoolExecutor(1) as thread:  # a browser's test may have left a loop running in this one
-        thread.submit(lambda: asyncio.run(asyncio.wait_for(run(), 10))).result()
+    run(work)
     return sizes
+
+
+def run(work: Callable[[], Awaitable[None]]) -> None:
+    async def in_time() -> None:
+        await asyncio.wait_for(work(), 10)
+
+    with ThreadPoolExecutor(1) as thread:  # a browser's test may have left a loop running in this one
+        thread.submit(lambda: asyncio.run(in_time())).result()
 
 
 def test_alone_it_is_committed_at_once(monkeypatch) -> None:  # type: ignore[no-untyped-def]
@@ -57,3 +66,55 @@ def test_nobody_waits_for_more_than_a_part_of_those_that_are_under_way(monkeypat
     monkeypatch.setattr(batching, "LINGER", 3_600)
     assert sum(sizes_of(9, 9, deciding=5)) == 18  # a third of five is one: there is always enough
     assert sizes_of(4, 3, 3, deciding=9)[-2:] == [3, 3]  # without waiting for an hour
+
+
+def settled(deciding: int, *, submitted: int = 0) -> tuple[list[list[int]], list[str]]:
+    """What shared each commit, and the tasks that did it, where one item is to be settled and so many more wait."""
+    commits, tasks = list[list[int]](), list[str]()
+    metrics = Metrics()
+    metrics.deciding = deciding
+
+    async def commit(items: Sequence[int]) -> Sequence[int]:
+        task = asyncio.current_task()
+        tasks.append("who asks" if task and task.get_name() == "who asks" else "a worker")
+        commits.append(list(items))
+        await asyncio.sleep(0.001)
+        return [10 * item for item in items]
+
+    async def work() -> None:
+        batcher = batching.Batcher[int, int](commit, "record", metrics)
+        others = [batcher.submit(number) for number in range(submitted)]
+        asking = asyncio.create_task(batcher.settle(7), name="who asks")
+        assert await asyncio.wait_for(asking, 5) == 70
+        assert await asyncio.gather(*others) == [10 * number for number in range(submitted)]
+
+    run(work)
+    assert sum(metrics._batches["record"]._counts) == len(commits)
+    return commits, tasks
+
+
+def test_who_is_alone_needs_no_worker() -> None:
+    assert settled(1) == ([[7]], ["who asks"])
+
+
+def test_who_is_not_alone_shares_with_the_others() -> None:
+    assert settled(2) == ([[7]], ["a worker"])
+    commits, tasks = settled(1, submitted=2)
+    assert sorted(item for items in commits for item in items) == [0, 1, 7]
+    assert set(tasks) == {"a worker"}
+
+
+def test_who_is_alone_hears_what_went_wrong() -> None:
+    metrics = Metrics()
+
+    async def commit(items: Sequence[int]) -> Sequence[int]:
+        raise ValueError(items[0])
+
+    async def work() -> None:
+        batcher = batching.Batcher[int, int](commit, "record", metrics)
+        for item in (1, 2):
+            with pytest.raises(ValueError, match=str(item)):
+                await batcher.settle(item)
+
+    run(work)
+    assert metrics._steps["record"].buckets()[0][-1] == ("+Inf", 2.0)
