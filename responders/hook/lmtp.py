@@ -325,5 +325,8 @@ def _path(argument: str, keyword: str, status: str) -> tuple[str, list[tuple[str
     match = _PATH.fullmatch(argument[len(keyword) :])
     if match is None or argument[: len(keyword)].upper() != keyword:
         raise _Refusal(501, status, f"Write {keyword}<address>")
-    parameters = (parameter.partition("=") for parameter in match["parameters"].split())
-    return match["path"], [(name.upper(), value) for name, _equals, value in parameters]
+    path, written = match.groups()
+    if not written:
+        return path, []
+    parameters = (parameter.partition("=") for parameter in written.split())
+    return path, [(name.upper(), value) for name, _equals, value in parameters]

@@ -8,7 +8,6 @@ import time
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
@@ -61,6 +60,24 @@ class _Timing:
         self._observed.observe(time.perf_counter() - self._begun)
 
 
+class _Delivery(_Timing):
+    """The same, counted while it lasts."""
+
+    __slots__ = ("_metrics",)
+
+    def __init__(self, metrics: "Metrics", observed: _Observed) -> None:
+        super().__init__(observed)
+        self._metrics = metrics
+
+    def __enter__(self) -> None:
+        self._metrics.deciding += 1
+        super().__enter__()
+
+    def __exit__(self, *raised: object) -> None:
+        self._metrics.deciding -= 1
+        super().__exit__(*raised)
+
+
 class Metrics(Collector):
     """Names and meanings stand in docs/operate.md."""
 
@@ -109,16 +126,9 @@ class Metrics(Collector):
         """Times a part of a delivery."""
         return _Timing(self._steps[step])
 
-    @contextmanager
-    def delivery(self) -> Iterator[None]:
+    def delivery(self) -> "_Delivery":
         """Times a whole delivery, and counts it while it lasts."""
-        begun = time.perf_counter()
-        self.deciding += 1
-        try:
-            yield
-        finally:
-            self.deciding -= 1
-            self._deliveries.observe(time.perf_counter() - begun)
+        return _Delivery(self, self._deliveries)
 
     def text(self) -> bytes:
         """Everything, as Prometheus reads it."""

@@ -67,7 +67,11 @@ def hang_up() -> None:
 
 def test_every_text_comes_back_as_it_went(play: Callable[[Scene], None]) -> None:
     async def scene(own: Connection) -> None:
-        assert await echoes(own, "NULL", "", "żółć", "a\nb", "{", "}", "'", '"', "\\", ",")
+        plain, others = ["NULL", "", "żółć", "a\nb", "{", "}", "'", ","], ['"', "\\", '","', 'a","b', '\\",', '""']
+        for texts in ([], [""], plain, others, [*plain, *others], *([one] for one in plain + others)):
+            assert await echoes(own, *texts)
+        assert await echoes(own, "a", 'b"', '"c')
+        assert await echoes(own, 'a"', "b", '"c')
         assert await echoes(own, *(f'x"\\{{}},{number}' * 10_000 for number in range(40)))  # more than a socket takes
         assert await own.run("SELECT %s::int", (5,)) == [(5,)]
         assert await echoes(own, "after a cursor")
