@@ -417,12 +417,12 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "class": "webmail_panel.logs.LineFormatter",
+            "class": "responders.hook.lines.LineFormatter",
             "format": "{asctime} {levelname} {name} {message}",
             "style": "{",
         }
     },
-    "handlers": {"console": {"class": "webmail_panel.logs.LineHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "responders.hook.lines.LineHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"handlers": []},  # its own handlers would say everything twice

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from webmail_panel.logs import MAX_SHARED, LineFormatter, LineHandler
+from responders.hook.lines import MAX_SHARED, LineFormatter, LineHandler
 
 FORMAT = "{asctime} {levelname} {name} {message}"
 

@@ -13,6 +13,7 @@ from django.db import connection
 
 from responders.hook.journal import Journal
 from responders.hook.ledger import Ledger
+from responders.hook.lines import share_writes
 from responders.hook.metrics import Metrics
 from responders.hook.pipeline import Configuration, Pipeline
 from responders.hook.processes import fork
@@ -20,7 +21,6 @@ from responders.hook.relay import Relay
 from responders.hook.server import Health, Limits, ListenError, Server, listening, serve, split_address
 from responders.policy import policy_from_settings
 from responders.resolver import Resolver
-from webmail_panel.logs import share_writes
 
 MAX_PROCESSES = 64
 DJANGOS_OWN_PARAMETERS = {"context", "cursor_factory", "prepare_threshold"}
