@@ -27,7 +27,7 @@ def _second(second: int) -> str:
 
 
 class LineHandler(logging.StreamHandler):  # type: ignore[type-arg]  # of whatever sys.stderr is
-    """Writes to standard error, each line at once; within `shares_writes` the lines of one turn of the loop together.
+    """Writes to standard error, each line at once; after `share_writes` the lines of one turn of the loop together.
 
     A warning or worse never waits, nor does what another thread says; lines keep their order.
     """

@@ -101,9 +101,9 @@ async def _run(listen: list[str], door: socket.socket | None, health_address: st
         await serve(server, Health(server, ledger.is_ready), listen, health_address)
     finally:
         following.cancel()
+        share_writes(None)
         await relay.close()
         await ledger.close()
-        share_writes(None)
 
 
 def configuration() -> Configuration:
