@@ -19,10 +19,23 @@ STATEMENTS = {
 @pytest.mark.django_db
 @pytest.mark.parametrize("statement", STATEMENTS.values(), ids=list(STATEMENTS))
 def test_no_table_is_read_whole(statement: Statement) -> None:
+    plan = plan_of(statement)
+    assert "hashed" not in plan, plan
+    assert "Seq Scan on" not in plan, plan
+
+
+def plan_of(statement: Statement) -> str:
     with connection.cursor() as cursor:
         for name, value in SESSION.items():
             cursor.execute("SELECT set_config(%s, %s, true)", (name, value))
         cursor.execute(f"EXPLAIN (GENERIC_PLAN) {statement.text.decode()}")
-        plan = "\n".join(line for (line,) in cursor.fetchall())
-    assert "hashed" not in plan, plan
-    assert "Seq Scan on" not in plan, plan
+        return "\n".join(line for (line,) in cursor.fetchall())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("closes", [False, True])
+@pytest.mark.parametrize("finds", [loading.EXACTLY, loading.BEHIND], ids=["exactly", "behind"])
+def test_who_is_behind_an_address_is_looked_up_by_it(closes: bool, finds: str) -> None:
+    plan = plan_of(recording._RECORD[closes, finds])
+    assert plan.count("Index Cond: ((address)::text = a.address)") >= 2, plan  # a mailbox's, an alias's
+    assert "address)::text = a.address))" not in plan, plan  # compared with every row that there is

@@ -38,7 +38,7 @@ SELECT {"coalesce(m.id, b.mailbox_id)" if finds else "m.id"}, r.id, panel_now(),
 FROM decided a
 LEFT JOIN mailboxes_mailbox m ON m.id = a.mailbox_id
 LEFT JOIN responders_responder r ON r.id = a.responder_id
-{f"LEFT JOIN LATERAL ({finds}) b ON a.mailbox_id IS NULL" if finds else ""}
+{f"LEFT JOIN LATERAL ({finds} OFFSET 0) b ON a.mailbox_id IS NULL" if finds else ""}
 """)  # noqa: S608 (put together from constants)
 
 
