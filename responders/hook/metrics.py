@@ -126,7 +126,7 @@ class Metrics(Collector):
         """Times a part of a delivery."""
         return _Timing(self._steps[step])
 
-    def delivery(self) -> "_Delivery":
+    def delivery(self) -> _Delivery:
         """Times a whole delivery, and counts it while it lasts."""
         return _Delivery(self, self._deliveries)
 

@@ -56,9 +56,7 @@ class Batcher(Generic[Item, Result]):
         if self._metrics.deciding > 1 or self._waiting or not (self._worker is None or self._worker.done()):
             return await self.submit(item)
         self._latest = 1
-        self._metrics.batch(self._step, 1)
-        with self._metrics.timed(self._step):
-            [result] = await self._commit([item])
+        [result] = await self._committed([item])
         return result
 
     def stop(self) -> None:
@@ -79,6 +77,11 @@ class Batcher(Generic[Item, Result]):
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             await self._settle(batch)
 
+    async def _committed(self, items: Sequence[Item]) -> Sequence[Result]:
+        self._metrics.batch(self._step, len(items))
+        with self._metrics.timed(self._step):
+            return await self._commit(items)
+
     async def _linger(self) -> None:
         self._enough = self._loop.create_future()
         timer = self._loop.call_later(LINGER, _go_on, self._enough)
@@ -87,9 +90,7 @@ class Batcher(Generic[Item, Result]):
 
     async def _settle(self, batch: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
         try:
-            self._metrics.batch(self._step, len(batch))
-            with self._metrics.timed(self._step):
-                results = await self._commit([item for item, _future in batch])
+            results = await self._committed([item for item, _future in batch])
         except Exception as error:  # noqa: BLE001 (every one that waits must hear of it)
             if len(batch) == 1 or isinstance(error, Outage):
                 for _item, future in batch:

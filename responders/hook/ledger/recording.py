@@ -101,7 +101,7 @@ def of_quarantined(record: Record, traceback: str, content: bytes) -> tuple[str,
 
 
 def _finding(records: Sequence[Record]) -> str:
-    """Who is behind an address is asked where it must be; of one without a subaddress that costs a third."""
+    """Who is behind an address is asked where it must be; for one without a subaddress by a shorter question."""
     unknown = [record for record in records if record.mailbox_id is None]
     if not unknown:
         return ""
