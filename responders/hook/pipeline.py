@@ -139,7 +139,7 @@ class Pipeline:
         self._resolver = resolver
         # Replies that the relay has and the database does not know of yet: never sent twice, recorded when their
         # copy comes again.
-        self._unrecorded: dict[Claim, Decision] = {}
+        self._unrecorded: dict[Claim, Record] = {}
         self._drawn: dict[tuple[int, bool], float] = {}
         self._looking_ahead = LookingAhead(ledger.load)
         self._known = Known(self._loop.time)
@@ -301,15 +301,15 @@ class Pipeline:
             key = cases.memory_key(key, one.case_number)
         claim = Claim(responder.id, key, responder.activation, responder.text_revision, copy.queue_id)
         if claim in self._unrecorded:
-            await self._ledger.claim(claim)  # a database that crashed may have forgotten it
-            await self._close(copy, self._unrecorded[claim], one, claim)
+            await (await self._ledger.claim(claim))  # a database that crashed may have forgotten it
+            await self._close(self._unrecorded[claim], claim)
             return True
-        claimed = self._ledger.claim(claim, belief)
-        await asyncio.sleep(0)  # the database has the claim while the reply is composed
-        composed = self._composed(copy, decided, one)
+        record = _record_of(copy, decided, one, claim)
+        claimed = await self._ledger.claim(claim, belief, record)
+        composed = self._composed(copy, decided, one)  # while the database looks at the claim
         if not await claimed:
             return False
-        await self._answer(copy, decided, one, claim, composed)
+        await self._answer(record, claim, composed, one if responder.gives_case_numbers else None)
         return True
 
     async def _decide(self, copy: Copy, one: Behind) -> Decision:
@@ -368,15 +368,14 @@ class Pipeline:
         except Exception as bug:  # noqa: BLE001 (raised again when the claim has been given back)
             return bug
 
-    async def _answer(
-        self, copy: Copy, decided: Decision, one: Behind, claim: Claim, composed: Outgoing | Exception
-    ) -> None:
+    async def _answer(self, record: Record, claim: Claim, composed: Outgoing | Exception, case: Behind | None) -> None:
+        """Hand the reply over and record it; `case` is whose number it gives."""
         if isinstance(composed, Exception):
             await self._ledger.forget(claim)  # nothing was tried: the sender's next message may fare better
             raise composed
         reply, name = composed
-        if decided.responder and decided.responder.gives_case_numbers:
-            await self._ledger.add_to_case(one.mailbox.id, one.case_number, reply.message_id)
+        if case is not None:
+            await self._ledger.add_to_case(case.mailbox.id, case.case_number, reply.message_id)
         refusal: Refused | None = None
         try:
             with self._journal.metrics.timed("submit"):
@@ -386,8 +385,8 @@ class Pipeline:
             raise
         except Refused as found:
             refusal = found
-            decided = Decision(Reason.REFUSED, str(refusal), decided.misses, decided.responder)
-        await self._close(copy, decided, one, claim)
+            record = record._replace(reason=Reason.REFUSED.value, evidence=str(refusal))
+        await self._close(record, claim)
         if refusal and refusal.is_of_address:
             await self._ledger.remember_refusal(_recipient(reply), str(refusal))
 
@@ -405,21 +404,22 @@ class Pipeline:
         key, domain = self._configuration.keys[0], from_address.rpartition("@")[2]
         return replace(reply, reverse_path=bounce_address(key, _recipient(reply), domain))
 
-    async def _close(self, copy: Copy, decided: Decision, one: Behind, claim: Claim) -> None:
-        """Record what became of a claim. The relay has answered: that must not be forgotten if the database is away."""
+    async def _close(self, record: Record, claim: Claim) -> None:
+        """Keep what became of a claim. The relay has answered: that must not be forgotten if the database is away."""
         try:
-            await self._record(copy, decided, one, claim)
+            await self._keep(record)
         except Outage:
-            self._unrecorded[claim] = decided
+            self._unrecorded[claim] = record
             if len(self._unrecorded) > MAX_UNRECORDED:
                 del self._unrecorded[next(iter(self._unrecorded))]
             raise
         self._unrecorded.pop(claim, None)
 
-    async def _record(
-        self, copy: Copy, decided: Decision, one: Behind | None = None, claim: Claim | None = None
-    ) -> None:
-        record = _record_of(copy, decided, one, claim)
+    async def _record(self, copy: Copy, decided: Decision, one: Behind | None = None) -> None:
+        """Keep a decision for silence."""
+        await self._keep(_record_of(copy, decided, one))
+
+    async def _keep(self, record: Record) -> None:
         await self._ledger.record(record)
         self._loop.call_soon(self._journal.decided, record)  # Postfix hears of it first
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from mailboxes.models import Mailbox
-from responders.hook.connection import Row
+from responders.hook.dialogue import Row
 from responders.hook.ledger import loading
 from responders.hook.ledger.loading import Behind, Query
 from responders.models import Decision

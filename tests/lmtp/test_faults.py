@@ -1,7 +1,7 @@
 """The relay or the database in trouble, bugs of ours, and many copies at once: nothing lost, nothing doubled."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from functools import partial
@@ -380,9 +380,9 @@ def test_a_responder_switched_off_between_decision_and_claim_is_silent(
 ) -> None:
     claim = hook.ledger.claim
 
-    async def switch_off_first(wanted: claiming.Claim, belief: claiming.Belief | None = None) -> bool:
+    async def switch_off_first(*wanted: object) -> Awaitable[bool]:
         await hook.ledger._database.run("UPDATE responders_responder SET is_enabled = false")
-        return await claim(wanted, belief)
+        return await claim(*wanted)
 
     monkeypatch.setattr(hook.ledger, "claim", switch_off_first)
     assert hook.deliver(message()) == [DECIDED]

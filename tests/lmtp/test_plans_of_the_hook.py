@@ -5,7 +5,8 @@ kept for as long as its connection.
 import pytest
 from django.db import connection
 
-from responders.hook.connection import SESSION, Statement
+from responders.hook.connection import SESSION
+from responders.hook.dialogue import Statement
 from responders.hook.ledger import claiming, loading, recording
 
 STATEMENTS = {

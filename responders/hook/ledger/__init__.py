@@ -8,12 +8,12 @@ keeps the copy.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from responders.core.facts import Policy
 from responders.core.message import Message
-from responders.hook.connection import Connections, Outage
+from responders.hook.connection import Begun, Connections, Outage
 from responders.hook.ledger import claiming, loading, numbering, recording
 from responders.hook.ledger.batcher import Batcher
 from responders.hook.ledger.claiming import Belief, Claim
@@ -45,10 +45,11 @@ class Ledger:
     def __init__(self, parameters: Mapping[str, Any], policy: Policy, metrics: Metrics | None = None) -> None:
         self._policy = policy
         self._database = Connections(parameters, STEPS)
-        metrics = metrics or Metrics()
+        self._metrics = metrics = metrics or Metrics()
         self._loads = Batcher(self._load_batch, "load", metrics)
         self._claims = Batcher(self._claim_batch, "claim", metrics)
         self._records = Batcher(self._record_batch, "record", metrics)
+        self._ahead: tuple[Record, Begun] | None = None  # the record of a claim that was alone
 
     async def close(self) -> None:
         """Close every connection; what waits for a batch has been answered before."""
@@ -96,14 +97,28 @@ class Ledger:
         values = {"mailbox_id": mailbox_id, "number": number, "message_id": message_id}
         await self._database.run(numbering.ADD_TO_CASE, values)
 
-    def claim(self, claim: Claim, belief: Belief | None = None) -> "asyncio.Future[bool]":
-        """Whether this copy may answer now, and what is believed is so. All claims that wait at this moment share a
-        commit.
+    async def claim(self, claim: Claim, belief: Belief | None = None, record: Record | None = None) -> Awaitable[bool]:
+        """Ask whether this copy may answer now, and whether what is believed is so; the answer is to be awaited.
+
+        All claims that wait at this moment share a commit. `record` is what there will be to record if the relay takes
+        the reply: for a claim that is alone it is done meanwhile, and committed by `record` and nobody else.
         """
-        return self._claims.submit((claim, belief))
+        if record is None or not (self._claims.is_alone and self._records.is_alone):
+            claimed = self._claims.submit((claim, belief))
+            await asyncio.sleep(0)  # the database has it when this returns
+            return claimed
+        first = {claiming.clean_key(claim): 0}
+        begun = await self._database.begin(*claiming.question([claim], [belief], first, self._policy))
+        begun.follow(*recording.question([record]))
+        return self._won(record, begun)
 
     async def record(self, record: Record) -> None:
         """Keep a decision, and close its claim, in a commit shared with all that wait."""
+        if (ahead := self._take_ahead(record.claim)) is not None:
+            done, begun = ahead
+            if done == record and await self._keep(begun):
+                return
+            await begun.undo()
         await self._records.settle(record)
 
     async def draw_brake(self, mailbox_id: int, *, is_of_domain: bool, per_hour: int) -> None:
@@ -117,10 +132,12 @@ class Ledger:
 
     async def release(self, claim: Claim) -> None:
         """Let the same copy claim again at once: the relay could not take the reply for now."""
+        await self._undo_ahead(claim)
         await self._database.run(claiming.RELEASE, claiming.of_claim(claim))
 
     async def forget(self, claim: Claim) -> None:
         """Give a claim back as if it had not been made: no reply was tried."""
+        await self._undo_ahead(claim)
         await self._database.run(claiming.FORGET, claiming.of_claim(claim))
 
     async def quarantine(self, record: Record, traceback: str, content: bytes) -> None:
@@ -128,6 +145,32 @@ class Ledger:
         values = recording.of_quarantined(record, traceback, content)
         await self._database.run(recording.QUARANTINE, values)
         await self.record(record)
+
+    async def _won(self, record: Record, begun: Begun) -> bool:
+        self._metrics.batch("claim", 1)
+        with self._metrics.timed("claim"):
+            has_won = bool(await begun.rows())
+        if has_won:
+            self._ahead = record, begun
+        else:
+            await begun.undo()
+        return has_won
+
+    async def _keep(self, begun: Begun) -> bool:
+        self._metrics.batch("record", 1)
+        with self._metrics.timed("record"):
+            return await begun.keep()
+
+    def _take_ahead(self, claim: Claim | None) -> tuple[Record, Begun] | None:
+        """What was done ahead for this claim."""
+        if claim is None or self._ahead is None or self._ahead[0].claim != claim:
+            return None
+        ahead, self._ahead = self._ahead, None
+        return ahead
+
+    async def _undo_ahead(self, claim: Claim) -> None:
+        if (ahead := self._take_ahead(claim)) is not None:
+            await ahead[1].undo()
 
     async def _load_batch(self, queries: Sequence[Query]) -> list[list[Behind]]:
         rows = await self._database.run(*loading.question(queries))

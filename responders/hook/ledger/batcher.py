@@ -51,9 +51,14 @@ class Batcher(Generic[Item, Result]):
             _go_on(self._enough)
         return future
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else is at work who could share a commit with what comes now."""
+        return self._metrics.deciding <= 1 and not self._waiting and (self._worker is None or self._worker.done())
+
     async def settle(self, item: Item) -> Result:
         """What `submit` gives. Alone, as in quiet times, it goes at once, without a worker between it and who waits."""
-        if self._metrics.deciding > 1 or self._waiting or not (self._worker is None or self._worker.done()):
+        if not self.is_alone:
             return await self.submit(item)
         self._latest = 1
         [result] = await self._committed([item])

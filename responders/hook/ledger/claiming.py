@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from responders.core.facts import Policy
-from responders.hook.connection import Row, Statement
+from responders.hook.dialogue import Row, Statement
 from responders.hook.ledger.cleaning import clean
 from responders.hook.ledger.loading import VERSION
 

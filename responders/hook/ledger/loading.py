@@ -19,7 +19,7 @@ from responders.core.facts import (
 )
 from responders.core.hours import HoursMode, OfficeHours
 from responders.core.schedule import Window
-from responders.hook.connection import Row, Statement
+from responders.hook.dialogue import Row, Statement
 from responders.hook.ledger.cleaning import clean
 
 # The mailboxes behind an address; behind the address without its subaddress where nobody has it as it is written.

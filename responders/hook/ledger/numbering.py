@@ -7,7 +7,7 @@ from typing import Any
 from responders.core import cases
 from responders.core.facts import Previous
 from responders.core.message import Message
-from responders.hook.connection import Row
+from responders.hook.dialogue import Row
 from responders.hook.ledger.cleaning import clean
 from responders.hook.ledger.loading import Behind
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from responders.core.facts import Reason
-from responders.hook.connection import Row, Statement
+from responders.hook.dialogue import Row, Statement
 from responders.hook.ledger.claiming import Claim, clean_key
 from responders.hook.ledger.cleaning import clean
 from responders.hook.ledger.loading import BEHIND, EXACTLY
