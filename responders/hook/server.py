@@ -148,6 +148,8 @@ class _Client(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._active_at = 0.0
         self._ahead = NOTHING
+        self._is_choked = False
+        self._has_ended = False  # the client says nothing more; it may still listen
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
@@ -162,7 +164,14 @@ class _Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._touch()
+        if self._session.is_deciding and self._transport is not None:
+            self._transport.pause_reading()  # what comes before it has its answer waits, and nothing more is taken
         self._do(self._session.feed(data))
+
+    def eof_received(self) -> bool:
+        """Whether to stay for its replies."""
+        self._has_ended = True
+        return self._session.is_deciding
 
     def connection_lost(self, exc: Exception | None) -> None:
         # What is being decided goes on: a reply that is on its way must be recorded.
@@ -176,12 +185,13 @@ class _Client(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read our replies: then we do not read its commands."""
+        self._is_choked = True
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        if self._transport is not None and not self._session.is_deciding:
-            self._transport.resume_reading()
+        self._is_choked = False
+        self._read_on()
 
     def hang_up_if_idle(self) -> None:
         """421, unless a message is on its way."""
@@ -200,12 +210,11 @@ class _Client(asyncio.Protocol):
         if step.expected is not None:
             self._ahead = self._server.expect(step.expected)
         if step.delivery is not None:
-            self._transport.pause_reading()
             ahead, self._ahead = self._ahead, NOTHING
             task = self._loop.create_task(self._decide(step.delivery, ahead))
             self._server.decisions.add(task)
             task.add_done_callback(self._decided)
-        elif step.is_over:
+        elif step.is_over or (self._has_ended and not self._session.is_deciding):
             self._transport.close()
         elif self._server.is_draining:
             self.hang_up_if_idle()
@@ -220,8 +229,13 @@ class _Client(asyncio.Protocol):
         if self._transport is None:
             return
         self._touch()
-        self._transport.resume_reading()
-        self._do(self._session.answer(replies))  # may find the next message and pause again
+        self._do(self._session.answer(replies))
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Unless the next message waits for its decision, which had come with the one before."""
+        if self._transport is not None and not self._session.is_deciding and not self._is_choked:
+            self._transport.resume_reading()
 
     def _decided(self, task: "asyncio.Task[None]") -> None:
         self._server.decisions.discard(task)
