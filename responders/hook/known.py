@@ -14,6 +14,7 @@ from responders.core.facts import WayBack
 from responders.hook.ledger.loading import Behind, Query
 
 SECONDS = 1.0  # for which something is known
+RENEWED_AT = 0.6  # of that time: then it is looked up again after a reply, so that no later one waits for it
 MAX_ADDRESSES = 200
 MAX_SENDERS = 10_000
 _NEVER: tuple[float, Behind | None] = (-math.inf, None)
@@ -26,11 +27,13 @@ class Known:
         self._clock = clock
         self._found: dict[tuple[str, str], tuple[float, Behind]] = {}
         self._met: set[tuple[str, str]] = set()  # addresses and senders who wrote to them
+        self._renewed: set[tuple[str, str]] = set()  # what is being looked up again
 
     def learn(self, query: Query, behind: Sequence[Behind]) -> None:
         """Remember what a look-up found, if another sender may be answered by it."""
         now = self._clock()
         self._found.pop((query.address, query.base), None)
+        self._renewed.discard((query.address, query.base))
         self._forget(now - SECONDS)
         if len(behind) == 1 and _may_answer(behind[0]):
             self._found[query.address, query.base] = now, _of_nobody(behind[0])
@@ -38,6 +41,15 @@ class Known:
     def knows(self, address: str, base: str) -> bool:
         """Whether `take` would give something for a sender whom it has not met."""
         return self._clock() - self._found.get((address, base), _NEVER)[0] <= SECONDS
+
+    def is_to_be_renewed(self, query: Query) -> bool:
+        """Whether it is time to look up again what a reply was just decided by; said to one, who is to `learn`."""
+        name = query.address, query.base
+        age = self._clock() - self._found.get(name, _NEVER)[0]
+        if not RENEWED_AT * SECONDS <= age <= SECONDS or name in self._renewed:
+            return False
+        self._renewed.add(name)
+        return True
 
     def take(self, query: Query) -> Behind | None:
         """What a look-up would find for a sender of whom nothing is known; None where it must be asked. Of each sender
@@ -58,6 +70,7 @@ class Known:
             if self._found[oldest][0] >= before and len(self._found) < MAX_ADDRESSES:
                 break
             del self._found[oldest]
+            self._renewed.discard(oldest)
 
     def _fresh(self, query: Query) -> Behind | None:
         learnt_at, one = self._found.get((query.address, query.base), _NEVER)

@@ -143,6 +143,7 @@ class Pipeline:
         self._drawn: dict[tuple[int, bool], float] = {}
         self._looking_ahead = LookingAhead(ledger.load)
         self._known = Known(self._loop.time)
+        self._renewing: set[asyncio.Task[None]] = set()
 
     async def follow_policy(self) -> None:
         """Look for settings that were changed, now and then, and give a sign of life; never returns."""
@@ -290,7 +291,17 @@ class Pipeline:
             if decided.reason is not Reason.REPLIED or decided.responder is None:
                 return False
             belief = Belief(one.version, one.now, copy.query.sender)
-            return await self._answered(copy, decided, one, decided.responder, belief)
+            if not await self._answered(copy, decided, one, decided.responder, belief):
+                return False
+        if self._known.is_to_be_renewed(copy.query):
+            renewing = self._loop.create_task(self._renew(copy.query))  # Postfix hears of the reply first
+            self._renewing.add(renewing)
+            renewing.add_done_callback(self._renewing.discard)
+        return True
+
+    async def _renew(self, query: Query) -> None:
+        with contextlib.suppress(Exception):  # whoever comes next looks it up, and meets it again
+            self._known.learn(query, await self._ledger.load(query))
 
     async def _answered(
         self, copy: Copy, decided: Decision, one: Behind, responder: ResponderFacts, belief: Belief | None = None

@@ -8,10 +8,11 @@ import pytest
 
 from mailboxes.models import Alias, Customer, Domain, Mailbox
 from responders.hook import known
+from responders.hook.connection import Outage
 from responders.hook.known import Known
 from responders.hook.ledger.loading import Query
 from responders.models import Decision, Refusal, ReplyCount, Responder
-from tests.lmtp.parts import Hook, LookUps, Relay, copy, message
+from tests.lmtp.parts import Hook, LookUps, Relay, copy, message, wait_for
 
 Reasons = Callable[[], list[str]]
 Clock = Callable[[datetime | None], None]
@@ -221,6 +222,51 @@ def test_what_was_known_long_ago_is_looked_up(
     monkeypatch.setattr(known, "SECONDS", -1.0)
     hook.deliver(message(), sender=EWA)
     assert (len(relay.contents), len(look_ups.answered)) == (2, 2)
+
+
+def test_what_grows_old_is_looked_up_again_before_anybody_must_wait(
+    hook: Hook, relay: Relay, standing_reply: Responder, look_ups: LookUps, database_clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    now, begun = [0.0], datetime(2027, 1, 4, 8, tzinfo=UTC)
+    monkeypatch.setattr(hook.pipeline, "_known", Known(lambda: now[0]))
+    seen = []
+    for moment, sender in ((0.0, JAN), (2000.0, EWA), (3000.0, OLA), (4000.0, "iza@d.example")):
+        now[0] = moment
+        database_clock(begun + timedelta(seconds=moment))
+        assert hook.deliver(message(received_at=begun), sender=sender) == [DECIDED]
+        assert wait_for(lambda: not hook.pipeline._renewing)
+        seen.append(len(look_ups.answered))
+    assert seen == [1, 1, 2, 2]
+    assert len(relay.contents) == 4
+
+
+def test_without_a_database_what_grows_old_is_forgotten(
+    hook: Hook, relay: Relay, written_to: Responder, look_ups: LookUps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known, "RENEWED_AT", 0.0)
+    look_ups.trouble = Outage("planted")
+    for sender in (EWA, OLA):
+        assert hook.deliver(message(), sender=sender) == [DECIDED]
+    assert wait_for(lambda: not hook.pipeline._renewing)
+    monkeypatch.setattr(known, "SECONDS", -1.0)
+    assert hook.deliver(message(), sender="iza@d.example") == [NOT_NOW]
+
+
+def test_one_alone_renews_what_grows_old(hook: Hook, written_to: Responder) -> None:
+    now, query = [0.0], Query("anna@firma.example", "anna@firma.example", EWA, EWA, "")
+    behind, some = hook.run(_looked_up(hook)), Known(lambda: now[0])
+    said = []
+    for moment in (0.0, 2000.0, 2200.0, 2300.0, 3601.0):
+        now[0] = moment
+        if not moment:
+            some.learn(query, behind)
+        said.append(some.is_to_be_renewed(query))
+    assert said == [False, False, True, False, False]
+    some.learn(query, behind)
+    assert not some.is_to_be_renewed(query)
+    now[0] += 3000
+    assert some.is_to_be_renewed(query)
 
 
 def test_it_forgets_before_it_grows(hook: Hook, written_to: Responder, monkeypatch: pytest.MonkeyPatch) -> None:
