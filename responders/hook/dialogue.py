@@ -44,8 +44,13 @@ def literal(value: Any) -> bytes | None:
     if value is None:
         return None
     if isinstance(value, list):
-        return (_plain_array(value) or f"{{{','.join(map(_element, value))}}}").encode()
+        return _array(value).encode()
     return str(value).encode()
+
+
+def _array(values: list[Any]) -> str:
+    plain = len(values) > 1 and _plain_array(values)
+    return plain or f"{{{','.join(map(_element, values))}}}"
 
 
 def _plain_array(values: list[Any]) -> str | None:
@@ -54,7 +59,7 @@ def _plain_array(values: list[Any]) -> str | None:
         text = '","'.join(values)
     except TypeError:
         return None
-    if not values or "\\" in text or text.count('"') != 2 * (len(values) - 1):
+    if "\\" in text or text.count('"') != 2 * (len(values) - 1):
         return None
     return f'{{"{text}"}}'
 

@@ -315,9 +315,11 @@ class Pipeline:
             await (await self._ledger.claim(claim))  # a database that crashed may have forgotten it
             await self._close(self._unrecorded[claim], claim)
             return True
+        claimed = await self._ledger.claim(claim, belief)
+        # While the database looks at it:
         record = _record_of(copy, decided, one, claim)
-        claimed = await self._ledger.claim(claim, belief, record)
-        composed = self._composed(copy, decided, one)  # while the database looks at the claim
+        self._ledger.record_ahead(record)
+        composed = self._composed(copy, decided, one)
         if not await claimed:
             return False
         await self._answer(record, claim, composed, one if responder.gives_case_numbers else None)

@@ -9,6 +9,7 @@ keeps the copy.
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from responders.core.facts import Policy
@@ -39,6 +40,15 @@ ON CONFLICT (host) DO UPDATE SET at = excluded.at, oldest_copy = excluded.oldest
 """
 
 
+@dataclass(slots=True)
+class _Alone:
+    """A claim that shares its commit with nobody, and the record that was done ahead."""
+
+    claim: Claim
+    begun: Begun
+    record: Record | None = None
+
+
 class Ledger:
     """Made once per process. `parameters` are libpq's, as psycopg takes them; of `policy` the brakes are kept to."""
 
@@ -49,7 +59,7 @@ class Ledger:
         self._loads = Batcher(self._load_batch, "load", metrics)
         self._claims = Batcher(self._claim_batch, "claim", metrics)
         self._records = Batcher(self._record_batch, "record", metrics)
-        self._ahead: tuple[Record, Begun] | None = None  # the record of a claim that was alone
+        self._alone: _Alone | None = None  # the latest claim that was
 
     async def close(self) -> None:
         """Close every connection; what waits for a batch has been answered before."""
@@ -97,28 +107,33 @@ class Ledger:
         values = {"mailbox_id": mailbox_id, "number": number, "message_id": message_id}
         await self._database.run(numbering.ADD_TO_CASE, values)
 
-    async def claim(self, claim: Claim, belief: Belief | None = None, record: Record | None = None) -> Awaitable[bool]:
-        """Ask whether this copy may answer now, and whether what is believed is so; the answer is to be awaited.
-
-        All claims that wait at this moment share a commit. `record` is what there will be to record if the relay takes
-        the reply: for a claim that is alone it is done meanwhile, and committed by `record` and nobody else.
+    async def claim(self, claim: Claim, belief: Belief | None = None) -> Awaitable[bool]:
+        """Ask whether this copy may answer now, and whether what is believed is so; the answer is to be awaited. All
+        claims that wait at this moment share a commit.
         """
-        if record is None or not (self._claims.is_alone and self._records.is_alone):
+        if not (self._claims.is_alone and self._records.is_alone):
             claimed = self._claims.submit((claim, belief))
             await asyncio.sleep(0)  # the database has it when this returns
             return claimed
         first = {claiming.clean_key(claim): 0}
         begun = await self._database.begin(*claiming.question([claim], [belief], first, self._policy))
-        begun.follow(*recording.question([record]))
-        return self._won(record, begun)
+        self._alone = _Alone(claim, begun)
+        return self._won(begun)
+
+    def record_ahead(self, record: Record) -> None:
+        """Say what there will be to record if its claim is won and the relay takes the reply: for a claim that is alone
+        it is done meanwhile, and committed by `record` and nobody else.
+        """
+        if self._alone is not None and self._alone.claim == record.claim:
+            self._alone.begun.follow(*recording.question([record]))
+            self._alone.record = record
 
     async def record(self, record: Record) -> None:
         """Keep a decision, and close its claim, in a commit shared with all that wait."""
-        if (ahead := self._take_ahead(record.claim)) is not None:
-            done, begun = ahead
-            if done == record and await self._keep(begun):
+        if (alone := self._take_alone(record.claim)) is not None:
+            if alone.record == record and await self._keep(alone.begun):
                 return
-            await begun.undo()
+            await alone.begun.undo()
         await self._records.settle(record)
 
     async def draw_brake(self, mailbox_id: int, *, is_of_domain: bool, per_hour: int) -> None:
@@ -146,13 +161,11 @@ class Ledger:
         await self._database.run(recording.QUARANTINE, values)
         await self.record(record)
 
-    async def _won(self, record: Record, begun: Begun) -> bool:
+    async def _won(self, begun: Begun) -> bool:
         self._metrics.batch("claim", 1)
         with self._metrics.timed("claim"):
             has_won = bool(await begun.rows())
-        if has_won:
-            self._ahead = record, begun
-        else:
+        if not has_won:
             await begun.undo()
         return has_won
 
@@ -161,16 +174,16 @@ class Ledger:
         with self._metrics.timed("record"):
             return await begun.keep()
 
-    def _take_ahead(self, claim: Claim | None) -> tuple[Record, Begun] | None:
-        """What was done ahead for this claim."""
-        if claim is None or self._ahead is None or self._ahead[0].claim != claim:
+    def _take_alone(self, claim: Claim | None) -> "_Alone | None":
+        """What was begun for this claim."""
+        if claim is None or self._alone is None or self._alone.claim != claim:
             return None
-        ahead, self._ahead = self._ahead, None
-        return ahead
+        alone, self._alone = self._alone, None
+        return alone
 
     async def _undo_ahead(self, claim: Claim) -> None:
-        if (ahead := self._take_ahead(claim)) is not None:
-            await ahead[1].undo()
+        if (alone := self._take_alone(claim)) is not None:
+            await alone.begun.undo()
 
     async def _load_batch(self, queries: Sequence[Query]) -> list[list[Behind]]:
         rows = await self._database.run(*loading.question(queries))
