@@ -34,9 +34,11 @@ def plan_of(statement: Statement) -> str:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("closes", [False, True])
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("closes", [0, 1])
 @pytest.mark.parametrize("finds", [loading.EXACTLY, loading.BEHIND], ids=["exactly", "behind"])
-def test_who_is_behind_an_address_is_looked_up_by_it(closes: bool, finds: str) -> None:
-    plan = plan_of(recording._RECORD[closes, finds])
-    assert plan.count("Index Cond: ((address)::text = a.address)") >= 2, plan  # a mailbox's, an alias's
-    assert "address)::text = a.address))" not in plan, plan  # compared with every row that there is
+def test_who_is_behind_an_address_is_looked_up_by_it(many: bool, closes: int, finds: str) -> None:
+    statement = recording._RECORD[many, closes, finds]
+    plan, address = plan_of(statement), "a.address" if many else f"${statement.names.index('address') + 1}"
+    assert plan.count(f"Index Cond: ((address)::text = {address})") >= 2, plan  # a mailbox's, an alias's
+    assert f"address)::text = {address}))" not in plan, plan  # compared with every row that there is

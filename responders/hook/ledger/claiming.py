@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import product
 from typing import Any, NamedTuple
 
 from responders.core.facts import Policy
 from responders.hook.dialogue import Row, Statement
 from responders.hook.ledger.cleaning import clean
 from responders.hook.ledger.loading import VERSION
+from responders.hook.ledger.values import columns_of, values_of
 
 LEASE_SECONDS = 600  # longer than all time-outs of a submission together
 # A claim is seen by everybody at once, and kept for good by the commit of its record, which follows it in the log of
@@ -22,11 +22,9 @@ _COUNTED = """(SELECT coalesce(sum(t.replies), 0)::int FROM responders_replycoun
         WHERE t.key = {key} AND t.bucket > panel_now() - interval '70 minutes' AND t.bucket < {until})"""
 
 
-# Of a claim with a belief. To make these questions ready costs nearly as much as a look-up: others are spared them.
 # Each is one look into an index whatever the statistics said when the plan was made: of NOT EXISTS the planner makes a
 # table in memory of all replies there are, while they are few, and goes on to do so for every claim when they are many.
-_AS_BELIEVED = f"""
-    AND CASE WHEN c.version IS NULL THEN true ELSE
+_IS_AS_BELIEVED = f"""
         panel_now() BETWEEN c.at - interval '1 second' AND c.at + interval '1 second'
         AND (SELECT true FROM responders_previousresponse o WHERE o.responder_id = c.responder_id
             AND o.reverse_path_key = c.key AND o.activation = c.activation AND o.text_revision = c.text_revision
@@ -34,23 +32,49 @@ _AS_BELIEVED = f"""
         AND (SELECT true FROM responders_refusal f WHERE f.address = c.sender LIMIT 1) IS NULL
         AND (SELECT true FROM mailboxes_domain s
             WHERE s.name = split_part(c.sender, '@', -1) AND s.deleted_at IS NULL LIMIT 1) IS NULL
-        AND c.version = {VERSION}
-    END"""  # noqa: S608 (constants)
+        AND c.version = {VERSION}"""  # noqa: S608 (constants)
+
+_COLUMNS = {"responder_id": "bigint", "key": "text", "activation": "int", "text_revision": "int", "queue_id": "text"}
+_BELIEF_COLUMNS = {"version": "text", "at": "timestamptz", "sender": "text"}
 
 
-# What is counted passes as far as the brakes allow. Of the rows that exist, a claim passes its own copy again once the
-# lease has run out, and another copy once the interval is over.
+# A stale cache or a switch thrown meanwhile never replies: the join looks once more. What is wanted is counted for its
+# mailbox and its domain, which other processes wait for; always the domains first, so that none waits in a circle.
+def _wanted(*, many: bool, believes: bool, more: str = "") -> str:
+    """Claims whose responder is what it was, with what they count for; `believes`: some do so."""
+    tried = values_of(_COLUMNS | (_BELIEF_COLUMNS if believes else {}), "c", many=many)
+    is_so = ""
+    if believes:  # to make these questions ready costs nearly as much as a look-up: others are spared them
+        is_so = (
+            f"AND CASE WHEN c.version IS NULL THEN true ELSE {_IS_AS_BELIEVED} END"
+            if many
+            else f"AND {_IS_AS_BELIEVED}"
+        )
+    return f"""WITH wanted AS (
+    SELECT c.*, k.of_mailbox, k.of_domain,
+        coalesce(m.replies_per_hour, %(mailbox_limit)s) AS mailbox_limit,
+        coalesce(d.replies_per_hour, %(domain_limit)s) AS domain_limit{more}
+    FROM {tried}
+    CROSS JOIN {_KEPT_LATER}
+    JOIN responders_responder r ON r.id = c.responder_id AND r.is_enabled
+        AND r.activation = c.activation AND r.text_revision = c.text_revision
+        AND (r.from_utc IS NULL OR r.from_utc <= panel_now()) AND (r.to_utc IS NULL OR panel_now() < r.to_utc)
+    JOIN mailboxes_mailbox m ON m.id = r.mailbox_id
+    JOIN mailboxes_domain d ON d.name = m.domain_id {is_so}
+    CROSS JOIN LATERAL (SELECT 'm' || m.id AS of_mailbox, 'd' || m.domain_id AS of_domain) k
+)"""  # noqa: S608 (put together from constants)
+
+
+_COUNTED_MORE = "ON CONFLICT (key, bucket) DO UPDATE SET replies = t.replies + excluded.replies RETURNING key, replies"
+# Of the rows that exist, a claim passes its own copy again once the lease has run out, and another copy once the
+# interval is over.
 _TAKEN = """\
 INSERT INTO responders_previousresponse AS p
     (responder_id, reverse_path_key, activation, text_revision, queue_id, state, claimed_at, lease_until)
 SELECT w.responder_id, w.key, w.activation, w.text_revision, w.queue_id, 'claimed', panel_now(),
     panel_now() + make_interval(secs => %(lease)s)
-FROM wanted w
-JOIN keys mk ON mk.key = w.of_mailbox JOIN counted mc ON mc.key = mk.key
-JOIN keys dk ON dk.key = w.of_domain JOIN counted dc ON dc.key = dk.key
-WHERE (w.mailbox_limit = 0 OR mk.older + mc.replies - mk.wanted + w.mailbox_place <= w.mailbox_limit)
-    AND (w.domain_limit = 0 OR dk.older + dc.replies - dk.wanted + w.domain_place <= w.domain_limit)
-ORDER BY 1, 2, 3, 4
+FROM wanted w"""
+_OR_PASSED = """\
 ON CONFLICT (responder_id, reverse_path_key, activation, text_revision) DO UPDATE SET
     queue_id = excluded.queue_id, state = 'claimed', claimed_at = excluded.claimed_at,
     lease_until = excluded.lease_until, replied_at = NULL
@@ -62,43 +86,47 @@ RETURNING responder_id, reverse_path_key, activation, text_revision
 """
 
 
-# A stale cache or a switch thrown meanwhile never replies: the join looks once more. What is wanted is counted for its
-# mailbox and its domain, which other processes wait for.
-def _claim(*, many: bool, believes: bool) -> Statement:
-    """Claims taken. One alone, as in quiet times, has nobody to be counted with: a fifth of the work. `believes`: some
-    do so.
-    """
-    believed_values = ", %(version)s::text[], %(at)s::timestamptz[], %(sender)s::text[]" if believes else ""
-    in_order = "row_number() OVER (PARTITION BY {} ORDER BY c.responder_id, c.key)" if many else "1"
-    return Statement(f"""
-WITH wanted AS (
-    SELECT c.*, k.of_mailbox, k.of_domain,
-        coalesce(m.replies_per_hour, %(mailbox_limit)s) AS mailbox_limit,
-        coalesce(d.replies_per_hour, %(domain_limit)s) AS domain_limit,
-        {in_order.format("m.id")} AS mailbox_place, {in_order.format("m.domain_id")} AS domain_place
-    FROM unnest(%(responder_id)s::bigint[], %(key)s::text[], %(activation)s::int[], %(text_revision)s::int[],
-        %(queue_id)s::text[]{believed_values})
-        AS c (responder_id, key, activation, text_revision, queue_id{", version, at, sender" if believes else ""})
-    CROSS JOIN {_KEPT_LATER}
-    JOIN responders_responder r ON r.id = c.responder_id AND r.is_enabled
-        AND r.activation = c.activation AND r.text_revision = c.text_revision
-        AND (r.from_utc IS NULL OR r.from_utc <= panel_now()) AND (r.to_utc IS NULL OR panel_now() < r.to_utc)
-    JOIN mailboxes_mailbox m ON m.id = r.mailbox_id
-    JOIN mailboxes_domain d ON d.name = m.domain_id{_AS_BELIEVED if believes else ""}
-    CROSS JOIN LATERAL (SELECT 'm' || m.id AS of_mailbox, 'd' || m.domain_id AS of_domain) k
-), keys AS (
-    SELECT v.key, {"count(*)" if many else "1"} AS wanted, {_COUNTED.format(key="v.key", until=_BUCKET)} AS older
-    FROM wanted w, LATERAL (VALUES (w.of_mailbox), (w.of_domain)) v (key) {"GROUP BY v.key" if many else ""}
+def _claim_alone(*, believes: bool) -> Statement:
+    """A claim taken that nobody is to be counted with, as in quiet times: less than half of the work."""
+    mailbox_older, domain_older = (
+        _COUNTED.format(key=f"w.{key}", until=_BUCKET) for key in ("of_mailbox", "of_domain")
+    )
+    return Statement(f"""{_wanted(many=False, believes=believes)}, counted AS (
+    INSERT INTO responders_replycount AS t (key, bucket, replies)
+    SELECT v.key, {_BUCKET}, 1 FROM wanted w, LATERAL (VALUES (w.of_domain), (w.of_mailbox)) v (key)
+    {_COUNTED_MORE}
+)
+{_TAKEN}
+JOIN counted mc ON mc.key = w.of_mailbox JOIN counted dc ON dc.key = w.of_domain
+WHERE (w.mailbox_limit = 0 OR {mailbox_older} + mc.replies <= w.mailbox_limit)
+    AND (w.domain_limit = 0 OR {domain_older} + dc.replies <= w.domain_limit)
+{_OR_PASSED}""")  # noqa: S608 (put together from constants)
+
+
+def _claims(*, believes: bool) -> Statement:
+    """Claims taken: what is counted passes as far as the brakes allow."""
+    place = "row_number() OVER (PARTITION BY {} ORDER BY c.responder_id, c.key)"
+    places = f", {place.format('m.id')} AS mailbox_place, {place.format('m.domain_id')} AS domain_place"
+    return Statement(f"""{_wanted(many=True, believes=believes, more=places)}, keys AS (
+    SELECT v.key, count(*) AS wanted, {_COUNTED.format(key="v.key", until=_BUCKET)} AS older
+    FROM wanted w, LATERAL (VALUES (w.of_mailbox), (w.of_domain)) v (key) GROUP BY v.key
 ), counted AS (
     INSERT INTO responders_replycount AS t (key, bucket, replies)
     SELECT key, {_BUCKET}, wanted FROM keys ORDER BY key
-    ON CONFLICT (key, bucket) DO UPDATE SET replies = t.replies + excluded.replies
-    RETURNING key, replies
+    {_COUNTED_MORE}
 )
-{_TAKEN}""")  # noqa: S608 (put together from constants)
+{_TAKEN}
+JOIN keys mk ON mk.key = w.of_mailbox JOIN counted mc ON mc.key = mk.key
+JOIN keys dk ON dk.key = w.of_domain JOIN counted dc ON dc.key = dk.key
+WHERE (w.mailbox_limit = 0 OR mk.older + mc.replies - mk.wanted + w.mailbox_place <= w.mailbox_limit)
+    AND (w.domain_limit = 0 OR dk.older + dc.replies - dk.wanted + w.domain_place <= w.domain_limit)
+ORDER BY 1, 2, 3, 4
+{_OR_PASSED}""")  # noqa: S608 (put together from constants)
 
 
-_CLAIM = {of: _claim(many=of[0], believes=of[1]) for of in product((False, True), repeat=2)}
+_CLAIM = {(False, believes): _claim_alone(believes=believes) for believes in (False, True)} | {
+    (True, believes): _claims(believes=believes) for believes in (False, True)
+}
 
 # A new drawing after an hour without one: then somebody is to be told again.
 DRAW = """
@@ -157,6 +185,9 @@ class Belief(NamedTuple):
     sender: str
 
 
+_NO_BELIEF = (None, None, None)
+
+
 def first_of_each(claims: Sequence[Claim]) -> dict[Row, int]:
     """Key → place of the claim that tries: ON CONFLICT cannot touch a row twice."""
     first: dict[Row, int] = {}
@@ -170,18 +201,10 @@ def question(
 ) -> tuple[Statement, Mapping[str, Any]]:
     """One statement for all that try, and its values. Its answer is the keys of those that may reply."""
     tried = sorted(first.items())
-    keys = [key for key, _place in tried]
-    believed = [beliefs[place] for _key, place in tried]
-    return _CLAIM[len(keys) > 1, any(believed)], {
-        "responder_id": [key[0] for key in keys],
-        "key": [key[1] for key in keys],
-        "activation": [key[2] for key in keys],
-        "text_revision": [key[3] for key in keys],
-        "queue_id": [clean(claims[place].queue_id) for _key, place in tried],
+    rows = [(*key, clean(claims[place].queue_id), *(beliefs[place] or _NO_BELIEF)) for key, place in tried]
+    return _CLAIM[len(rows) > 1, any(beliefs[place] for _key, place in tried)], {
+        **columns_of(_COLUMNS | _BELIEF_COLUMNS, rows),
         "lease": LEASE_SECONDS,
-        "version": [belief and belief.version for belief in believed],
-        "at": [belief and belief.at for belief in believed],
-        "sender": [belief and belief.sender for belief in believed],
         "mailbox_limit": policy.mailbox_replies_per_hour,
         "domain_limit": policy.domain_replies_per_hour,
     }

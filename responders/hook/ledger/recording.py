@@ -8,34 +8,36 @@ from responders.hook.dialogue import Row, Statement
 from responders.hook.ledger.claiming import Claim, clean_key
 from responders.hook.ledger.cleaning import clean
 from responders.hook.ledger.loading import BEHIND, EXACTLY
+from responders.hook.ledger.values import columns_of, values_of
 
-_DECIDED = """
-WITH decided AS (
-    SELECT * FROM unnest(%(address)s::text[], %(base)s::text[], %(reverse_path)s::text[], %(reason)s::text[],
-        %(evidence)s::text[], %(misses)s::text[], %(message_id)s::text[], %(queue_id)s::text[],
-        %(mailbox_id)s::bigint[], %(responder_id)s::bigint[])
-    AS a (address, base, reverse_path, reason, evidence, misses, message_id, queue_id, mailbox_id, responder_id)
-)"""
-_CLOSED = """, closed AS (
-    UPDATE responders_previousresponse p SET state = c.state,
-        replied_at = CASE WHEN c.state = 'replied' THEN panel_now() END
-    FROM unnest(%(c_responder_id)s::bigint[], %(c_key)s::text[], %(c_activation)s::int[], %(c_text_revision)s::int[],
-        %(c_queue_id)s::text[], %(c_state)s::text[])
-        AS c (responder_id, key, activation, text_revision, queue_id, state)
-    WHERE p.responder_id = c.responder_id AND p.reverse_path_key = c.key AND p.activation = c.activation
-        AND p.text_revision = c.text_revision AND p.queue_id = c.queue_id
-)"""
+_COLUMNS = {
+    "address": "text", "base": "text", "reverse_path": "text", "reason": "text", "evidence": "text", "misses": "text",
+    "message_id": "text", "queue_id": "text", "mailbox_id": "bigint", "responder_id": "bigint",
+}  # fmt: skip
+_CLAIM_COLUMNS = {
+    "c_responder_id": "bigint", "c_key": "text", "c_activation": "int", "c_text_revision": "int", "c_queue_id": "text",
+    "c_state": "text",
+}  # fmt: skip
 
 
-def _record(*, closes: bool, finds: str) -> Statement:
-    """Decisions kept. `closes`: with claims among them; `finds`: how those who do not know their mailbox find it."""
-    return Statement(f"""
-{_DECIDED}{_CLOSED if closes else ""}
+def _closed(*, many: bool) -> str:
+    return f"""WITH closed AS (
+    UPDATE responders_previousresponse p SET state = c.c_state,
+        replied_at = CASE WHEN c.c_state = 'replied' THEN panel_now() END
+    FROM {values_of(_CLAIM_COLUMNS, "c", many=many)}
+    WHERE p.responder_id = c.c_responder_id AND p.reverse_path_key = c.c_key AND p.activation = c.c_activation
+        AND p.text_revision = c.c_text_revision AND p.queue_id = c.c_queue_id
+)"""  # noqa: S608 (put together from constants)
+
+
+def _record(*, many: bool, closes: int, finds: str) -> Statement:
+    """Decisions kept. `closes`: so many claims, two for more; `finds`: how who does not know its mailbox finds it."""
+    return Statement(f"""{_closed(many=closes > 1) if closes else ""}
 INSERT INTO responders_decision
     (mailbox_id, responder_id, decided_at, reverse_path, forward_path, reason, evidence, misses, message_id, queue_id)
 SELECT {"coalesce(m.id, b.mailbox_id)" if finds else "m.id"}, r.id, panel_now(), a.reverse_path, a.address, a.reason,
     a.evidence, to_jsonb(string_to_array(a.misses, ',')), a.message_id, a.queue_id
-FROM decided a
+FROM {values_of(_COLUMNS, "a", many=many)}
 LEFT JOIN mailboxes_mailbox m ON m.id = a.mailbox_id
 LEFT JOIN responders_responder r ON r.id = a.responder_id
 {f"LEFT JOIN LATERAL ({finds} OFFSET 0) b ON a.mailbox_id IS NULL" if finds else ""}
@@ -43,8 +45,9 @@ LEFT JOIN responders_responder r ON r.id = a.responder_id
 
 
 _RECORD = {
-    (closes, finds): _record(closes=closes, finds=finds) for closes in (False, True) for finds in ("", EXACTLY, BEHIND)
-}
+    (many, closes, finds): _record(many=many, closes=closes, finds=finds)
+    for many in (False, True) for closes in ((0, 1, 2) if many else (0, 1)) for finds in ("", EXACTLY, BEHIND)
+}  # fmt: skip
 
 # Of an address of ours the relay or Dovecot says so again, should it still be so.
 REFUSAL = """
@@ -87,12 +90,9 @@ def question(records: Sequence[Record]) -> tuple[Statement, Mapping[str, Any]]:
         for record in records
         if record.claim
     )
-    decision_columns = ["address", "base", "reverse_path", "reason", "evidence", "misses", "message_id"]
-    decision_columns += ["queue_id", "mailbox_id", "responder_id"]
-    claim_columns = ["c_responder_id", "c_key", "c_activation", "c_text_revision", "c_queue_id", "c_state"]
+    statement = _RECORD[len(records) > 1, min(len(claims), 2), _finding(records)]
     rows = [_decision_row(record) for record in records]
-    statement = _RECORD[bool(claims), _finding(records)]
-    return statement, _columns(decision_columns, rows) | _columns(claim_columns, claims)
+    return statement, columns_of(_COLUMNS, rows) | columns_of(_CLAIM_COLUMNS, claims)
 
 
 def of_quarantined(record: Record, traceback: str, content: bytes) -> tuple[str, str, str, bytes]:
@@ -125,7 +125,3 @@ def _decision_row(record: Record) -> Row:
         record.mailbox_id,
         record.responder_id,
     )
-
-
-def _columns(names: Sequence[str], rows: Sequence[Row]) -> dict[str, list[Any]]:
-    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
