@@ -168,12 +168,14 @@ class Begun:
     def __init__(self, connection: Connection, dialogue: Dialogue, statement: Statement) -> None:
         self._connection, self._dialogue, self._statement = connection, dialogue, statement
         self._loop = asyncio.get_running_loop()
-        self._has_second = self._is_over = False
+        self._has_second = self.is_over = False
         self._timer: asyncio.TimerHandle | None = None
         self._undoing: asyncio.Task[None] | None = None
 
     def follow(self, statement: Statement, parameters: Mapping[str, Any]) -> None:
         """Send the one that follows. Where that fails there is nothing to keep."""
+        if self.is_over:
+            return
         with contextlib.suppress(psycopg.Error, ValueError):
             self._dialogue.follow(statement, parameters)
             self._has_second = True
@@ -212,7 +214,7 @@ class Begun:
 
     def _end(self) -> bool:
         """Whether this is the first to end it."""
-        is_first, self._is_over = not self._is_over, True
+        is_first, self.is_over = not self.is_over, True
         if self._timer is not None:
             self._timer.cancel()
         return is_first

@@ -10,8 +10,10 @@ from django.db import connection
 
 from responders.hook import connection as database
 from responders.hook import pipeline
+from responders.hook.ledger.claiming import Claim
+from responders.hook.ledger.recording import Record
 from responders.models import Decision, PreviousResponse, Responder
-from tests.lmtp.parts import Hook, Relay, message, wait_for
+from tests.lmtp.parts import Hook, Relay, copy, message, wait_for
 
 Reasons = Callable[[], list[str]]
 DECIDED, NOT_NOW = "250 2.0.0 Decided", "451 4.3.0 Not now, come again"
@@ -174,3 +176,46 @@ def test_the_database_goes_while_the_relay_thinks(
     assert delivers(content).result(120) == DECIDED
     assert (decisions(), len(relay.contents)) == (["replied"], 1)
     assert Decision.objects.get().responder == standing_reply
+
+
+def test_of_several_recipients_of_a_message_one_is_done_ahead(
+    own_hook: Hook, relay: RelayThatThinks, standing_reply: Responder, decisions: Reasons, long_patience: None
+) -> None:
+    """The others share, and none waits for another's record."""
+    relay.may_answer.set()
+    domain, people = standing_reply.mailbox.domain, ["celina", "ola", "ewa", "iza"]
+    for name in people:
+        mailbox = type(standing_reply.mailbox).objects.create(domain=domain, local_part=name)
+        Responder.objects.create(mailbox=mailbox, type="standing", subject="Auto", text_body=name)
+    recipients = [copy(f"{name}@firma.example") for name in ("anna", *people)]
+    others = f"Cc: {', '.join(f'{name}@firma.example' for name in people)}\r\n"
+    for sender in ("a@x.example", "b@x.example"):  # looked up, and known
+        assert own_hook.deliver(message(extra=others), *recipients, sender=sender) == [DECIDED] * 5
+    assert (decisions(), len(relay.contents), writers()) == (["replied"] * 10, 10, 0)
+
+
+def test_what_was_begun_for_an_earlier_try_is_left_alone(
+    own_hook: Hook, relay: RelayThatThinks, standing_reply: Responder, decisions: Reasons, long_patience: None
+) -> None:
+    """A claim that was lost alone, and is won in company: its record goes over no connection of others."""
+    relay.may_answer.set()
+    claim = Claim(
+        standing_reply.pk, "jan@nadawca.example", standing_reply.activation, standing_reply.text_revision, "Q"
+    )
+    record = Record("a@x.example", "a@x.example", "", "replied", "", (), "", "Q", claim=claim)
+
+    async def scene() -> tuple[bool, bool]:
+        ledger = own_hook.ledger
+        await ledger._database.run("UPDATE responders_responder SET is_enabled = false")
+        lost = await (await ledger.claim(claim))
+        await ledger._database.run("UPDATE responders_responder SET is_enabled = true")
+        ledger._metrics.deciding += 2
+        won = await (await ledger.claim(claim))
+        ledger.record_ahead(record)
+        await ledger.record(record)
+        ledger._metrics.deciding -= 2
+        return lost, won
+
+    assert own_hook.run(scene()) == (False, True)
+    assert own_hook.deliver(message()) == [DECIDED]
+    assert (decisions(), PreviousResponse.objects.get().state) == (["replied", "already-replied"], "replied")

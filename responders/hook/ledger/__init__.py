@@ -8,6 +8,7 @@ keeps the copy.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,7 @@ class Ledger:
         self._claims = Batcher(self._claim_batch, "claim", metrics)
         self._records = Batcher(self._record_batch, "record", metrics)
         self._alone: _Alone | None = None  # the latest claim that was
+        self._is_beginning = False
 
     async def close(self) -> None:
         """Close every connection; what waits for a batch has been answered before."""
@@ -111,22 +113,28 @@ class Ledger:
         """Ask whether this copy may answer now, and whether what is believed is so; the answer is to be awaited. All
         claims that wait at this moment share a commit.
         """
-        if not (self._claims.is_alone and self._records.is_alone):
+        if not self._is_alone:
             claimed = self._claims.submit((claim, belief))
             await asyncio.sleep(0)  # the database has it when this returns
             return claimed
         first = {claiming.clean_key(claim): 0}
-        begun = await self._database.begin(*claiming.question([claim], [belief], first, self._policy))
-        self._alone = _Alone(claim, begun)
-        return self._won(begun)
+        self._is_beginning = True
+        try:
+            begun = await self._database.begin(*claiming.question([claim], [belief], first, self._policy))
+        finally:
+            self._is_beginning = False
+        self._alone = alone = _Alone(claim, begun)
+        return self._won(alone)
 
     def record_ahead(self, record: Record) -> None:
         """Say what there will be to record if its claim is won and the relay takes the reply: for a claim that is alone
         it is done meanwhile, and committed by `record` and nobody else.
         """
-        if self._alone is not None and self._alone.claim == record.claim:
-            self._alone.begun.follow(*recording.question([record]))
-            self._alone.record = record
+        if (alone := self._alone) is None or alone.claim != record.claim or alone.begun.is_over:
+            return
+        with contextlib.suppress(Exception):  # a bug is met again by `record`; the claim has been asked for
+            alone.begun.follow(*recording.question([record]))
+            alone.record = record
 
     async def record(self, record: Record) -> None:
         """Keep a decision, and close its claim, in a commit shared with all that wait."""
@@ -161,12 +169,18 @@ class Ledger:
         await self._database.run(recording.QUARANTINE, values)
         await self.record(record)
 
-    async def _won(self, begun: Begun) -> bool:
+    @property
+    def _is_alone(self) -> bool:
+        """Whether a claim that comes now has nobody to share with; of several recipients of a message one is enough."""
+        is_held = self._is_beginning or (self._alone is not None and not self._alone.begun.is_over)
+        return not is_held and self._claims.is_alone and self._records.is_alone
+
+    async def _won(self, alone: _Alone) -> bool:
         self._metrics.batch("claim", 1)
         with self._metrics.timed("claim"):
-            has_won = bool(await begun.rows())
+            has_won = bool(await alone.begun.rows())
         if not has_won:
-            await begun.undo()
+            await alone.begun.undo()
         return has_won
 
     async def _keep(self, begun: Begun) -> bool:
@@ -176,7 +190,7 @@ class Ledger:
 
     def _take_alone(self, claim: Claim | None) -> "_Alone | None":
         """What was begun for this claim."""
-        if claim is None or self._alone is None or self._alone.claim != claim:
+        if claim is None or self._alone is None or self._alone.claim != claim or self._alone.begun.is_over:
             return None
         alone, self._alone = self._alone, None
         return alone
