@@ -127,8 +127,12 @@ class Dialogue:
         _checked(results)
 
     async def undo(self, until: float) -> None:
-        """Roll back what followed; whether it had failed is nobody's matter then."""
-        self._pgconn.send_query_params(b"ROLLBACK", None)
+        """Roll back what followed; whether it had failed is nobody's matter then.
+
+        BEGIN takes into a transaction what came since the last commit: without, the server would log a warning.
+        """
+        for command in (b"BEGIN", b"ROLLBACK"):
+            self._pgconn.send_query_params(command, None)
         self._pgconn.pipeline_sync()
         await self._answered(until)
         self._end_pipeline()

@@ -183,10 +183,14 @@ def test_the_second_is_not_there_where_it_is_undone(
     play: Callable[[Scene], None], kept: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scene(own: Connection) -> None:
-        begun = await begin(own, "undone")
+        begun, warnings = await begin(own, "undone"), list[object]()
+        assert own._connection is not None
+        own._connection.add_notice_handler(warnings.append)
         await begun.undo()
         assert not await begun.keep()
         assert not await (await begin(own)).keep()  # nothing followed
+        assert await echoes(own, "fit")
+        assert warnings == []
         monkeypatch.setattr(hooks, "HELD_SECONDS", 0.05)
         begun = await begin(own, "too late")
         assert await echoes(own, "waited for the connection")

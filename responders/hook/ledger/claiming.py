@@ -87,7 +87,7 @@ RETURNING responder_id, reverse_path_key, activation, text_revision
 
 
 def _claim_alone(*, believes: bool) -> Statement:
-    """A claim taken that nobody is to be counted with, as in quiet times: less than half of the work."""
+    """A claim taken that nobody is to be counted with, as in quiet times: what only several need is left out."""
     mailbox_older, domain_older = (
         _COUNTED.format(key=f"w.{key}", until=_BUCKET) for key in ("of_mailbox", "of_domain")
     )
