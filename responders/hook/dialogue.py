@@ -18,8 +18,8 @@ from psycopg.adapt import Transformer
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 _NEEDS_BACKSLASH = re.compile(r'(["\\])')
 _FINE = {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK}
-# Nothing follows them, and under uvloop not even the end of the connection where the server left something unread.
-_LAST_WORDS = {b"FATAL", b"PANIC"}
+# While an answer is waited for, so often somebody looks whether the connection has ended.
+LOOK_SECONDS = 0.5
 _serial = itertools.count(1)
 
 Row = tuple[Any, ...]
@@ -85,6 +85,8 @@ class Dialogue:
         self._results: list[pq.abc.PGresult] = []
         self._is_pipeline = self._has_ended = False
         self._answer: asyncio.Future[list[pq.abc.PGresult]] | None = None
+        self._until = 0.0
+        self._timer: asyncio.TimerHandle
 
     async def run_text(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any]) -> list[Row]:
         """The usual way. Raises psycopg's errors."""
@@ -176,12 +178,24 @@ class Dialogue:
             self._loop.add_reader(self._watched, self._read)
         if self._pgconn.flush():
             self._loop.add_writer(self._watched, self._write)
-        timer = self._loop.call_at(until, self._fail, TimeoutError())
+        answer, self._until = self._answer, until
+        self._wait()
         try:
-            return await self._answer
+            return await answer
         finally:
-            timer.cancel()
+            self._timer.cancel()
             self._answer = None
+
+    def _wait(self) -> None:
+        self._timer = self._loop.call_at(min(self._until, self._loop.time() + LOOK_SECONDS), self._look)
+
+    def _look(self) -> None:
+        """Under uvloop nobody tells of the end of a connection where something that was sent has not been read."""
+        self._read()
+        if self._answer is not None and self._loop.time() >= self._until:
+            self._fail(TimeoutError())
+        elif self._answer is not None:
+            self._wait()
 
     def _write(self) -> None:
         try:
@@ -202,8 +216,6 @@ class Dialogue:
                 else:
                     self._results.append(result)
                     self._has_ended = False
-                    if result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) in _LAST_WORDS:
-                        self._settle()
         except psycopg.Error as error:
             self._fail(error)
 

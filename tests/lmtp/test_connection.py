@@ -273,3 +273,18 @@ def test_a_server_that_hangs_up_keeps_nothing(
         assert kept() == []
 
     play(scene)
+
+
+def test_the_end_of_a_server_that_had_not_read_everything_is_noticed(
+    play: Callable[[Scene], None], kept: Callable[[], list[str]]
+) -> None:
+    """Before the time is over for which an answer is waited for."""
+
+    async def scene(own: Connection) -> None:
+        begun = await own.begin(SLEEP, {"seconds": 300})
+        begun.follow(KEEP, {"text": "unread"})
+        async with asyncio.timeout(60):
+            await hang_up_on(asyncio.create_task(begun.rows()))
+        assert await echoes(own, "again")
+
+    play(scene)
