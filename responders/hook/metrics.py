@@ -119,8 +119,10 @@ class Metrics(Collector):
         oldest, self._oldest = self._oldest, 0.0
         return oldest
 
-    def batch(self, step: str, size: int) -> None:
+    def shared(self, step: str, size: int) -> _Timing:
+        """Times a part that so many share, and counts them."""
         self._batches[step].observe(size)
+        return self.timed(step)
 
     def timed(self, step: str) -> _Timing:
         """Times a part of a delivery."""

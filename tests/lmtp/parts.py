@@ -7,12 +7,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from aiosmtpd.controller import Controller
 
@@ -26,6 +26,7 @@ from responders.hook.server import Limits, Server
 from responders.management.commands.lmtpd import configuration, database_parameters
 from webmail_panel.embedded import free_port
 
+Result = TypeVar("Result")
 SENDER = "jan@nadawca.example"
 _numbers = itertools.count(1)
 
@@ -84,6 +85,17 @@ class Loop:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
         await asyncio.sleep(0.01)  # transports close in the next round
+
+
+def in_a_loop(new_loop: Callable[[], asyncio.AbstractEventLoop], task: Coroutine[Any, Any, Result]) -> Result:
+    """What it gives, in a loop of its own and a thread of its own: the main one may have Playwright's loop."""
+
+    def run() -> Result:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            return runner.run(task)
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run).result()
 
 
 class Hook:

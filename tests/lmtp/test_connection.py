@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -14,6 +13,7 @@ from django.db import connection
 from responders.hook import connection as hooks
 from responders.hook.connection import Begun, Connection, Outage
 from responders.hook.dialogue import Statement
+from tests.lmtp.parts import in_a_loop
 
 ECHO = Statement("SELECT x FROM unnest(%(a)s::text[]) x")
 DIVIDE = Statement("SELECT 6 / %(n)s::int")
@@ -29,7 +29,7 @@ def parameters() -> dict[str, Any]:
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 def play(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scene], None]:
-    """Runs a scene on a connection of its own, in a thread of its own: the main one may have Playwright's loop.
+    """Runs a scene on a connection of its own.
 
     With more patience than the hook has: a slow machine is no outage.
     """
@@ -41,15 +41,7 @@ def play(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Cal
         await scene(own)
         await own.close()
 
-    def in_a_loop(scene: Scene) -> None:
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(with_connection(scene))
-
-    def run(scene: Scene) -> None:
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(in_a_loop, scene).result()
-
-    return run
+    return lambda scene: in_a_loop(request.param, with_connection(scene))
 
 
 async def echoes(own: Connection, *texts: str) -> bool:

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import uvloop
 
 from responders.core.reply import Reply
 from responders.hook.relay import Relay
+from tests.lmtp.parts import in_a_loop
 
 CONTENT = b"Subject: Auto\r\n\r\nNie ma mnie.\r\n"
 
@@ -56,9 +56,4 @@ def test_the_next_reply_goes_over_a_new_connection(
         listener.close()
         return relay_server.taken
 
-    def in_a_loop() -> int:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(scene())
-
-    with ThreadPoolExecutor(1) as thread:  # the main one may have Playwright's loop
-        assert thread.submit(in_a_loop).result() == 3
+    assert in_a_loop(new_loop, scene()) == 3

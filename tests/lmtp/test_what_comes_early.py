@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +11,7 @@ import uvloop
 from responders.hook.ahead import NOTHING, Ahead
 from responders.hook.lmtp import Delivery, Envelope, Reply
 from responders.hook.server import Limits, Server
+from tests.lmtp.parts import in_a_loop
 
 ENVELOPE = b"MAIL FROM:<a@x.example>\r\nRCPT TO:<b@firma.example>\r\nDATA\r\n"
 ENVELOPE_REPLIES = [
@@ -59,8 +59,6 @@ class Desk:
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 def play(request: pytest.FixtureRequest) -> Callable[[Scene], None]:
-    """Runs a scene in a thread of its own: the main one may have Playwright's loop."""
-
     async def at_a_desk(scene: Scene) -> None:
         async with asyncio.timeout(120):
             desk = Desk()
@@ -72,15 +70,7 @@ def play(request: pytest.FixtureRequest) -> Callable[[Scene], None]:
                 desk.may_decide.set()
                 await desk.server.drain()
 
-    def in_a_loop(scene: Scene) -> None:
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(at_a_desk(scene))
-
-    def run(scene: Scene) -> None:
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(in_a_loop, scene).result()
-
-    return run
+    return lambda scene: in_a_loop(request.param, at_a_desk(scene))
 
 
 async def came_true(condition: Callable[[], bool]) -> bool:

@@ -117,10 +117,10 @@ class Ledger:
             claimed = self._claims.submit((claim, belief))
             await asyncio.sleep(0)  # the database has it when this returns
             return claimed
-        first = {claiming.clean_key(claim): 0}
         self._is_beginning = True
         try:
-            begun = await self._database.begin(*claiming.question([claim], [belief], first, self._policy))
+            question = claiming.question([claim], [belief], claiming.first_of_each([claim]), self._policy)
+            begun = await self._database.begin(*question)
         finally:
             self._is_beginning = False
         self._alone = alone = _Alone(claim, begun)
@@ -130,7 +130,7 @@ class Ledger:
         """Say what there will be to record if its claim is won and the relay takes the reply: for a claim that is alone
         it is done meanwhile, and committed by `record` and nobody else.
         """
-        if (alone := self._alone) is None or alone.claim != record.claim or alone.begun.is_over:
+        if (alone := self._begun_for(record.claim)) is None:
             return
         with contextlib.suppress(Exception):  # a bug is met again by `record`; the claim has been asked for
             alone.begun.follow(*recording.question([record]))
@@ -138,7 +138,7 @@ class Ledger:
 
     async def record(self, record: Record) -> None:
         """Keep a decision, and close its claim, in a commit shared with all that wait."""
-        if (alone := self._take_alone(record.claim)) is not None:
+        if (alone := self._begun_for(record.claim)) is not None:
             if alone.record == record and await self._keep(alone.begun):
                 return
             await alone.begun.undo()
@@ -176,27 +176,23 @@ class Ledger:
         return not is_held and self._claims.is_alone and self._records.is_alone
 
     async def _won(self, alone: _Alone) -> bool:
-        self._metrics.batch("claim", 1)
-        with self._metrics.timed("claim"):
+        with self._metrics.shared("claim", 1):
             has_won = bool(await alone.begun.rows())
         if not has_won:
             await alone.begun.undo()
         return has_won
 
     async def _keep(self, begun: Begun) -> bool:
-        self._metrics.batch("record", 1)
-        with self._metrics.timed("record"):
+        with self._metrics.shared("record", 1):
             return await begun.keep()
 
-    def _take_alone(self, claim: Claim | None) -> "_Alone | None":
-        """What was begun for this claim."""
-        if claim is None or self._alone is None or self._alone.claim != claim or self._alone.begun.is_over:
-            return None
-        alone, self._alone = self._alone, None
-        return alone
+    def _begun_for(self, claim: Claim | None) -> _Alone | None:
+        """What was begun for this claim, and is not over."""
+        alone = self._alone
+        return None if claim is None or alone is None or alone.begun.is_over or alone.claim != claim else alone
 
     async def _undo_ahead(self, claim: Claim) -> None:
-        if (alone := self._take_alone(claim)) is not None:
+        if (alone := self._begun_for(claim)) is not None:
             await alone.begun.undo()
 
     async def _load_batch(self, queries: Sequence[Query]) -> list[list[Behind]]:

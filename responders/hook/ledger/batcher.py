@@ -83,8 +83,7 @@ class Batcher(Generic[Item, Result]):
             await self._settle(batch)
 
     async def _committed(self, items: Sequence[Item]) -> Sequence[Result]:
-        self._metrics.batch(self._step, len(items))
-        with self._metrics.timed(self._step):
+        with self._metrics.shared(self._step, len(items)):
             return await self._commit(items)
 
     async def _linger(self) -> None:
