@@ -5,11 +5,12 @@ Values come from strangers: they are put in as text, never read as Liquid, and e
 """
 
 import functools
+import html
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import MAXYEAR, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import liquid
 import nh3
@@ -22,19 +23,6 @@ from responders.core.facts import MailboxFacts, ResponderFacts
 from responders.core.matching import choose_text
 from responders.core.message import Message
 
-PLACEHOLDERS = (
-    "sender.name",
-    "sender.address",
-    "subject",
-    "mailbox.name",
-    "mailbox.address",
-    "absence.start",
-    "absence.end",
-    "absence.return_date",
-    "deputy.name",
-    "deputy.address",
-    "case.number",
-)
 DEFAULT_SUBJECT = "Auto: {{ subject }}"
 MAX_OUTPUT_OCTETS = 200_000
 MAX_SUBJECT_CHARACTERS = 500
@@ -73,6 +61,37 @@ class Rendered:
     language: str
 
 
+class _Given(NamedTuple):
+    """What placeholders are filled in from."""
+
+    responder: ResponderFacts
+    mailbox: MailboxFacts
+    message: Message
+    language: str
+    case_number: str
+
+
+# A date costs more than all the rest of a text: only what a text names is worked out.
+_VALUES: dict[str, Callable[[_Given], str]] = {
+    "sender.name": lambda it: (it.message.from_name or it.message.reverse_path)[:_MAX_VALUE_CHARACTERS],
+    "sender.address": lambda it: it.message.reverse_path[:_MAX_VALUE_CHARACTERS],
+    "subject": lambda it: it.message.subject[:_MAX_VALUE_CHARACTERS],
+    "mailbox.name": lambda it: it.mailbox.name or it.mailbox.address,
+    "mailbox.address": lambda it: it.mailbox.address,
+    "absence.start": lambda it: local_time(it.responder.from_date, it.language),
+    "absence.end": lambda it: local_time(it.responder.to_date, it.language),
+    "absence.return_date": lambda it: local_date(_return(it.responder), it.language),
+    "deputy.name": lambda it: it.responder.deputy_name or it.responder.deputy_address,
+    "deputy.address": lambda it: it.responder.deputy_address,
+    "case.number": lambda it: it.case_number,
+}
+PLACEHOLDERS = tuple(_VALUES)
+
+
+def _value(given: _Given, name: str) -> str:
+    return _VALUES[name](given)
+
+
 class _Environment(liquid.Environment):
     block_nesting_limit = 20
     context_depth_limit = 20
@@ -95,10 +114,46 @@ _FULL_STOP = re.compile(r"…\.(?=\s|$)")
 _HTML = _environment(autoescape=True)
 
 
+_PLACEHOLDER = re.compile(r"\{\{ *([a-z_.]+) *\}\}")
+_BRACE = re.compile(r"[{}]")
+
+
+class _Prepared(NamedTuple):
+    """A text made ready once: the placeholders whose values it wants, and what puts these in."""
+
+    names: tuple[str, ...]
+    put_in: Callable[[list[str]], str]
+
+
 @functools.lru_cache(maxsize=4096)
-def _compiled(source: str, *, html: bool) -> liquid.BoundTemplate:
+def _prepared(source: str, *, is_html: bool) -> _Prepared:
+    """Raises TemplateProblem, LiquidError or RecursionError."""
     _check_outside(source)
-    return (_HTML if html else _TEXT).from_string(source)
+    parts = _PLACEHOLDER.split(source)
+    if _VALUES.keys() >= set(parts[1::2]) and not any(map(_BRACE.search, parts[::2])):
+        return _Prepared(tuple(parts[1::2]), functools.partial(_put_between, parts, html.escape if is_html else str))
+    template = (_HTML if is_html else _TEXT).from_string(source)
+    names = tuple(_VALUES.keys() & _named(template))
+    return _Prepared(names, functools.partial(_put_into_liquid, template, names))
+
+
+def _put_between(parts: list[str], written: Callable[[str], str], values: list[str]) -> str:
+    """Nearly every text: plain, with a few placeholders. What Liquid makes of it, at a twentieth of the cost."""
+    filled = parts.copy()
+    filled[1::2] = map(written, values)
+    return "".join(filled)
+
+
+def _put_into_liquid(template: liquid.BoundTemplate, names: tuple[str, ...], values: list[str]) -> str:
+    nested: dict[str, Any] = {}
+    for name, value in zip(names, values, strict=True):
+        root, _dot, leaf = name.partition(".")
+        nested[root] = {**nested.get(root, {}), leaf: value} if leaf else value
+    return str(template.render(nested))
+
+
+def _named(template: liquid.BoundTemplate) -> Iterable[str]:
+    return {str(variable) for variables in template.analyze().globals.values() for variable in variables}
 
 
 def check_template(source: str) -> None:
@@ -124,10 +179,9 @@ def placeholders_used(source: str) -> frozenset[str]:
     """The placeholders that a text names; of a text that does not parse, none."""
     try:
         _check_outside(source)
-        used = _TEXT.from_string(source).analyze().globals
+        return frozenset(_named(_TEXT.from_string(source)))
     except (TemplateProblem, LiquidError, RecursionError):
         return frozenset()
-    return frozenset(str(variable) for variables in used.values() for variable in variables)
 
 
 def for_reading(source: str) -> str:
@@ -141,10 +195,10 @@ def render(responder: ResponderFacts, mailbox: MailboxFacts, message: Message, c
     Never raises for what a text or a message holds: a text that cannot be rendered goes out without its placeholders.
     """
     text = choose_text(responder, message, mailbox)
-    values = _values(responder, mailbox, message, text.language) | {"case": {"number": case_number}}
-    subject = " ".join(_fill(text.subject, values).split())[:MAX_SUBJECT_CHARACTERS]
-    html_body = nh3.clean(_fill(text.html_body, values, html=True)) if text.html_body else ""
-    return Rendered(subject, _fill(text.text_body, values), html_body, text.language)
+    value_of = functools.partial(_value, _Given(responder, mailbox, message, text.language, case_number))
+    subject = " ".join(_fill(text.subject, value_of).split())[:MAX_SUBJECT_CHARACTERS]
+    html_body = nh3.clean(_fill(text.html_body, value_of, is_html=True)) if text.html_body else ""
+    return Rendered(subject, _fill(text.text_body, value_of), html_body, text.language)
 
 
 def local_time(local: datetime | None, language: str) -> str:
@@ -167,25 +221,6 @@ def _locale(language: str) -> Locale:
         return Locale("en", "GB")
 
 
-def _values(
-    responder: ResponderFacts, mailbox: MailboxFacts, message: Message, language: str
-) -> dict[str, dict[str, str] | str]:
-    return {
-        "sender": {
-            "name": (message.from_name or message.reverse_path)[:_MAX_VALUE_CHARACTERS],
-            "address": message.reverse_path[:_MAX_VALUE_CHARACTERS],
-        },
-        "subject": message.subject[:_MAX_VALUE_CHARACTERS],
-        "mailbox": {"name": mailbox.name or mailbox.address, "address": mailbox.address},
-        "absence": {
-            "start": local_time(responder.from_date, language),
-            "end": local_time(responder.to_date, language),
-            "return_date": local_date(_return(responder), language),
-        },
-        "deputy": {"name": responder.deputy_name or responder.deputy_address, "address": responder.deputy_address},
-    }
-
-
 def _return(responder: ResponderFacts) -> datetime | None:
     """The first working day that is not before the end: nobody is back on a Sunday or at Christmas."""
     end = responder.to_date
@@ -194,13 +229,16 @@ def _return(responder: ResponderFacts) -> datetime | None:
     return datetime.combine(next_working_day(end.date(), responder.country), end.time())
 
 
-def _fill(source: str, values: Mapping[str, Any], *, html: bool = False) -> str:
+def _fill(source: str, value_of: Callable[[str], str], *, is_html: bool = False) -> str:
     if "{" not in source:
         return source
     try:
-        return str(_compiled(source, html=html).render(**values))
+        prepared = _prepared(source, is_html=is_html)
+        filled = prepared.put_in([value_of(name) for name in prepared.names])
     except (TemplateProblem, LiquidError, RecursionError):
         return _MARKUP.sub("", source)
+    is_long = len(filled) * 4 > MAX_OUTPUT_OCTETS and len(filled.encode("utf-8", "replace")) > MAX_OUTPUT_OCTETS
+    return _MARKUP.sub("", source) if is_long else filled
 
 
 def _check_outside(source: str) -> None:

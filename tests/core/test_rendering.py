@@ -4,7 +4,10 @@ import contextlib
 import inspect
 import sys
 from datetime import datetime
+from typing import Any
 
+import liquid
+import nh3
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +26,7 @@ from responders.core.rendering import (
 from tests.core.facts import mailbox, message, responder
 
 
-def rendered(text: str, *fields: str, html: str = "", **changes: object) -> str:
+def rendered(text: str, *fields: str | bytes, html: str = "", **changes: object) -> str:
     row = responder(text_body=text, html_body=html, **changes)
     result = render(row, mailbox(row), message(*fields))
     return result.html_body if html else result.text_body
@@ -63,6 +66,29 @@ def test_placeholders_are_filled_in(text: str, shown: str) -> None:
 )
 def test_the_day_of_return_is_a_working_day(end: datetime, country: str, shown: str) -> None:
     assert rendered("{{ absence.return_date }}", to_date=end, country=country) == shown
+
+
+HOSTILE = {name: f"{{{{ {name} }}}} <b>&\"'\n%}} ż" for name in PLACEHOLDERS}
+PARTS = [
+    "{{ subject }}", "{{sender.name}}", "{{   case.number}}", "{{\nsubject }}", "{{- subject -}}",
+    "{{ subject | upcase }}", "{% if subject %}", "{% endif %}", "{", "}", "%", " ", "\n", "<b>",
+    '<p title="', '">', "&amp;", "Żółć",
+]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join), st.booleans())
+def test_a_plain_text_says_what_liquid_makes_of_it(text: str, is_html: bool) -> None:
+    try:
+        check_template(text)
+    except TemplateProblem:
+        return
+    nested: dict[str, Any] = {"subject": HOSTILE["subject"]}
+    for name in set(PLACEHOLDERS) - {"subject"}:
+        nested.setdefault(name.partition(".")[0], {})[name.partition(".")[2]] = HOSTILE[name]
+    wanted = liquid.Environment(autoescape=is_html).from_string(text).render(nested)
+    made = rendering._fill(text, HOSTILE.__getitem__, is_html=is_html)
+    assert (nh3.clean(made) == nh3.clean(wanted)) if is_html else (made == wanted)
 
 
 @pytest.mark.parametrize("text", ["100% rabatu", "{ nawias }", "%s %(subject)s $subject", "}} }", "a {b} {", "%}"])
@@ -123,6 +149,13 @@ def test_an_attack_is_refused_or_harmless(text: str) -> None:
     with contextlib.suppress(TemplateProblem):
         check_template(text)
     assert len(rendered(text)) <= 200_000 + len(text)
+
+
+@pytest.mark.parametrize("one", ["{{ subject }}", "{{ subject | strip }}"])
+def test_a_text_that_grows_too_long_goes_out_without_its_placeholders(one: str) -> None:
+    text, subject = f"Dzień dobry\n{one * 200}", f"Subject: {'ż' * 990}".encode()
+    assert len(rendered(f"Dzień dobry\n{one * 100}", subject)) > 90_000
+    assert rendered(text, subject) == "Dzień dobry\n"
 
 
 def test_a_stored_text_that_no_longer_parses_goes_out_without_its_placeholders() -> None:
