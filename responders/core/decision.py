@@ -5,7 +5,7 @@ settled before any query.
 """
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -67,7 +67,7 @@ RULES: tuple[Rule, ...] = (
 )
 _BY_MESSAGE = tuple(rule for rule in RULES if rule.needs is Needs.MESSAGE)
 _REST = RULES[len(_BY_MESSAGE) :]
-_MISSES = tuple(rule.reason.value for rule in _BY_MESSAGE)
+_NAMES = tuple(rule.reason.value for rule in RULES)
 
 
 class Explained(NamedTuple):
@@ -100,8 +100,8 @@ def decide(
     `decide_by_message` found nothing, so its part of the table is not gone through again.
     """
     case = rules.Case(message, policy, now, mailbox, previous, way_back or rules.UNKNOWN_WAY)
-    decided = _first_hit(_REST, case, _MISSES) if has_passed else _first_hit(RULES, case)
-    return Decision(decided.reason, decided.evidence, decided.misses, case.responder)
+    decided = _first_hit(_REST, case, len(_BY_MESSAGE)) if has_passed else _first_hit(RULES, case)
+    return decided._replace(responder=case.responder)
 
 
 def explain(
@@ -119,11 +119,10 @@ def explain(
     return [Explained(name, "miss" if evidence is None else "hit", evidence or "") for name, evidence in outcomes]
 
 
-def _first_hit(table: Iterable[Rule], case: rules.Case, missed: Iterable[str] = ()) -> Decision:
-    misses = list(missed)
-    for rule in table:
+def _first_hit(table: Sequence[Rule], case: rules.Case, passed: int = 0) -> Decision:
+    """What the table says; so many rules before it let the message pass."""
+    for place, rule in enumerate(table, passed):
         evidence = rule.test(case)
         if evidence is not None:
-            return Decision(rule.reason, evidence, tuple(misses))
-        misses.append(rule.reason.value)
-    return Decision(Reason.REPLIED, "", tuple(misses))
+            return Decision(rule.reason, evidence, _NAMES[:place])
+    return Decision(Reason.REPLIED, "", _NAMES[: passed + len(table)])

@@ -2,9 +2,9 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from responders.core.hours import OfficeHours
 from responders.core.schedule import Window
@@ -207,13 +207,12 @@ class WayBack:
     is_ours: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Replied or a reason, its evidence, the names of the rules that let the message pass, and who answers."""
 
     reason: Reason
     evidence: str = ""
-    misses: tuple[str, ...] = field(default=())
+    misses: tuple[str, ...] = ()
     responder: ResponderFacts | None = None
 
 

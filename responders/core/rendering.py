@@ -8,7 +8,6 @@ import functools
 import html
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import MAXYEAR, datetime
 from typing import Any, NamedTuple
 
@@ -51,8 +50,7 @@ class TemplateProblem(ValueError):
         self.line = line
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """What the reply will say, in `language`. The subject is one line; no `html_body` where the owner wrote none."""
 
     subject: str

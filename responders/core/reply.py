@@ -6,11 +6,12 @@ words longer than RFC 2047 allows; tests read every reply back with the standard
 
 import base64
 import binascii
+import functools
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from mailboxes.addresses import normalise_domain, split
@@ -26,8 +27,7 @@ _TEXT_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _SPECIALS = re.compile(r'(["\\])')
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A message ready for the relay; `content` has CRLF line ends.
 
     The reverse-path is the null one (RFC 3834 §3.3), or an address that takes reports and answers none.
@@ -50,7 +50,7 @@ def compose(
     forward_path = _ascii_domain(message.reverse_path)
     message_id = _message_id(message, from_address, now, hostname)
     fields = [
-        f"Date: {format_datetime(now.astimezone(ZoneInfo(mailbox.time_zone)))}",
+        f"Date: {_date(now.replace(microsecond=0), mailbox.time_zone)}",
         f"From: {_mailbox(mailbox.name, from_address)}",
         f"To: <{forward_path}>",
         _fold("Subject", rendered.subject),
@@ -100,6 +100,11 @@ def _fold(name: str, text: str) -> str:
             line = ""
         line += f" {word}"
     return "\r\n".join([*lines, line])
+
+
+@functools.lru_cache(maxsize=64)  # of all replies of a second, and a zone, it is the same
+def _date(now: datetime, time_zone: str) -> str:
+    return format_datetime(now.astimezone(ZoneInfo(time_zone)))
 
 
 def _mailbox(name: str, address: str) -> str:

@@ -271,7 +271,7 @@ class Pipeline:
                 one = await self._with_case_number(copy, one, responder)
                 if not one.case_number:
                     return await self._record(copy, _too_many_cases(decided), one)
-                decided = replace(decided, evidence=f"case {one.case_number}")
+                decided = decided._replace(evidence=f"case {one.case_number}")
             if await self._answered(copy, decided, one, responder):
                 return None
             # Lost to another copy, or the responder changed meanwhile: look at what is there now.
@@ -415,7 +415,7 @@ class Pipeline:
         if not one.mailbox.has_bounce_address:
             return reply
         key, domain = self._configuration.keys[0], from_address.rpartition("@")[2]
-        return replace(reply, reverse_path=bounce_address(key, _recipient(reply), domain))
+        return reply._replace(reverse_path=bounce_address(key, _recipient(reply), domain))
 
     async def _close(self, record: Record, claim: Claim) -> None:
         """Keep what became of a claim. The relay has answered: that must not be forgotten if the database is away."""
@@ -471,7 +471,7 @@ def _recipient(reply: Reply) -> str:
 def _too_many_cases(decided: Decision) -> Decision:
     """Another connection gave this sender the last number there was."""
     evidence = f"{cases.MAX_CASES} cases in {cases.CASE_HOURS} hours"
-    return replace(decided, reason=Reason.ALREADY_REPLIED, evidence=evidence)
+    return decided._replace(reason=Reason.ALREADY_REPLIED, evidence=evidence)
 
 
 def _digest(content: bytes) -> str:
