@@ -415,13 +415,7 @@ OUTBOX_DIR = VAR_DIR / "outbox"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "class": "responders.hook.lines.LineFormatter",
-            "format": "{asctime} {levelname} {name} {message}",
-            "style": "{",
-        }
-    },
+    "formatters": {"line": {"()": "responders.hook.lines.LineFormatter"}},
     "handlers": {"console": {"class": "responders.hook.lines.LineHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {

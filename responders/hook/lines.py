@@ -10,14 +10,21 @@ import time
 # Characters that go into one write: less than what a pipe takes whole (PIPE_BUF, 4096 octets), so that lines of several
 # processes are not mixed.
 MAX_SHARED = 2_000
+FORMAT = "{asctime} {levelname} {name} {message}"
 
 
 class LineFormatter(logging.Formatter):
-    """The standard one; the words for a second are put together once."""
+    """What the standard one makes of `FORMAT`; the words for a second are put together once."""
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 (logging's name)
-        if datefmt is not None:
-            return super().formatTime(record, datefmt)
+    def __init__(self) -> None:
+        super().__init__(FORMAT, style="{")
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.exc_info or record.exc_text or record.stack_info:
+            return super().format(record)
+        return f"{self.formatTime(record)} {record.levelname} {record.name} {record.getMessage()}"
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 (logging's)
         return f"{_second(int(record.created))},{int(record.msecs):03d}"
 
 

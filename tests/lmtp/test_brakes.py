@@ -68,15 +68,14 @@ def test_a_thousand_copies_from_one_sender_at_once_give_one_reply(
 
 
 def test_a_domain_has_a_brake_of_its_own(hook: Hook, relay: Relay, standing_reply: Responder) -> None:
+    """Whatever comes for its mailboxes at once."""
     Domain.objects.update(replies_per_hour=6)
     ewa = Mailbox.objects.create(domain=standing_reply.mailbox.domain, local_part="ewa")
     Responder.objects.create(mailbox=ewa, type="standing", subject="x", text_body="x")
-    for number in range(5):
-        for name in ("anna", "ewa"):
-            hook.deliver(
-                message(to=f"{name}@firma.example"), copy(f"{name}@firma.example"), sender=f"{number}@x.example"
-            )
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda name: flood(hook, 20, f"{name}@firma.example"), ("anna", "ewa")))
     assert len(relay.contents) == 6
+    assert reasons() == {"rate-limited": 34, "replied": 6}
     evidence = Decision.objects.filter(reason="rate-limited").values_list("evidence", flat=True)
     assert set(evidence) == {"domain: 6 an hour"}
 

@@ -3,13 +3,12 @@
 import asyncio
 import io
 import logging
+import sys
 import threading
 
 import pytest
 
-from responders.hook.lines import MAX_SHARED, LineFormatter, LineHandler
-
-FORMAT = "{asctime} {levelname} {name} {message}"
+from responders.hook.lines import FORMAT, MAX_SHARED, LineFormatter, LineHandler
 
 
 class Stream(io.StringIO):
@@ -108,9 +107,18 @@ def test_a_log_that_cannot_be_written_hurts_nobody(capsys: pytest.CaptureFixture
     assert "no space left" in capsys.readouterr().err
 
 
-def test_the_time_reads_as_the_standard_library_writes_it() -> None:
-    own, standard = LineFormatter(FORMAT, style="{"), logging.Formatter(FORMAT, style="{")
+def test_a_line_reads_as_the_standard_library_writes_it() -> None:
+    own, standard = LineFormatter(), logging.Formatter(FORMAT, style="{")
     for created in (0.0, 1_800_000_000.0129, 1_800_000_000.999, 1_774_745_999.5, 1_774_746_000.0):
-        record = logging.LogRecord("a.log", logging.INFO, "", 0, "word", None, None)
+        record = logging.LogRecord("a.log", logging.INFO, "", 0, "word %s", ("ż",), None)
         record.created, record.msecs = created, (created - int(created)) * 1000
         assert own.format(record) == standard.format(record)
+
+
+def test_a_bug_stands_under_its_line() -> None:
+    try:
+        int("a bug")
+    except ValueError:
+        record = logging.LogRecord("a.log", logging.ERROR, "", 0, "word", None, sys.exc_info())
+    assert LineFormatter().format(record) == logging.Formatter(FORMAT, style="{").format(record)
+    assert "ValueError: invalid" in LineFormatter().format(record)

@@ -16,10 +16,14 @@ LEASE_SECONDS = 600  # longer than all time-outs of a submission together
 # the copy comes again, as after any crash between the relay's 250 and the record.
 _KEPT_LATER = "(SELECT set_config('synchronous_commit', 'off', true)) AS kept_later"  # of this transaction alone
 
-# Replies begun within the last hour: seven buckets of ten minutes, so that no hour holds more than the brake allows.
+# What is wanted is counted first; of a key all replies begun within the last hour come back: seven buckets of ten
+# minutes, so that no hour holds more than the brake allows.
 _BUCKET = "date_bin('10 minutes', panel_now(), 'epoch')"
-_COUNTED = """(SELECT coalesce(sum(t.replies), 0)::int FROM responders_replycount t
-        WHERE t.key = {key} AND t.bucket > panel_now() - interval '70 minutes' AND t.bucket < {until})"""
+_COUNT = f"INSERT INTO responders_replycount AS t (key, bucket, replies) SELECT v.key, {_BUCKET}"
+_AS_MORE = f"""ON CONFLICT (key, bucket) DO UPDATE SET replies = t.replies + excluded.replies
+    RETURNING key, replies + (SELECT coalesce(sum(o.replies), 0)::int FROM responders_replycount o
+        WHERE o.key = t.key AND o.bucket < {_BUCKET} AND o.bucket > panel_now() - interval '70 minutes') AS replies
+"""  # noqa: S608 (constants)
 
 
 # Each is one look into an index whatever the statistics said when the plan was made: of NOT EXISTS the planner makes a
@@ -65,7 +69,6 @@ def _wanted(*, many: bool, believes: bool, more: str = "") -> str:
 )"""  # noqa: S608 (put together from constants)
 
 
-_COUNTED_MORE = "ON CONFLICT (key, bucket) DO UPDATE SET replies = t.replies + excluded.replies RETURNING key, replies"
 # Of the rows that exist, a claim passes its own copy again once the lease has run out, and another copy once the
 # interval is over.
 _TAKEN = """\
@@ -73,7 +76,7 @@ INSERT INTO responders_previousresponse AS p
     (responder_id, reverse_path_key, activation, text_revision, queue_id, state, claimed_at, lease_until)
 SELECT w.responder_id, w.key, w.activation, w.text_revision, w.queue_id, 'claimed', panel_now(),
     panel_now() + make_interval(secs => %(lease)s)
-FROM wanted w"""
+FROM wanted w JOIN counted mc ON mc.key = w.of_mailbox JOIN counted dc ON dc.key = w.of_domain"""
 _OR_PASSED = """\
 ON CONFLICT (responder_id, reverse_path_key, activation, text_revision) DO UPDATE SET
     queue_id = excluded.queue_id, state = 'claimed', claimed_at = excluded.claimed_at,
@@ -88,40 +91,26 @@ RETURNING responder_id, reverse_path_key, activation, text_revision
 
 def _claim_alone(*, believes: bool) -> Statement:
     """A claim taken that nobody is to be counted with, as in quiet times: what only several need is left out."""
-    mailbox_older, domain_older = (
-        _COUNTED.format(key=f"w.{key}", until=_BUCKET) for key in ("of_mailbox", "of_domain")
-    )
     return Statement(f"""{_wanted(many=False, believes=believes)}, counted AS (
-    INSERT INTO responders_replycount AS t (key, bucket, replies)
-    SELECT v.key, {_BUCKET}, 1 FROM wanted w, LATERAL (VALUES (w.of_domain), (w.of_mailbox)) v (key)
-    {_COUNTED_MORE}
-)
+    {_COUNT}, 1 FROM wanted w, LATERAL (VALUES (w.of_domain), (w.of_mailbox)) v (key)
+    {_AS_MORE})
 {_TAKEN}
-JOIN counted mc ON mc.key = w.of_mailbox JOIN counted dc ON dc.key = w.of_domain
-WHERE (w.mailbox_limit = 0 OR {mailbox_older} + mc.replies <= w.mailbox_limit)
-    AND (w.domain_limit = 0 OR {domain_older} + dc.replies <= w.domain_limit)
-{_OR_PASSED}""")  # noqa: S608 (put together from constants)
+WHERE (w.mailbox_limit = 0 OR mc.replies <= w.mailbox_limit) AND (w.domain_limit = 0 OR dc.replies <= w.domain_limit)
+{_OR_PASSED}""")
 
 
 def _claims(*, believes: bool) -> Statement:
-    """Claims taken: what is counted passes as far as the brakes allow."""
-    place = "row_number() OVER (PARTITION BY {} ORDER BY c.responder_id, c.key)"
-    places = f", {place.format('m.id')} AS mailbox_place, {place.format('m.domain_id')} AS domain_place"
-    return Statement(f"""{_wanted(many=True, believes=believes, more=places)}, keys AS (
-    SELECT v.key, count(*) AS wanted, {_COUNTED.format(key="v.key", until=_BUCKET)} AS older
-    FROM wanted w, LATERAL (VALUES (w.of_mailbox), (w.of_domain)) v (key) GROUP BY v.key
-), counted AS (
-    INSERT INTO responders_replycount AS t (key, bucket, replies)
-    SELECT key, {_BUCKET}, wanted FROM keys ORDER BY key
-    {_COUNTED_MORE}
-)
+    """Claims taken: what is counted passes as far as the brakes allow, the last ones not."""
+    after = "row_number() OVER (PARTITION BY {} ORDER BY c.responder_id DESC, c.key DESC) - 1"
+    places = f", {after.format('m.id')} AS after_of_mailbox, {after.format('m.domain_id')} AS after_of_domain"
+    return Statement(f"""{_wanted(many=True, believes=believes, more=places)}, counted AS (
+    {_COUNT}, count(*) FROM wanted w, LATERAL (VALUES (w.of_mailbox), (w.of_domain)) v (key) GROUP BY 1 ORDER BY 1
+    {_AS_MORE})
 {_TAKEN}
-JOIN keys mk ON mk.key = w.of_mailbox JOIN counted mc ON mc.key = mk.key
-JOIN keys dk ON dk.key = w.of_domain JOIN counted dc ON dc.key = dk.key
-WHERE (w.mailbox_limit = 0 OR mk.older + mc.replies - mk.wanted + w.mailbox_place <= w.mailbox_limit)
-    AND (w.domain_limit = 0 OR dk.older + dc.replies - dk.wanted + w.domain_place <= w.domain_limit)
+WHERE (w.mailbox_limit = 0 OR mc.replies - w.after_of_mailbox <= w.mailbox_limit)
+    AND (w.domain_limit = 0 OR dc.replies - w.after_of_domain <= w.domain_limit)
 ORDER BY 1, 2, 3, 4
-{_OR_PASSED}""")  # noqa: S608 (put together from constants)
+{_OR_PASSED}""")
 
 
 _CLAIM = {(False, believes): _claim_alone(believes=believes) for believes in (False, True)} | {
