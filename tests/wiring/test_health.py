@@ -52,12 +52,12 @@ def program() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Starts programs of the panel; they are ended with the test."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def start(*command: str, **changes: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=ROOT, env={**os.environ, **changes}, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+    def start(*command: str, log: Path = Path(os.devnull), **changes: str) -> subprocess.Popen[bytes]:
+        with log.open("wb") as said:
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=ROOT, env={**os.environ, **changes}, start_new_session=True, stdout=said, stderr=said,
+            )  # fmt: skip
         running.append(process)
         return process
 
@@ -200,6 +200,24 @@ def test_worker_and_beat_checks_follow_the_worker(
     finished = healthcheck("beat", **urls)
     assert finished.returncode == 1
     assert "Traceback" not in finished.stderr
+
+
+def test_a_worker_without_a_database_says_so_in_a_line_each_time(
+    program: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    tmp_path.parent.chmod(0o755)
+    failed = "responders.tasks.apply_due_transitions failed: "
+    redis, log = start_redis(tmp_path / "redis"), tmp_path / "log"
+    urls = {"REDIS_URL": redis.url, "CELERY_BROKER_URL": redis.broker_url, "VAR_DIR": str(tmp_path)}
+    try:
+        program("-m", "celery", "--app=webmail_panel", "worker", "--beat", "--concurrency=1", log=log,
+                DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing", **urls)  # fmt: skip
+        assert wait_for(lambda: log.read_text().count(failed) > 1)
+        said = log.read_text()
+    finally:
+        redis.stop()
+    assert [line for line in said.splitlines() if failed in line and "WARNING" in line and "127.0.0.1" in line]
+    assert "Traceback" not in said
 
 
 def test_beat_is_unhealthy_without_a_recent_sign_of_life() -> None:
