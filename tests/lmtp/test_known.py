@@ -1,5 +1,7 @@
 """Who was looked up a moment ago is not looked up for the next sender; what has changed since decides all the same."""
 
+import asyncio
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mailboxes.models import Alias, Customer, Domain, Mailbox
-from responders.hook import known
+from responders.hook import ahead, known
 from responders.hook.connection import Outage
 from responders.hook.known import Known
-from responders.hook.ledger.loading import Query
+from responders.hook.ledger.loading import Behind, Query
 from responders.models import Decision, Refusal, ReplyCount, Responder
 from tests.lmtp.parts import Hook, LookUps, Relay, copy, message, wait_for
 
@@ -22,7 +24,8 @@ JAN, EWA, OLA = "jan@a.example", "ewa@b.example", "ola@c.example"
 
 @pytest.fixture(autouse=True)
 def known_for_long(hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long as a slow machine takes; nobody and nothing from before."""
+    """As long as a slow machine takes, as what is looked up ahead; nobody and nothing from before."""
+    monkeypatch.setattr(ahead, "FRESH", 3600.0)
     monkeypatch.setattr(known, "SECONDS", 3600.0)
     monkeypatch.setattr(hook.pipeline, "_known", Known(time.monotonic))
 
@@ -239,6 +242,28 @@ def test_what_grows_old_is_looked_up_again_before_anybody_must_wait(
         seen.append(len(look_ups.answered))
     assert seen == [1, 1, 2, 2]
     assert len(relay.contents) == 4
+
+
+def test_nobody_waits_while_it_is_looked_up_again(
+    hook: Hook, relay: Relay, written_to: Responder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postfix hears of a reply before, and the next one is given meanwhile."""
+    may_answer, load = threading.Event(), hook.ledger.load
+
+    async def held(query: Query) -> list[Behind]:
+        await asyncio.get_running_loop().run_in_executor(None, may_answer.wait, 110)
+        return await load(query)
+
+    monkeypatch.setattr(known, "RENEWED_AT", 0.0)
+    monkeypatch.setattr(hook.ledger, "load", held)
+    try:
+        for sender in (EWA, OLA):
+            assert hook.deliver(message(), sender=sender) == [DECIDED]
+            assert len(hook.pipeline._renewing) == 1
+    finally:
+        may_answer.set()
+    assert wait_for(lambda: not hook.pipeline._renewing)
+    assert len(relay.contents) == 3
 
 
 def test_without_a_database_what_grows_old_is_forgotten(
