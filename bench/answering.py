@@ -35,7 +35,7 @@ class Rounds:
 def cases(count: int, connections: int) -> list[Case]:
     """The rows of the table."""
     small, large = max(count // 5, 20), 50 * messages.MB
-    steady = max(300, count // 3)
+    steady = max(1_000, count)  # of fewer, three or four slow ones are the p99
 
     def of_size(sent: int, size: int) -> Callable[[str], tuple[list[Letter], list[Letter]]]:
         return lambda one: (messages.letters(one, sent, size), [])
