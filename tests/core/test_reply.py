@@ -58,6 +58,26 @@ def test_it_says_that_it_is_automatic() -> None:
     assert read["Date"] == "Mon, 28 Dec 2026 13:00:00 +0100"
 
 
+@pytest.mark.parametrize(
+    ("zone", "second", "date"),
+    [
+        ("Europe/Warsaw", 7, "Mon, 28 Dec 2026 13:00:07 +0100"),
+        ("America/New_York", 7, "Mon, 28 Dec 2026 07:00:07 -0500"),
+        ("Europe/Warsaw", 8, "Mon, 28 Dec 2026 13:00:08 +0100"),
+    ],
+)
+def test_its_date_is_the_second_in_the_zone_of_the_mailbox(zone: str, second: int, date: str) -> None:
+    made = [
+        compose(
+            Rendered("Auto", "x", "", "pl"), mailbox(time_zone=zone), message(), hostname="panel.example",
+            now=NOW.replace(second=second, microsecond=microsecond), from_address="anna@firma.example",
+        )
+        for microsecond in (0, 999_999)
+    ]  # fmt: skip
+    assert [parsed(one)["Date"] for one in made] == [date] * 2
+    assert made[0].message_id != made[1].message_id
+
+
 def test_it_goes_to_the_reverse_path_and_not_to_the_author() -> None:
     composed = reply("From: Somebody Else <else@example.org>", sender="jan@example.com")
     assert composed.forward_path == "jan@example.com"

@@ -18,6 +18,7 @@ from tests.lmtp.parts import in_a_loop
 ECHO = Statement("SELECT x FROM unnest(%(a)s::text[]) x")
 DIVIDE = Statement("SELECT 6 / %(n)s::int")
 SLEEP = Statement("SELECT pg_sleep(%(seconds)s::float8)::text")
+NAME = "the connection of the test"
 Scene = Callable[[Connection], Coroutine[Any, Any, None]]
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +38,7 @@ def play(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Cal
     monkeypatch.setitem(hooks.SESSION, "statement_timeout", "120s")
 
     async def with_connection(scene: Scene) -> None:
-        own = Connection(parameters())
+        own = Connection(parameters() | {"application_name": NAME})
         await scene(own)
         await own.close()
 
@@ -53,8 +54,9 @@ def hang_up() -> None:
     with psycopg.connect(**parameters(), autocommit=True) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND (query LIKE '%pg_sleep($1%' OR query LIKE '%unnest($1%' OR query LIKE '%INTO kept%')"
+            " WHERE datname = current_database() AND application_name = %s"
+            " AND (query LIKE '%%pg_sleep($1%%' OR query LIKE '%%unnest($1%%' OR query LIKE '%%INTO kept%%')",
+            [NAME],
         )
 
 
